@@ -1,0 +1,1 @@
+"""The processor: claims jobs, runs them, and tells the job store what became of them."""

@@ -1,0 +1,70 @@
+"""What a run says about how far it is, and when that is worth an event. Pure: time is passed in."""
+
+from enum import StrEnum
+
+import msgspec
+
+from shared import limits
+from shared.events import Progress, timestamp
+
+
+class Phase(StrEnum):
+    """What a run is doing."""
+
+    PLANNING = "planning"
+    BUNDLING = "bundling"
+    FINISHING = "finishing"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is, as its handler sees it.
+
+    `work_ratio` is the share of all work that is done, 0 to 1, reading included; `bytes_processed` of `total_bytes`
+    are in the archive. `message` says in a few words what is being done.
+    """
+
+    phase: Phase
+    work_ratio: float
+    files_processed: int
+    total_files: int
+    bytes_processed: int
+    total_bytes: int
+    message: str
+
+
+class ProgressPace:
+    """Decides which reports of one run become progress events: a change, at most one a second, never going back.
+
+    `floor_ratio` is the progress that viewers have seen in earlier runs of the job. Nothing reaches 1 before the
+    terminal event: finishing has its own share.
+    """
+
+    def __init__(self, *, floor_ratio: float = 0.0, every_ms: int = limits.PROGRESS_EVERY_MS) -> None:
+        self._floor_ratio = floor_ratio
+        self._every_ms = every_ms
+        self._sent: Report | None = None
+        self._sent_at_ms: int | None = None
+
+    def due_in_ms(self, report: Report, now_ms: int) -> int | None:
+        """Give how long to wait until this report may be sent: 0 is now, None is never (nothing changed)."""
+        if report == self._sent:
+            return None
+        if self._sent_at_ms is None:
+            return 0
+        return max(0, self._sent_at_ms + self._every_ms - now_ms)
+
+    def event(self, report: Report, *, now_ms: int, at_ms: int) -> Progress:
+        """Make the event of a report that is being sent; `now_ms` is the clock of due_in_ms, `at_ms` the wall clock."""
+        self._floor_ratio = max(self._floor_ratio, min(report.work_ratio, 0.99))
+        is_new_phase = self._sent is None or self._sent.phase is not report.phase
+        self._sent, self._sent_at_ms = report, now_ms
+        return Progress(
+            progress=round(self._floor_ratio, 4),
+            files_processed=report.files_processed,
+            total_files=report.total_files,
+            bytes_processed=report.bytes_processed,
+            total_bytes=report.total_bytes,
+            message=report.message,
+            at=timestamp(at_ms),
+            phase=report.phase.value if is_new_phase else None,
+        )

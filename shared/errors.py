@@ -1,0 +1,219 @@
+"""Every error that Waybill raises on purpose, in one tree.
+
+    WaybillError
+    ├── SettingsError              a process cannot start with these settings
+    ├── RequestError               the caller's request is refused (4xx)
+    │   ├── MalformedBody, InvalidRequest, UnknownFiles, InvalidCursor
+    │   ├── BodyTooLarge, UnsupportedMediaType
+    │   └── JobNotFound, JobGone, JobNotReady, JobFailed
+    ├── UnavailableError           try again later (503)
+    │   └── RedisUnavailable, RedisFull, Draining
+    ├── ObjectError                one object of the object store
+    │   └── ObjectMissing, ObjectChanged, StoreFull
+    └── RunError                   one run of a job ended badly
+        ├── PermanentRunError      repeating cannot help: SourceMissing, InvalidPlan
+        └── RetryableRunError      repeating may help: SourceChanged
+
+Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what
+happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class WaybillError(Exception):
+    """The root; never raised itself."""
+
+    code: ClassVar[str] = "INTERNAL"
+    status: ClassVar[int] = 500
+    is_retryable: ClassVar[bool] = False
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return str(self)
+
+
+class SettingsError(WaybillError):
+    """The environment does not describe a runnable process; `problems` has one sentence for each variable."""
+
+    code = "INVALID_SETTINGS"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class RequestError(WaybillError):
+    """The caller must change something before trying again."""
+
+    code = "BAD_REQUEST"
+    status = 400
+
+
+class MalformedBody(RequestError):
+    """The body is not JSON at all."""
+
+    code = "MALFORMED_BODY"
+
+
+class InvalidRequest(RequestError):
+    """The body is JSON, but not a valid request; nothing was created."""
+
+    code = "INVALID_REQUEST"
+    status = 422
+
+
+class UnknownFiles(RequestError):
+    """The catalogue does not know some of the ids; nothing was created."""
+
+    code = "UNKNOWN_FILES"
+    status = 422
+
+    def __init__(self, message: str, *, file_ids: Sequence[int]) -> None:
+        super().__init__(message)
+        self.file_ids = tuple(file_ids)
+
+
+class InvalidCursor(RequestError):
+    """The `after` or `limit` of an /events page cannot be read."""
+
+    code = "INVALID_CURSOR"
+
+
+class BodyTooLarge(RequestError):
+    """The body is over the limit and was not read to its end."""
+
+    code = "BODY_TOO_LARGE"
+    status = 413
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is not declared as JSON."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
+class JobNotFound(RequestError):
+    """No such job, or not the caller's: the two look alike on purpose."""
+
+    code = "NOT_FOUND"
+    status = 404
+
+
+class JobGone(RequestError):
+    """The job ended long ago and its archive was removed."""
+
+    code = "GONE"
+    status = 410
+
+
+class JobNotReady(RequestError):
+    """The archive does not exist yet."""
+
+    code = "NOT_READY"
+    status = 409
+    is_retryable = True
+
+
+class JobFailed(RequestError):
+    """The job ended without an archive, and will not have one."""
+
+    code = "NOT_COMPLETED"
+    status = 409
+
+
+class UnavailableError(WaybillError):
+    """Nothing is wrong with the request; the same one may succeed later."""
+
+    code = "UNAVAILABLE"
+    status = 503
+    is_retryable = True
+
+
+class RedisUnavailable(UnavailableError):
+    """Redis did not answer in time."""
+
+    code = "REDIS_UNAVAILABLE"
+
+
+class RedisFull(UnavailableError):
+    """Redis refuses new data (maxmemory reached under noeviction)."""
+
+    code = "REDIS_FULL"
+
+
+class Draining(UnavailableError):
+    """This process is about to stop; another one takes over."""
+
+    code = "DRAINING"
+
+
+class ObjectError(WaybillError):
+    """Something about one object of the object store; `key` names it."""
+
+    code = "OBJECT_ERROR"
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class ObjectMissing(ObjectError):
+    """No object has this key."""
+
+    code = "OBJECT_MISSING"
+
+
+class ObjectChanged(ObjectError):
+    """The object is another one than the caller's ETag says."""
+
+    code = "OBJECT_CHANGED"
+    is_retryable = True
+
+
+class StoreFull(ObjectError):
+    """The store has no room for the object."""
+
+    code = "STORE_FULL"
+    is_retryable = True
+
+
+class RunError(WaybillError):
+    """One run of a job ended badly; `file_ids` names the files that caused it, where known."""
+
+    code = "RUN_FAILED"
+
+    def __init__(self, message: str, *, file_ids: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.file_ids = tuple(file_ids)
+
+
+class RetryableRunError(RunError):
+    """The run failed for a reason that another run may not meet."""
+
+    is_retryable = True
+
+
+class PermanentRunError(RunError):
+    """Every further run would fail in the same way."""
+
+
+class SourceMissing(PermanentRunError):
+    """A requested file does not exist (any more)."""
+
+    code = "SOURCE_MISSING"
+
+
+class SourceChanged(RetryableRunError):
+    """A file changed between the plan and the copy; a new plan may succeed."""
+
+    code = "SOURCE_CHANGED"
+
+
+class InvalidPlan(PermanentRunError):
+    """These files cannot become one archive (too many, too large)."""
+
+    code = "INVALID_PLAN"

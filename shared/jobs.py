@@ -1,0 +1,161 @@
+"""The job: its id, its states, its record, and what a caller asks for. Pure values, no I/O."""
+
+import uuid
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from shared import limits
+
+# ── the id ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def make_job_id(partition: int, random_bits: int) -> str:
+    """Build a job id that carries its partition, so that every process finds the job from its id.
+
+    A UUIDv8 (RFC 9562 §5.8): the 12 bits of custom_b hold the partition (0 to 4095), custom_a and custom_c are random.
+    `random_bits` must have at least 110 random bits.
+    """
+    custom_a = random_bits & (2**48 - 1)
+    custom_c = (random_bits >> 48) & (2**62 - 1)
+    value = custom_a << 80 | 8 << 76 | partition << 64 | 0b10 << 62 | custom_c
+    return str(uuid.UUID(int=value))
+
+
+def partition_of(job_id: str) -> int | None:
+    """Read the partition from a job id; None when the text is not a job id in its canonical form."""
+    if len(job_id) != 36:
+        return None
+    try:
+        parsed = uuid.UUID(job_id)
+    except ValueError:
+        return None
+    if str(parsed) != job_id or parsed.version != 8:
+        return None
+    return (parsed.int >> 64) & 0xFFF
+
+
+# ── states ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class JobState(StrEnum):
+    """Where a job stands.
+
+        queued ──claim──▶ processing ──finish──▶ completed | failed
+          ▲                │   │  ▲
+          └────release─────┘   │  └──claim────┐
+                               └─retry_later─▶ retrying
+    """
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing more will happen to a job in this state."""
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+# ── what a caller asks for ────────────────────────────────────────────────────────────────────────────────────────────
+
+FileId = Annotated[int, Meta(ge=1, le=limits.MAX_FILE_ID)]
+
+
+class JobRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a create call.
+
+    `file_ids`: 1 to 1,000 different ids of the catalogue, in the order in which they stand in the archive.
+    `archive_name`: the name the archive is saved under; `.zip` is added when it is missing.
+    """
+
+    file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=limits.MAX_FILES_PER_JOB)]
+    archive_name: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ARCHIVE_NAME_CHARS)] | None = None
+
+
+class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the caller chose besides the files; kept in the record as JSON."""
+
+    archive_name: str | None = None
+
+
+# ── the record ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class JobError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a run or a job failed: a stable code, a sentence, and the files that caused it where they are known."""
+
+    code: str
+    message: str
+    file_ids: tuple[int, ...] = ()
+
+
+class RenamedFile(msgspec.Struct, frozen=True):
+    """A file whose name in the archive differs from its own: made safe, or made unique."""
+
+    file_id: int
+    name: str
+
+
+class BundleSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The finished archive: its size, its CRC-32 (8 hexadecimal digits) and how many files it holds.
+
+    `renamed` lists at most the first 20 of the `renamed_files` files whose names were changed.
+    """
+
+    files: int
+    archive_bytes: int
+    archive_crc32: str
+    renamed_files: int = 0
+    renamed: tuple[RenamedFile, ...] = ()
+
+
+class ProgressSnapshot(msgspec.Struct, frozen=True):
+    """The numbers of the last progress event; `progress` is a ratio, 0 to 1."""
+
+    progress: float = 0.0
+    files_processed: int = 0
+    bytes_processed: int = 0
+    total_bytes: int | None = None
+    message: str | None = None
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as Redis keeps it. Times are milliseconds since 1970 on Redis' clock; None means not yet, or never.
+
+    `epoch` and `seq` make the id of the job's last event. `attempt` counts started runs (what people see), `failures`
+    runs that ended in an error, `crashes` leases that ran out. `due_at_ms` is the end of the lease while processing
+    and the earliest next start while retrying.
+    """
+
+    job_id: str
+    owner: str
+    state: JobState
+    file_ids: tuple[int, ...]
+    options: JobOptions = JobOptions()
+    progress: ProgressSnapshot = ProgressSnapshot()
+    epoch: int
+    token: str | None = None
+    seq: int
+    entry: str
+    attempt: int = 0
+    failures: int = 0
+    crashes: int = 0
+    due_at_ms: int = 0
+    processor: str | None = None
+    error: JobError | None = None
+    object_key: str | None = None
+    bundle: BundleSummary | None = None
+    traceparent: str | None = None
+    checkpoint: str | None = None
+    created_at_ms: int
+    updated_at_ms: int
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    dead_id: str | None = None

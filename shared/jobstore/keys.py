@@ -1,0 +1,63 @@
+"""The names of everything in Redis. No key is built anywhere else, scripts included.
+
+All keys of a partition share one hash tag, so that they live in one slot and one script may touch them together.
+"""
+
+from typing import NamedTuple
+
+PREFIX = "waybill"
+PARTITIONS = f"{PREFIX}:partitions"
+GROUP = "processors"
+
+
+def commands(partition: int) -> str:
+    """Name the command stream: one entry for each unfinished job of the partition."""
+    return f"{PREFIX}:{{{partition}}}:commands"
+
+
+def dead(partition: int) -> str:
+    """Name the stream of dead letters."""
+    return f"{PREFIX}:{{{partition}}}:dead"
+
+
+def stats(partition: int) -> str:
+    """Name the hash of counters and service-time averages."""
+    return f"{PREFIX}:{{{partition}}}:stats"
+
+
+def wake(partition: int) -> str:
+    """Name the sharded channel that tells idle processors to look for work."""
+    return f"{PREFIX}:{{{partition}}}:wake"
+
+
+def sweeper(partition: int) -> str:
+    """Name the lock of the partition's one sweeper."""
+    return f"{PREFIX}:{{{partition}}}:sweeper"
+
+
+def events(partition: int, job_id: str) -> str:
+    """Name a job's event log, and the sharded channel on which the same events are published."""
+    return f"{PREFIX}:{{{partition}}}:events:{job_id}"
+
+
+class JobKeys(NamedTuple):
+    """The keys that the job scripts take, in the order in which they take them."""
+
+    record: str
+    events: str
+    commands: str
+    dead: str
+    stats: str
+    wake: str
+
+
+def of_job(partition: int, job_id: str) -> JobKeys:
+    """Name all keys that a transition of this job may touch."""
+    return JobKeys(
+        record=f"{PREFIX}:{{{partition}}}:job:{job_id}",
+        events=events(partition, job_id),
+        commands=commands(partition),
+        dead=dead(partition),
+        stats=stats(partition),
+        wake=wake(partition),
+    )

@@ -1,0 +1,144 @@
+"""The live channel: one pub/sub connection of a process, subscribed to exactly the channels that somebody wants.
+
+Sharded channels (SSUBSCRIBE, Redis 7): on a cluster a message costs only the node that holds the job. At most once:
+whoever listens must notice a hole by the event ids and read the log, and must do so after every `on_restored`.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared import limits
+from shared.errors import RedisUnavailable
+from shared.jobstore.connection import open_connection
+
+log = structlog.get_logger(__name__)
+
+
+class LiveChannel:
+    """Delivers published messages to `on_message(channel, data)`, in order, on the event loop.
+
+    `on_restored()` follows a loss, once every wanted channel is subscribed again: messages were missed meanwhile.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        on_message: Callable[[str, bytes], None],
+        on_restored: Callable[[], None],
+    ) -> None:
+        self._connection = open_connection(url, name=name)
+        self._on_message = on_message
+        self._on_restored = on_restored
+        self._acknowledged: dict[str, asyncio.Future[None]] = {}
+        """The wanted channels, each with the future of its confirmation on this connection."""
+        self._unanswered: Counter[str] = Counter()
+        """SSUBSCRIBE commands without an answer yet: a channel wanted, unwanted and wanted again has several."""
+        self._restoring: set[str] = set()
+        self._commands: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self.is_connected = False
+
+    async def subscribe(self, channel: str) -> None:
+        """Return when Redis has confirmed: from now on every message arrives, until the connection is lost.
+
+        Raises RedisUnavailable when there is no confirmation in time; the channel stays wanted.
+        """
+        if channel not in self._acknowledged:
+            self._acknowledged[channel] = asyncio.get_running_loop().create_future()
+            self._send_subscribe(channel)
+        try:
+            async with asyncio.timeout(limits.REDIS_REQUEST_WITHIN_SECONDS):
+                await asyncio.shield(self._acknowledged[channel])
+        except TimeoutError:
+            raise RedisUnavailable("The live channel is not connected. Try again soon.") from None
+
+    def unsubscribe(self, channel: str) -> None:
+        """Stop wanting a channel; messages that are on their way may still arrive."""
+        if self._acknowledged.pop(channel, None) and self.is_connected:
+            self._commands.put_nowait(("SUNSUBSCRIBE", channel))
+            self._note_restored(channel)
+
+    def _send_subscribe(self, channel: str) -> None:
+        if self.is_connected:
+            self._unanswered[channel] += 1
+            # One channel for each command: on a cluster a command must stay within one slot.
+            self._commands.put_nowait(("SSUBSCRIBE", channel))
+
+    async def run(self) -> None:
+        """Own the connection until cancelled."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self._connect()
+                    failures = 0
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._write(), name="live-write")
+                        group.create_task(self._read(), name="live-read")
+                except* (RedisError, OSError, TimeoutError) as errors:
+                    log.warning("live channel lost", trouble=str(errors.exceptions[0]))
+                self._forget_connection()
+                await self._connection.disconnect(nowait=True)
+                failures += 1
+                ceiling = min(limits.RECONNECT_MAX_SECONDS, limits.RECONNECT_MIN_SECONDS * 2 ** min(failures, 10))
+                await asyncio.sleep(random.uniform(limits.RECONNECT_MIN_SECONDS, ceiling))
+        finally:
+            await self._connection.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
+            await self._connection.connect()
+        self._commands = asyncio.Queue()
+        self.is_connected = True
+        self._restoring = set(self._acknowledged)
+        for channel in self._acknowledged:
+            self._send_subscribe(channel)
+        self._commands.put_nowait(("PING",))
+
+    def _forget_connection(self) -> None:
+        self.is_connected = False
+        self._unanswered.clear()
+        for channel, acknowledged in self._acknowledged.items():
+            if acknowledged.done():
+                self._acknowledged[channel] = asyncio.get_running_loop().create_future()
+
+    async def _write(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(limits.LIVE_PING_EVERY_SECONDS):
+                    command = await self._commands.get()
+            except TimeoutError:
+                command = ("PING",)
+            await self._connection.send_command(*command)
+
+    async def _read(self) -> None:
+        while True:
+            async with asyncio.timeout(limits.LIVE_SILENCE_MAX_SECONDS):
+                reply = await self._connection.read_response(disable_decoding=True)
+            match reply:
+                case [b"smessage", bytes(channel), bytes(data)]:
+                    self._on_message(channel.decode(), data)
+                case [b"ssubscribe", bytes(channel), _]:
+                    self._acknowledge(channel.decode())
+
+    def _acknowledge(self, channel: str) -> None:
+        self._unanswered[channel] -= 1
+        if self._unanswered[channel] > 0:
+            return
+        del self._unanswered[channel]
+        acknowledged = self._acknowledged.get(channel)
+        if acknowledged and not acknowledged.done():
+            acknowledged.set_result(None)
+        self._note_restored(channel)
+
+    def _note_restored(self, channel: str) -> None:
+        if channel in self._restoring:
+            self._restoring.discard(channel)
+            if not self._restoring:
+                self._on_restored()

@@ -1,0 +1,43 @@
+"""The Lua scripts: one file for each operation, with the text that several operations share put in front.
+
+A file names the shared texts it needs in one line, `-- uses: clock log`; they are never copied.
+"""
+
+import hashlib
+import re
+from importlib import resources
+from typing import NamedTuple
+
+_USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+
+
+class Script(NamedTuple):
+    """One operation as Redis gets it; `sha` is what EVALSHA calls it by."""
+
+    name: str
+    text: str
+    sha: str
+
+
+def _load(name: str) -> Script:
+    folder = resources.files("shared.jobstore") / "scripts"
+    shebang, _, body = (folder / f"{name}.lua").read_text().partition("\n")
+    uses = _USES.search(body)
+    preludes = [(folder / "shared" / f"{part}.lua").read_text() for part in (uses[1].split() if uses else ())]
+    text = "\n".join([shebang, *preludes, body])
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+CREATE = _load("create")
+CLAIM = _load("claim")
+APPEND_PROGRESS = _load("append_progress")
+RENEW = _load("renew")
+RETRY_LATER = _load("retry_later")
+RELEASE = _load("release")
+FINISH = _load("finish")
+TAKE = _load("take")
+SWEEP = _load("sweep")
+BACKLOG = _load("backlog")
+PARTITIONS = _load("partitions")
+
+ALL = (CREATE, CLAIM, APPEND_PROGRESS, RENEW, RETRY_LATER, RELEASE, FINISH, TAKE, SWEEP, BACKLOG, PARTITIONS)

@@ -1,0 +1,16 @@
+#!lua
+-- Appends one progress event of a running job.
+-- KEYS   1 record  2 events
+-- ARGV   1 epoch  2 token  3 seq of this event  4 message (JSON)
+-- Reply  OK  |  DUP (this event is there already: success)  |  STALE  |  DONE  |  GONE
+-- uses: clock log fence
+local run, refusal = fence(ARGV[1], ARGV[2])
+if not run then return {refusal} end
+local seq = tonumber(ARGV[3])
+if seq <= run.seq then return {'DUP'} end
+if seq ~= run.seq + 1 then return redis.error_reply('WAYBILL seq ' .. ARGV[3] .. ' after ' .. run.seq) end
+
+local id = append(run.epoch, seq, ARGV[4])
+redis.call('HSET', KEYS[1], 'seq', seq, 'progress', ARGV[4], 'updated_at', now_ms())
+publish(id, ARGV[4])
+return {'OK'}

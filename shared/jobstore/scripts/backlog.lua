@@ -1,0 +1,20 @@
+#!lua flags=allow-oom
+-- Counts a partition's unfinished jobs and dead letters.
+-- KEYS   1 commands  2 dead
+-- ARGV   none
+-- Reply  unfinished, pending, parked, ready, age of the oldest waiting entry (ms, 0 when none waits), dead letters
+-- uses: clock
+local pending = redis.call('XPENDING', KEYS[1], 'processors')
+local of = {parked = 0, ready = 0}
+for _, consumer in ipairs(pending[4] or {}) do
+  of[consumer[1]] = tonumber(consumer[2])
+end
+
+local last = '0-0'
+local group = redis.call('XINFO', 'GROUPS', KEYS[1])[1]
+for i = 1, #group, 2 do
+  if group[i] == 'last-delivered-id' then last = group[i + 1] end
+end
+local oldest = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
+local age_ms = oldest and now_ms() - tonumber(string.match(oldest[1], '^%d+')) or 0
+return {redis.call('XLEN', KEYS[1]), pending[1], of.parked, of.ready, math.max(0, age_ms), redis.call('XLEN', KEYS[2])}

@@ -1,0 +1,52 @@
+#!lua flags=allow-oom
+-- Gives one run of a job to a processor.
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake
+-- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
+--        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
+--        10 retention after the end (ms)  11… record fields of a burial, flat
+-- Reply  OK, record fields  |  GONE (the entry is removed)  |  NOT_DUE, ms to wait  |  BURIED
+-- uses: clock log entry terminal
+local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
+  'token', 'processor')
+local state, entry = r[1], ARGV[2]
+if not state or r[2] ~= entry or state == 'completed' or state == 'failed' or state == 'cancelled' then
+  acknowledge(entry)
+  return {'GONE'}
+end
+if state == 'processing' and r[9] == ARGV[3] then
+  return {'OK', redis.call('HGETALL', KEYS[1])}
+end
+
+local now, lease_ms = now_ms(), tonumber(ARGV[5])
+local wait_ms = tonumber(r[8]) - now
+if wait_ms > 0 then
+  hold(entry, state == 'processing' and r[10] or 'parked', wait_ms, lease_ms)
+  return {'NOT_DUE', wait_ms}
+end
+
+local run = {
+  epoch = tonumber(r[3]) + 1, seq = tonumber(r[4]), entry = entry, attempt = tonumber(r[5]), failures = tonumber(r[6]),
+  crashes = tonumber(r[7]), processor = r[10],
+}
+if state == 'processing' then
+  -- The lease of the last run ran out: here, and only here, a crash is counted.
+  run.crashes = run.crashes + 1
+  if run.crashes >= tonumber(ARGV[6]) then
+    terminate(run, {
+      job = ARGV[1], state = 'failed', message = ARGV[8], now = now, retention_ms = tonumber(ARGV[10]),
+      fields = {'crashes', run.crashes, 'error', ARGV[9], unpack(ARGV, 11)}, reason = 'crashes', error = ARGV[9],
+    })
+    redis.call('HDEL', KEYS[1], 'token')
+    return {'BURIED'}
+  end
+end
+
+local message = string.format(ARGV[7], run.attempt + 1)
+local id = append(run.epoch, run.seq + 1, message)
+redis.call('HSET', KEYS[1], 'state', 'processing', 'epoch', run.epoch, 'token', ARGV[3], 'seq', run.seq + 1,
+  'attempt', run.attempt + 1, 'crashes', run.crashes, 'due_at', now + lease_ms, 'processor', ARGV[4], 'updated_at', now)
+redis.call('HSETNX', KEYS[1], 'started_at', now)
+redis.call('HDEL', KEYS[1], 'error')
+own(entry, ARGV[4])
+publish(id, message)
+return {'OK', redis.call('HGETALL', KEYS[1])}

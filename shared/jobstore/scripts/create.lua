@@ -1,0 +1,20 @@
+#!lua
+-- Creates a job: its first event, its command entry, its record.
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake
+-- ARGV   1 job id  2 queued message (JSON)  3… record fields, flat
+-- Reply  OK, unfinished jobs in this partition, mean service time (ms, or empty)  |  EXISTS, the same  (this id: success)
+-- uses: clock log
+local function reply(word)
+  return {word, redis.call('XLEN', KEYS[3]), redis.call('HGET', KEYS[5], 'service_ms') or ''}
+end
+
+if redis.call('EXISTS', KEYS[1]) == 1 then return reply('EXISTS') end
+
+local now = now_ms()
+local id = append(0, 1, ARGV[2])
+local entry = redis.call('XADD', KEYS[3], '*', 'job', ARGV[1])
+redis.call('HSET', KEYS[1], 'state', 'queued', 'epoch', 0, 'seq', 1, 'entry', entry, 'attempt', 0, 'failures', 0,
+  'crashes', 0, 'due_at', 0, 'created_at', now, 'updated_at', now, unpack(ARGV, 3))
+publish(id, ARGV[2])
+redis.pcall('SPUBLISH', KEYS[6], '')
+return reply('OK')

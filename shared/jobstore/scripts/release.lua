@@ -1,0 +1,16 @@
+#!lua flags=allow-oom
+-- Hands a running job back, uncounted, so that another processor starts it at once.
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake
+-- ARGV   1 epoch  2 token  3 queued message (JSON)
+-- Reply  OK  |  DONE  |  STALE  |  GONE
+-- uses: clock log entry fence
+local run, refusal = fence(ARGV[1], ARGV[2])
+if not run then return {refusal} end
+
+local id = append(run.epoch, run.seq + 1, ARGV[3])
+redis.call('HSET', KEYS[1], 'state', 'queued', 'seq', run.seq + 1, 'attempt', run.attempt - 1, 'due_at', 0,
+  'updated_at', now_ms())
+own(run.entry, 'ready')
+publish(id, ARGV[3])
+redis.pcall('SPUBLISH', KEYS[6], '')
+return {'OK'}

@@ -1,0 +1,337 @@
+"""The named operations: every change of a job, each one Lua script in one partition. Nothing else writes job state."""
+
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from shared import limits
+from shared.errors import SettingsError
+from shared.event_id import EventId
+from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, make_job_id, partition_of
+from shared.jobstore import keys, script
+from shared.jobstore.connection import CommandConnection
+from shared.jobstore.record import as_words, decode_record, encode_json, flatten
+
+
+class Answer(StrEnum):
+    """What an operation on a run was answered.
+
+    OK and DUP: done (DUP: it had been done before). DONE: this very claim has ended its run already, the success of a
+    repetition. STALE: somebody else owns the job by now. GONE: there is no such job.
+    """
+
+    OK = "OK"
+    DUP = "DUP"
+    DONE = "DONE"
+    STALE = "STALE"
+    GONE = "GONE"
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What create needs: the job's id (which carries its partition), its owner, its files, its first event."""
+
+    job_id: str
+    owner: str
+    file_ids: tuple[int, ...]
+    options: JobOptions
+    queued_message: bytes
+    traceparent: str | None = None
+
+
+class Created(NamedTuple):
+    """The reply of create: `is_new` is False when this id existed already; both mean success."""
+
+    is_new: bool
+    unfinished_jobs: int
+    mean_service_ms: int | None
+
+
+class Entry(NamedTuple):
+    """One command entry in a processor's hands, not claimed yet."""
+
+    entry_id: str
+    job_id: str
+
+
+class Run(NamedTuple):
+    """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed."""
+
+    job_id: str
+    epoch: int
+    token: str
+    record: JobRecord
+
+
+class NotDue(NamedTuple):
+    """The entry came too early and was put back."""
+
+    wait_ms: int
+
+
+class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a processor brings to each claim; messages are encoded events, times are milliseconds."""
+
+    processor: str
+    lease_ms: int
+    started_message: bytes
+    buried_message: bytes
+    buried_error: JobError
+    expires_at_ms: int
+    retention_ms: int
+    max_crashes: int = limits.MAX_CRASHES
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ends: with a bundle (completed) or with an error (failed, and `reason` of its dead letter)."""
+
+    message: bytes
+    expires_at_ms: int
+    retention_ms: int
+    object_key: str | None = None
+    bundle: BundleSummary | None = None
+    error: JobError | None = None
+    reason: str = ""
+
+
+class Backlog(NamedTuple):
+    """One partition's unfinished jobs: waiting + running + parked + ready, and its dead letters."""
+
+    unfinished: int
+    pending: int
+    parked: int
+    ready: int
+    oldest_waiting_ms: int
+    dead_letters: int
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no processor has read yet."""
+        return self.unfinished - self.pending
+
+    @property
+    def running(self) -> int:
+        """Jobs in a processor's hands."""
+        return self.pending - self.parked - self.ready
+
+
+class Sweep(NamedTuple):
+    """One turn of the sweeper: whether this process leads, where to go on, and how many entries were found."""
+
+    is_leader: bool
+    cursor: str = "0-0"
+    found: int = 0
+
+
+class JobStore:
+    """All job state in Redis.
+
+    Every method raises RedisUnavailable when Redis does not answer in time, and may then be repeated: a repeated
+    operation answers with the first outcome. Times are Redis' own clock.
+    """
+
+    def __init__(self, connection: CommandConnection, *, partitions: int) -> None:
+        self.connection = connection
+        self.partitions = partitions
+
+    # ── start ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def prepare(self) -> None:
+        """Agree on the number of partitions and make sure that each has its consumer group.
+
+        Raises SettingsError when Redis holds jobs in more partitions than this process is configured with.
+        """
+        governing = cast(
+            int, await self.connection.run_script(script.PARTITIONS, [keys.PARTITIONS], self.partitions)
+        )
+        if governing > self.partitions:
+            raise SettingsError(
+                [f"WAYBILL_PARTITIONS={self.partitions}: Redis holds {governing} partitions; set it to {governing}."]
+            )
+        for partition in range(self.partitions):
+            await self._create_group(partition)
+
+    async def _create_group(self, partition: int) -> None:
+        try:
+            # From 0, never from $: an entry that is older than the group must not be lost.
+            await self.connection.execute("XGROUP", "CREATE", keys.commands(partition), keys.GROUP, "0", "MKSTREAM")
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    # ── the gateway's side ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def new_job_id(self) -> str:
+        """Draw an id in a random partition."""
+        return make_job_id(secrets.randbelow(self.partitions), secrets.randbits(110))
+
+    async def create(self, job: NewJob) -> Created:
+        """Create a job, or find that it exists; raises RedisFull when Redis takes no new data."""
+        fields = flatten(
+            {
+                "owner": job.owner,
+                "file_ids": encode_json(job.file_ids),
+                "options": encode_json(job.options),
+                "traceparent": job.traceparent,
+            }
+        )
+        word, (unfinished, service_ms) = as_words(
+            await self.connection.run_script(script.CREATE, self._keys(job.job_id), job.job_id, job.queued_message, *fields)
+        )
+        return Created(word == "OK", unfinished, int(service_ms) if service_ms else None)
+
+    async def find(self, job_id: str) -> JobRecord | None:
+        """Read a record; None when there is none, or when the id is not one of this system's."""
+        partition = partition_of(job_id)
+        if partition is None or partition >= self.partitions:
+            return None
+        reply = await self.connection.execute("HGETALL", keys.of_job(partition, job_id).record)
+        return decode_record(job_id, cast(Sequence[bytes], reply))
+
+    async def read_events(self, job_id: str, *, after: EventId, count: int) -> list[tuple[EventId, bytes]]:
+        """Read at most `count` events after a cursor, oldest first, as the bytes that their writer encoded."""
+        reply = await self.connection.execute(
+            "XRANGE", self._keys(job_id).events, f"({after}", "+", "COUNT", count
+        )
+        return [_as_event(entry) for entry in cast(list[Any], reply)]
+
+    async def last_event(self, job_id: str) -> tuple[EventId, bytes] | None:
+        """Read the newest event; None when the log is gone."""
+        reply = await self.connection.execute("XREVRANGE", self._keys(job_id).events, "+", "-", "COUNT", 1)
+        entries = cast(list[Any], reply)
+        return _as_event(entries[0]) if entries else None
+
+    def live_channel(self, job_id: str) -> str:
+        """Name the channel on which this job's events are published."""
+        return self._keys(job_id).events
+
+    # ── the processor's side ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def take(self, partition: int, *, processor: str, most: int) -> list[Entry]:
+        """Take at most `most` entries into a processor's hands: those to be taken up again first, then new ones."""
+        try:
+            reply = await self.connection.run_script(script.TAKE, [keys.commands(partition)], processor, most)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self._create_group(partition)  # Redis was emptied under us
+            return []
+        return [Entry(entry_id.decode(), job_id.decode()) for entry_id, job_id in cast(list[Any], reply)]
+
+    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | None:
+        """Begin a run; None when there is nothing to run: the job has ended, is gone, or has just been buried.
+
+        `token` is fresh and random for each run, and the same for the repetition of one claim.
+        """
+        buried_error = encode_json(terms.buried_error)
+        word, rest = as_words(
+            await self.connection.run_script(
+                script.CLAIM,
+                self._keys(entry.job_id),
+                entry.job_id,
+                entry.entry_id,
+                token,
+                terms.processor,
+                terms.lease_ms,
+                terms.max_crashes,
+                terms.started_message,
+                terms.buried_message,
+                buried_error,
+                terms.retention_ms,
+                "expires_at",
+                terms.expires_at_ms,
+            )
+        )
+        if word == "NOT_DUE":
+            return NotDue(rest[0])
+        if word != "OK":
+            return None
+        record = decode_record(entry.job_id, rest[0])
+        assert record is not None
+        return Run(entry.job_id, record.epoch, token, record)
+
+    async def append_progress(self, run: Run, *, seq: int, message: bytes) -> Answer:
+        """Append a progress event with its sequence number (the job's last one + 1)."""
+        return await self._change(script.APPEND_PROGRESS, run, seq, message)
+
+    async def renew(self, run: Run, *, processor: str, lease_ms: int) -> Answer:
+        """Extend the lease to `lease_ms` from now."""
+        return await self._change(script.RENEW, run, processor, lease_ms)
+
+    async def retry_later(self, run: Run, *, message: bytes, error: JobError, delay_ms: int, lease_ms: int) -> Answer:
+        """End a failed run; the job is tried again after `delay_ms`, not earlier."""
+        return await self._change(script.RETRY_LATER, run, message, delay_ms, lease_ms, encode_json(error))
+
+    async def release(self, run: Run, *, message: bytes) -> Answer:
+        """Hand a job back uncounted; another processor starts it at once."""
+        return await self._change(script.RELEASE, run, message)
+
+    async def finish(self, run: Run, ending: Ending) -> Answer:
+        """End a job for good: completed when the ending has a bundle, else failed."""
+        error = encode_json(ending.error) if ending.error else b""
+        fields = flatten(
+            {
+                "expires_at": ending.expires_at_ms,
+                "object_key": ending.object_key,
+                "bundle": encode_json(ending.bundle) if ending.bundle else None,
+                "error": error or None,
+            }
+        )
+        reply = await self.connection.run_script(
+            script.FINISH,
+            self._keys(run.job_id),
+            run.job_id,
+            run.epoch,
+            run.token,
+            "completed" if ending.bundle else "failed",
+            ending.message,
+            ending.retention_ms,
+            ending.reason,
+            error,
+            *fields,
+        )
+        return Answer(as_words(reply)[0])
+
+    async def _change(self, operation: script.Script, run: Run, *arguments: str | bytes | int) -> Answer:
+        reply = await self.connection.run_script(operation, self._keys(run.job_id), run.epoch, run.token, *arguments)
+        return Answer(as_words(reply)[0])
+
+    # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def sweep(self, partition: int, *, leader: str, lease_ms: int, cursor: str) -> Sweep:
+        """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper."""
+        word, rest = as_words(
+            await self.connection.run_script(
+                script.SWEEP,
+                [keys.sweeper(partition), keys.commands(partition), keys.wake(partition)],
+                leader,
+                limits.SWEEP_LOCK_MS,
+                lease_ms,
+                cursor,
+                limits.SWEEP_PAGE_ENTRIES,
+            )
+        )
+        return Sweep(True, rest[0].decode(), rest[1]) if word == "LEADER" else Sweep(False)
+
+    async def backlog(self, partition: int) -> Backlog:
+        """Count one partition's unfinished jobs and dead letters."""
+        reply = await self.connection.run_script(script.BACKLOG, [keys.commands(partition), keys.dead(partition)])
+        return Backlog(*cast(list[int], reply))
+
+    def wake_channels(self) -> list[str]:
+        """Name the channels on which idle processors hear of work."""
+        return [keys.wake(partition) for partition in range(self.partitions)]
+
+    def _keys(self, job_id: str) -> keys.JobKeys:
+        partition = partition_of(job_id)
+        assert partition is not None, job_id
+        return keys.of_job(partition, job_id)
+
+
+def _as_event(entry: Any) -> tuple[EventId, bytes]:
+    identifier, (_, message) = entry
+    epoch, seq = identifier.split(b"-")
+    return EventId(int(epoch), int(seq)), message

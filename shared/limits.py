@@ -1,0 +1,54 @@
+"""Every bound of the system, with its unit and its reason. What an operator may move is in settings.py instead."""
+
+# Requests
+MAX_BODY_BYTES = 64 * 1024  # 1,000 ids of 16 digits and an archive name fit four times
+MAX_FILES_PER_JOB = 1_000  # one ZIP of more is a mirror, not a download; keeps a record under 20 kB
+MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (RFC 8259 §6)
+MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that file systems allow, with `.zip`
+MAX_EVENTS_PER_PAGE = 500
+DEFAULT_EVENTS_PER_PAGE = 100
+MAX_HEAD_BYTES = 32 * 1024  # request line and headers together
+FIRST_REQUEST_WITHIN_SECONDS = 10  # a connection that has not sent a whole request head by then is closed
+
+# Redis
+REDIS_REQUEST_WITHIN_SECONDS = 1.5  # so that a 503 is out within two seconds
+REDIS_CONNECT_WITHIN_SECONDS = 1.0
+REDIS_BATCH_WITHIN_SECONDS = 5.0  # a batch that is not answered by then counts as a lost connection
+MAX_REDIS_REQUESTS_WAITING = 10_000  # beyond it a process answers 503 rather than queue for longer than anyone waits
+MAX_REDIS_BATCH = 512  # commands in one write: about 60 ms of Redis at the slowest script
+RECONNECT_MIN_SECONDS = 0.05
+RECONNECT_MAX_SECONDS = 1.0
+LIVE_PING_EVERY_SECONDS = 10.0
+LIVE_SILENCE_MAX_SECONDS = 25.0  # two pings unanswered: the pub/sub connection is half open
+
+# Streams
+MAX_PARTITIONS = 4096  # twelve bits of the job id
+MAX_PARKED_MESSAGES = 64  # live messages kept for one viewer while it is behind; more and it reads the log instead
+REPLAY_PAGE_EVENTS = 100
+HEARTBEAT_EVERY_SECONDS = 15.0  # ± 20 %; well under the 100 s at which Cloudflare, nginx and ALB cut silent connections
+STREAM_MAX_AGE_SECONDS = 600.0  # ± 20 %; spreads viewers over gateways again after a deploy
+STREAM_SEND_WITHIN_SECONDS = 30.0  # a viewer that takes no byte for so long is cut and resumes by its id
+MIN_SSE_RETRY_MS = 500
+MAX_SSE_RETRY_MS = 3_000
+SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
+
+# Jobs
+MAX_FAILURES = 3
+MAX_CRASHES = 3
+RETRY_BASE_MS = 2_000
+RETRY_CAP_MS = 300_000
+RETRY_FLOOR_MS = 500
+MAX_ERROR_CHARS = 500  # of a message that ends in a record, an event and a dead letter
+MAX_DEAD_LETTERS = 10_000  # for each partition
+DEAD_LETTER_EVENTS = 10  # the last events kept as evidence
+PROGRESS_EVERY_MS = 1_000  # 25 µs of Redis each: 10,000 jobs at one a second are a quarter of a core
+SWEEP_EVERY_SECONDS = 1.0
+SWEEP_LOCK_MS = 5_000
+SWEEP_PAGE_ENTRIES = 100
+TAKEOVER_GRACE_SECONDS = 1.0  # after an outage nobody is robbed until lease + this
+
+# The archive
+COPY_CHUNK_BYTES = 256 * 1024
+PART_BYTES = 8 * 1024 * 1024  # of a multipart upload: S3 wants at least 5 MiB, R2 equal parts
+MAX_PARTS = 10_000  # Amazon S3, "Multipart upload limits"
+MAX_RENAMED_LISTED = 20  # of the completed message; the archive has them all
