@@ -29,12 +29,12 @@ class RunContext:
 
     def __init__(self, *, confirm: Callable[[], Awaitable[None]]) -> None:
         self.confirm = confirm
-        self._latest: Report | None = None
+        self.report_so_far: Report | None = None
         self._news = asyncio.Event()
 
     def report(self, report: Report) -> None:
         """Say how far the run is. Cheap; only the latest report counts."""
-        self._latest = report
+        self.report_so_far = report
         self._news.set()
 
     async def next_report(self) -> Report:
@@ -45,8 +45,8 @@ class RunContext:
     def latest(self) -> Report:
         """Take the newest report; there must be one."""
         self._news.clear()
-        assert self._latest is not None
-        return self._latest
+        assert self.report_so_far is not None
+        return self.report_so_far
 
 
 Handler = Callable[[JobRecord, RunContext], Awaitable[Result]]

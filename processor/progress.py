@@ -6,6 +6,7 @@ import msgspec
 
 from shared import limits
 from shared.events import Progress, timestamp
+from shared.jobs import ProgressSnapshot
 
 
 class Phase(StrEnum):
@@ -20,7 +21,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How far a run is, as its handler sees it.
 
     `work_ratio` is the share of all work that is done, 0 to 1, reading included; `bytes_processed` of `total_bytes`
-    are in the archive. `message` says in a few words what is being done.
+    are in the archive (None: not known yet). `message` says in a few words what is being done.
     """
 
     phase: Phase
@@ -28,7 +29,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     files_processed: int
     total_files: int
     bytes_processed: int
-    total_bytes: int
+    total_bytes: int | None
     message: str
 
 
@@ -68,3 +69,15 @@ class ProgressPace:
             at=timestamp(at_ms),
             phase=report.phase.value if is_new_phase else None,
         )
+
+
+def final_progress(report: Report | None) -> ProgressSnapshot | None:
+    """Give the numbers that a completed job's record keeps: the last report's, whether it became an event or not."""
+    if report is None:
+        return None
+    return ProgressSnapshot(
+        progress=1.0,
+        files_processed=report.files_processed,
+        bytes_processed=report.bytes_processed,
+        total_bytes=report.total_bytes,
+    )

@@ -4,7 +4,7 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, InvalidCursor
-    │   ├── BodyTooLarge, UnsupportedMediaType
+    │   ├── UnsupportedMediaType
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, Draining
@@ -82,13 +82,6 @@ class InvalidCursor(RequestError):
     code = "INVALID_CURSOR"
 
 
-class BodyTooLarge(RequestError):
-    """The body is over the limit and was not read to its end."""
-
-    code = "BODY_TOO_LARGE"
-    status = 413
-
-
 class UnsupportedMediaType(RequestError):
     """The body is not declared as JSON."""
 
@@ -155,6 +148,7 @@ class ObjectError(WaybillError):
     """Something about one object of the object store; `key` names it."""
 
     code = "OBJECT_ERROR"
+    is_retryable = True
 
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(message)
@@ -165,20 +159,19 @@ class ObjectMissing(ObjectError):
     """No object has this key."""
 
     code = "OBJECT_MISSING"
+    is_retryable = False
 
 
 class ObjectChanged(ObjectError):
     """The object is another one than the caller's ETag says."""
 
     code = "OBJECT_CHANGED"
-    is_retryable = True
 
 
 class StoreFull(ObjectError):
     """The store has no room for the object."""
 
     code = "STORE_FULL"
-    is_retryable = True
 
 
 class RunError(WaybillError):

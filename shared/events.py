@@ -1,8 +1,8 @@
 """The messages of a job's stream: one format on every transport. Encoded once, by whoever writes the event.
 
-The job's own log holds queued, started, progress, retrying, completed, error and cancelled. snapshot, busy and heartbeat
-are made by the gateway for one viewer and have no place in the log. Job id and epoch are known from the path and the
-event id and are not repeated (they were 40 % of the log's memory). Readers ignore fields and types they do not know.
+The job's own log holds queued, started, progress, retrying, completed and error. snapshot, busy and heartbeat are made
+by the gateway for one viewer and have no place in the log. Job id and epoch are known from the path and the event id
+and are not repeated (they were 40 % of the log's memory). Readers ignore fields and types they do not know.
 """
 
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type", om
     files_processed: int
     total_files: int
     bytes_processed: int
-    total_bytes: int
+    total_bytes: int | None
     message: str
     at: str
     phase: str | None = None
@@ -99,12 +99,19 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
 
 Event = Queued | Started | Progress | Retrying | Completed | Failed | Busy | Heartbeat
 
+_TERMINAL_PREFIXES = tuple(f'{{"type":"{name}"'.encode() for name in ("completed", "error", "cancelled"))
+
 _encoder = msgspec.json.Encoder()
 
 
 def encode(event: Event) -> bytes:
     """Encode a message as one line of JSON."""
     return _encoder.encode(event)
+
+
+def is_terminal_message(message: bytes) -> bool:
+    """Tell whether an encoded message ends its job; the type stands first in every message of the log."""
+    return message.startswith(_TERMINAL_PREFIXES)
 
 
 def encode_started(at_ms: int) -> bytes:

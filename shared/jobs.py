@@ -43,10 +43,10 @@ def partition_of(job_id: str) -> int | None:
 class JobState(StrEnum):
     """Where a job stands.
 
-        queued ──claim──▶ processing ──finish──▶ completed | failed
-          ▲                │   │  ▲
-          └────release─────┘   │  └──claim────┐
-                               └─retry_later─▶ retrying
+    queued ──claim──▶ processing ──finish──▶ completed | failed
+      ▲                │   │  ▲
+      └────release─────┘   │  └──claim────┐
+                           └─retry_later─▶ retrying
     """
 
     QUEUED = "queued"

@@ -7,8 +7,6 @@ MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (
 MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that file systems allow, with `.zip`
 MAX_EVENTS_PER_PAGE = 500
 DEFAULT_EVENTS_PER_PAGE = 100
-MAX_HEAD_BYTES = 32 * 1024  # request line and headers together
-FIRST_REQUEST_WITHIN_SECONDS = 10  # a connection that has not sent a whole request head by then is closed
 
 # Redis
 REDIS_REQUEST_WITHIN_SECONDS = 1.5  # so that a 503 is out within two seconds
@@ -51,4 +49,14 @@ TAKEOVER_GRACE_SECONDS = 1.0  # after an outage nobody is robbed until lease + t
 COPY_CHUNK_BYTES = 256 * 1024
 PART_BYTES = 8 * 1024 * 1024  # of a multipart upload: S3 wants at least 5 MiB, R2 equal parts
 MAX_PARTS = 10_000  # Amazon S3, "Multipart upload limits"
+MAX_ARCHIVE_BYTES = 5 * 2**40  # of one object: Amazon S3, the same page
+PARTS_IN_FLIGHT = 3  # one is read, one is checked, one is written
+PARTS_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # beyond 78 GiB parts grow, and fewer of them are held at once
 MAX_RENAMED_LISTED = 20  # of the completed message; the archive has them all
+
+# Background work
+BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
+IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not
+SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
+TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410
+RETENTION_SLACK_SECONDS = 3_600  # Redis forgets an ended job this much after its tombstone

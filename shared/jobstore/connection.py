@@ -48,9 +48,9 @@ log = structlog.get_logger(__name__)
 def open_connection(url: str, *, name: str) -> AbstractConnection:
     """Make (not connect) one connection for `url` (redis://, rediss://, unix://); `name` shows in CLIENT LIST.
 
-    Protocol 2 is pinned: redis-py's replies differ in shape between 2 and 3. No socket timeout: the owner has deadlines.
+    Protocol 2 is pinned: redis-py's replies differ in shape from 3. No socket timeout: the owner has deadlines.
     """
-    pool: ConnectionPool[AbstractConnection] = ConnectionPool.from_url(
+    pool = ConnectionPool.from_url(
         url,
         protocol=2,
         client_name=name,
@@ -58,7 +58,8 @@ def open_connection(url: str, *, name: str) -> AbstractConnection:
         socket_connect_timeout=limits.REDIS_CONNECT_WITHIN_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-    return pool.make_connection()
+    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's own gap
+    return connection
 
 
 class _Request:
@@ -93,9 +94,7 @@ class CommandConnection:
         self.healthy_since: float | None = None
         self.last_trouble = "not connected yet"
 
-    async def execute(
-        self, *arguments: Argument, within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS
-    ) -> Reply:
+    async def execute(self, *arguments: Argument, within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS) -> Reply:
         """Send one command and give its reply.
 
         Raises RedisUnavailable when there is no answer in time, RedisFull when maxmemory is reached, and redis-py's
@@ -120,9 +119,7 @@ class CommandConnection:
         within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS,
     ) -> Reply:
         """Run one operation; raises as execute()."""
-        return await self.execute(
-            "EVALSHA", script.sha, len(keys), *keys, *arguments, within_seconds=within_seconds
-        )
+        return await self.execute("EVALSHA", script.sha, len(keys), *keys, *arguments, within_seconds=within_seconds)
 
     async def run(self) -> None:
         """Own the connection until cancelled: connect, send, receive, and begin again after every loss."""
@@ -146,7 +143,7 @@ class CommandConnection:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
-            await self._connection.connect()
+            await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
             await self._load_scripts()
         self._note_success()
 

@@ -93,7 +93,7 @@ class LiveChannel:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
-            await self._connection.connect()
+            await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
         self._commands = asyncio.Queue()
         self.is_connected = True
         self._restoring = set(self._acknowledged)

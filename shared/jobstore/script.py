@@ -39,5 +39,19 @@ TAKE = _load("take")
 SWEEP = _load("sweep")
 BACKLOG = _load("backlog")
 PARTITIONS = _load("partitions")
+CREATE_GROUP = _load("create_group")
 
-ALL = (CREATE, CLAIM, APPEND_PROGRESS, RENEW, RETRY_LATER, RELEASE, FINISH, TAKE, SWEEP, BACKLOG, PARTITIONS)
+ALL = (
+    CREATE,
+    CLAIM,
+    APPEND_PROGRESS,
+    RENEW,
+    RETRY_LATER,
+    RELEASE,
+    FINISH,
+    TAKE,
+    SWEEP,
+    BACKLOG,
+    PARTITIONS,
+    CREATE_GROUP,
+)

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from shared import limits
 from shared.errors import SettingsError
 from shared.event_id import EventId
-from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, make_job_id, partition_of
+from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, ProgressSnapshot, make_job_id, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.record import as_words, decode_record, encode_json, flatten
@@ -58,18 +58,26 @@ class Entry(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed."""
+    """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed.
+
+    `is_takeover`: the lease of the run before ran out, and was counted as a crash.
+    """
 
     job_id: str
     epoch: int
     token: str
     record: JobRecord
+    is_takeover: bool = False
 
 
 class NotDue(NamedTuple):
     """The entry came too early and was put back."""
 
     wait_ms: int
+
+
+class Buried(NamedTuple):
+    """The job crashed too often: this claim has ended it with a dead letter instead of running it again."""
 
 
 class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +101,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     retention_ms: int
     object_key: str | None = None
     bundle: BundleSummary | None = None
+    progress: ProgressSnapshot | None = None
     error: JobError | None = None
     reason: str = ""
 
@@ -144,9 +153,7 @@ class JobStore:
 
         Raises SettingsError when Redis holds jobs in more partitions than this process is configured with.
         """
-        governing = cast(
-            int, await self.connection.run_script(script.PARTITIONS, [keys.PARTITIONS], self.partitions)
-        )
+        governing = cast(int, await self.connection.run_script(script.PARTITIONS, [keys.PARTITIONS], self.partitions))
         if governing > self.partitions:
             raise SettingsError(
                 [f"WAYBILL_PARTITIONS={self.partitions}: Redis holds {governing} partitions; set it to {governing}."]
@@ -155,12 +162,19 @@ class JobStore:
             await self._create_group(partition)
 
     async def _create_group(self, partition: int) -> None:
+        await self.connection.run_script(script.CREATE_GROUP, [keys.commands(partition)])
+
+    async def _run_on_group(
+        self, operation: script.Script, partition: int, names: Sequence[str], *arguments: str | bytes | int
+    ) -> object:
+        """Run an operation that needs the consumer group, which is gone when Redis was emptied under us."""
         try:
-            # From 0, never from $: an entry that is older than the group must not be lost.
-            await self.connection.execute("XGROUP", "CREATE", keys.commands(partition), keys.GROUP, "0", "MKSTREAM")
+            return await self.connection.run_script(operation, names, *arguments)
         except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
+            if not str(error).startswith("NOGROUP"):
                 raise
+        await self._create_group(partition)
+        return await self.connection.run_script(operation, names, *arguments)
 
     # ── the gateway's side ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,7 +193,9 @@ class JobStore:
             }
         )
         word, (unfinished, service_ms) = as_words(
-            await self.connection.run_script(script.CREATE, self._keys(job.job_id), job.job_id, job.queued_message, *fields)
+            await self.connection.run_script(
+                script.CREATE, self._keys(job.job_id), job.job_id, job.queued_message, *fields
+            )
         )
         return Created(word == "OK", unfinished, int(service_ms) if service_ms else None)
 
@@ -193,9 +209,7 @@ class JobStore:
 
     async def read_events(self, job_id: str, *, after: EventId, count: int) -> list[tuple[EventId, bytes]]:
         """Read at most `count` events after a cursor, oldest first, as the bytes that their writer encoded."""
-        reply = await self.connection.execute(
-            "XRANGE", self._keys(job_id).events, f"({after}", "+", "COUNT", count
-        )
+        reply = await self.connection.execute("XRANGE", self._keys(job_id).events, f"({after}", "+", "COUNT", count)
         return [_as_event(entry) for entry in cast(list[Any], reply)]
 
     async def last_event(self, job_id: str) -> tuple[EventId, bytes] | None:
@@ -212,17 +226,11 @@ class JobStore:
 
     async def take(self, partition: int, *, processor: str, most: int) -> list[Entry]:
         """Take at most `most` entries into a processor's hands: those to be taken up again first, then new ones."""
-        try:
-            reply = await self.connection.run_script(script.TAKE, [keys.commands(partition)], processor, most)
-        except ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            await self._create_group(partition)  # Redis was emptied under us
-            return []
+        reply = await self._run_on_group(script.TAKE, partition, [keys.commands(partition)], processor, most)
         return [Entry(entry_id.decode(), job_id.decode()) for entry_id, job_id in cast(list[Any], reply)]
 
-    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | None:
-        """Begin a run; None when there is nothing to run: the job has ended, is gone, or has just been buried.
+    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | None:
+        """Begin a run; None when there is nothing to run: the job has ended, or is gone.
 
         `token` is fresh and random for each run, and the same for the repetition of one claim.
         """
@@ -248,10 +256,10 @@ class JobStore:
         if word == "NOT_DUE":
             return NotDue(rest[0])
         if word != "OK":
-            return None
+            return Buried() if word == "BURIED" else None
         record = decode_record(entry.job_id, rest[0])
         assert record is not None
-        return Run(entry.job_id, record.epoch, token, record)
+        return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]))
 
     async def append_progress(self, run: Run, *, seq: int, message: bytes) -> Answer:
         """Append a progress event with its sequence number (the job's last one + 1)."""
@@ -277,6 +285,7 @@ class JobStore:
                 "expires_at": ending.expires_at_ms,
                 "object_key": ending.object_key,
                 "bundle": encode_json(ending.bundle) if ending.bundle else None,
+                "progress": encode_json(ending.progress) if ending.progress else None,
                 "error": error or None,
             }
         )
@@ -304,8 +313,9 @@ class JobStore:
     async def sweep(self, partition: int, *, leader: str, lease_ms: int, cursor: str) -> Sweep:
         """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper."""
         word, rest = as_words(
-            await self.connection.run_script(
+            await self._run_on_group(
                 script.SWEEP,
+                partition,
                 [keys.sweeper(partition), keys.commands(partition), keys.wake(partition)],
                 leader,
                 limits.SWEEP_LOCK_MS,
@@ -318,7 +328,7 @@ class JobStore:
 
     async def backlog(self, partition: int) -> Backlog:
         """Count one partition's unfinished jobs and dead letters."""
-        reply = await self.connection.run_script(script.BACKLOG, [keys.commands(partition), keys.dead(partition)])
+        reply = await self._run_on_group(script.BACKLOG, partition, [keys.commands(partition), keys.dead(partition)])
         return Backlog(*cast(list[int], reply))
 
     def wake_channels(self) -> list[str]:

@@ -4,17 +4,20 @@
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11… record fields of a burial, flat
--- Reply  OK, record fields  |  GONE (the entry is removed)  |  NOT_DUE, ms to wait  |  BURIED
+-- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  GONE (the entry is removed)  |  NOT_DUE, ms to wait  |  BURIED
 -- uses: clock log entry terminal
 local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
   'token', 'processor')
 local state, entry = r[1], ARGV[2]
+if state == 'failed' and r[9] == ARGV[3] and tonumber(r[7]) >= tonumber(ARGV[6]) then
+  return {'BURIED'}
+end
 if not state or r[2] ~= entry or state == 'completed' or state == 'failed' or state == 'cancelled' then
   acknowledge(entry)
   return {'GONE'}
 end
 if state == 'processing' and r[9] == ARGV[3] then
-  return {'OK', redis.call('HGETALL', KEYS[1])}
+  return {'OK', redis.call('HGETALL', KEYS[1]), 0}
 end
 
 local now, lease_ms = now_ms(), tonumber(ARGV[5])
@@ -34,9 +37,9 @@ if state == 'processing' then
   if run.crashes >= tonumber(ARGV[6]) then
     terminate(run, {
       job = ARGV[1], state = 'failed', message = ARGV[8], now = now, retention_ms = tonumber(ARGV[10]),
-      fields = {'crashes', run.crashes, 'error', ARGV[9], unpack(ARGV, 11)}, reason = 'crashes', error = ARGV[9],
+      -- The token of the claim that buried it, so that its repetition is known. No run has it: nobody passes the fence.
+      fields = {'crashes', run.crashes, 'token', ARGV[3], 'error', ARGV[9], unpack(ARGV, 11)}, reason = 'crashes', error = ARGV[9],
     })
-    redis.call('HDEL', KEYS[1], 'token')
     return {'BURIED'}
   end
 end
@@ -49,4 +52,4 @@ redis.call('HSETNX', KEYS[1], 'started_at', now)
 redis.call('HDEL', KEYS[1], 'error')
 own(entry, ARGV[4])
 publish(id, message)
-return {'OK', redis.call('HGETALL', KEYS[1])}
+return {'OK', redis.call('HGETALL', KEYS[1]), state == 'processing' and 1 or 0}

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Agrees on the number of partitions: it can be raised, never lowered (jobs in the highest would be lost from sight).
 -- KEYS   1 the number
 -- ARGV   1 the number that the asking process is configured with

@@ -1,0 +1,7 @@
+"""Start a gateway: `python -m gateway`."""
+
+import sys
+
+from gateway.cli import main
+
+sys.exit(main())

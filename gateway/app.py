@@ -1,0 +1,131 @@
+"""The composition root of a gateway: makes the parts, connects them, starts and stops them in order."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import structlog
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from gateway.metrics import GatewayMetrics
+from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
+from gateway.routes.files import fetch_archive
+from gateway.routes.jobs import create_job, read_events, read_job
+from gateway.routes.stream import stream_job
+from gateway.server import GatewayServer, listen
+from gateway.streaming.hub import Hub
+from shared import limits
+from shared.errors import SettingsError, UnavailableError, WaybillError
+from shared.jobstore.connection import CommandConnection
+from shared.jobstore.store import JobStore
+from shared.objects.catalogue import Catalogue
+from shared.objects.directory import ObjectDirectory
+from shared.settings import GatewaySettings
+from shared.telemetry.admin import admin_server
+from shared.telemetry.metrics import BacklogGauges, configure_metrics
+
+log = structlog.get_logger(__name__)
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._connection = CommandConnection(settings.redis_url, name="gateway")
+        self._store = JobStore(self._connection, partitions=settings.partitions)
+        self._hub = Hub(self._store, settings.redis_url)
+        meter = configure_metrics("gateway")
+        self._gauges = BacklogGauges(meter, self._store)
+        app = self._make_app(GatewayMetrics(meter))
+        self._public = GatewayServer(
+            app,
+            drain_seconds=settings.drain_seconds,
+            drain=self._hub.drain,
+        )
+        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
+        self._is_prepared = False
+
+    def _make_app(self, metrics: GatewayMetrics) -> Litestar:
+        parts: dict[str, object] = {
+            "store": self._store,
+            "hub": self._hub,
+            "metrics": metrics,
+            "catalogue": Catalogue.load(Path(self._settings.catalogue)),
+            "objects": ObjectDirectory(Path(self._settings.objects_dir)),
+        }
+        return Litestar(
+            [create_job, read_job, read_events, stream_job, fetch_archive],
+            dependencies={name: _always(part) for name, part in parts.items()},
+            exception_handlers={
+                WaybillError: answer_waybill_error,
+                HTTPException: answer_http_exception,
+                Exception: answer_unexpected,
+            },
+            request_max_body_size=limits.MAX_BODY_BYTES,
+            openapi_config=None,
+            logging_config=None,
+        )
+
+    def problems(self) -> list[str]:
+        """Say why this process should not be sent requests, a sentence each; none when it is ready."""
+        problems = []
+        if self._hub.is_draining:
+            problems.append("This gateway is stopping.")
+        if self._connection.healthy_since is None:
+            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+        elif not self._is_prepared:
+            problems.append("The job store is being prepared.")
+        if not self._hub.live.is_connected:
+            problems.append("The live channel is not connected; streams read the log instead.")
+        return problems
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain and return."""
+        listener = self._listen()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self._connection.run(), name="redis"),
+                group.create_task(self._hub.live.run(), name="live"),
+                group.create_task(self._gauges.run(), name="gauges"),
+                group.create_task(self._prepare(), name="prepare"),
+            ]
+            admin = group.create_task(self._admin.serve(), name="admin")
+            log.info("gateway listening", host=self._settings.host, port=listener.getsockname()[1])
+            await self._public.serve(sockets=[listener])
+            self._admin.should_exit = True
+            await admin
+            for task in background:
+                task.cancel()
+        log.info("gateway stopped")
+
+    def stop(self) -> None:
+        """Begin to stop: drain, then return from run()."""
+        self._public.should_exit = True
+
+    def _listen(self) -> socket.socket:
+        try:
+            return listen(self._settings.host, self._settings.port)
+        except OSError as error:
+            address = f"{self._settings.host}:{self._settings.port}"
+            raise SettingsError(
+                [f"Cannot listen on {address}: {error.strerror}. Set WAYBILL_PORT to a free port."]
+            ) from error
+
+    async def _prepare(self) -> None:
+        while not self._is_prepared:
+            try:
+                await self._store.prepare()
+                self._is_prepared = True
+            except UnavailableError:
+                await asyncio.sleep(0.2)
+
+
+def _always(part: object) -> Provide:
+    return Provide(lambda: part, sync_to_thread=False)

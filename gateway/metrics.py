@@ -1,0 +1,53 @@
+"""The gateway's own metrics."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from opentelemetry.metrics import Meter
+
+from gateway.streaming.sse import Message
+from gateway.streaming.subscription import Resume
+
+_AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+
+
+class GatewayMetrics:
+    """Counts created jobs and open streams."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
+        self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
+        self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
+        self._age = meter.create_histogram(
+            "sse_event_age",
+            unit="s",
+            description="From the writing of a live event to its hand-over to a viewer's socket",
+            explicit_bucket_boundaries_advisory=_AGE_SECONDS,
+        )
+        self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
+        self._streams.add(0)
+        for outcome in Resume:
+            self._resumes.add(0, {"outcome": outcome.value})
+
+    def count_creation(self) -> None:
+        """Count an accepted job."""
+        self._created.add(1)
+
+    def count_resume(self, outcome: Resume) -> None:
+        """Count an opened stream."""
+        self._resumes.add(1, {"outcome": outcome.value})
+
+    def open_stream(self) -> None:
+        """Count a stream in."""
+        self._streams.add(1)
+
+    def close_stream(self) -> None:
+        """Count a stream out."""
+        self._streams.add(-1)
+
+    def observe_ages(self, messages: Iterable[Message], now_ms: int) -> None:
+        """Record how old live events are (milliseconds since 1970 on this machine's clock) when they go out."""
+        for message in messages:
+            if message.written_at is not None:
+                written_at_ms = datetime.fromisoformat(message.written_at).timestamp() * 1000
+                self._age.record(max(0.0, now_ms - written_at_ms) / 1000)

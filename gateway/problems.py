@@ -1,0 +1,70 @@
+"""Errors as answers: problem+json (RFC 9457) with a stable code, what happened, and what the reader can do."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from shared import limits
+from shared.errors import UnavailableError, WaybillError
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+_SENTENCES = {
+    404: ("NOT_FOUND", "There is nothing at this address."),
+    405: ("METHOD_NOT_ALLOWED", "This address does not take this method; the Allow header lists those it takes."),
+    413: (
+        "BODY_TOO_LARGE",
+        f"The body is larger than {limits.MAX_BODY_BYTES:,} bytes. Split the request into several jobs.",
+    ),
+}
+
+
+def problem(
+    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: object
+) -> Response[bytes]:
+    """Build a problem answer; `more` are extension members, the empty ones left out."""
+    body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    body |= {name: value for name, value in more.items() if value}
+    return Response(
+        msgspec.json.encode(body),
+        status_code=status,
+        media_type=PROBLEM_JSON,
+        headers={"cache-control": "no-store"} | (headers or {}),
+    )
+
+
+def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Response[bytes]:
+    """Answer an error of our own tree."""
+    if error.status >= 500 and not isinstance(error, UnavailableError):
+        log.error("request failed", exc_info=error)
+        return _internal()
+    headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else {}
+    return problem(
+        error.status, error.code, error.message, headers=headers, file_ids=list(getattr(error, "file_ids", ()))
+    )
+
+
+def answer_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer what the framework refuses: unknown paths, wrong methods, too large bodies."""
+    status = error.status_code
+    if status >= 500:
+        log.error("request failed", exc_info=error)
+        return _internal()
+    code, sentence = _SENTENCES.get(status, ("BAD_REQUEST", error.detail))
+    return problem(status, code, sentence, headers=dict(error.headers or {}))
+
+
+def answer_unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer our own mistakes: everything to the log, nothing to the caller."""
+    log.error("request failed", exc_info=error)
+    return _internal()
+
+
+def _internal() -> Response[bytes]:
+    return problem(500, "INTERNAL", "Something went wrong here. It has been logged; try again, or tell the operators.")

@@ -1,0 +1,101 @@
+"""Fetch a finished archive: whole, in ranges, conditionally."""
+
+from contextlib import aclosing
+from typing import Any
+
+from litestar import HttpMethod, Request, Response, route
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from gateway.conditional import Span, Whole, fails_if_match, matches_weakly, range_of
+from gateway.content_disposition import attachment
+from gateway.problems import problem
+from gateway.routes.jobs import find_job
+from shared.errors import JobFailed, JobGone, JobNotReady, ObjectMissing
+from shared.jobs import JobRecord, JobState
+from shared.jobstore.store import JobStore
+from shared.objects.directory import ObjectDirectory
+from shared.objects.info import ObjectInfo
+
+
+class ArchiveBody:
+    """An ASGI app that sends the bytes of a span of an object, or only their head."""
+
+    def __init__(
+        self,
+        objects: ObjectDirectory,
+        info: ObjectInfo,
+        span: Span,
+        *,
+        status: int,
+        headers: dict[str, str],
+        has_body: bool,
+    ) -> None:
+        self._objects = objects
+        self._info = info
+        self._span = span
+        self._status = status
+        self._has_body = has_body
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer (ASGI 3)."""
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        start, end = self._span
+        if self._has_body and start < end:
+            chunks = self._objects.read(
+                self._info.key, etag=self._info.etag, start_byte=start, length_bytes=end - start
+            )
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@route("/v1/download/jobs/{job_id:str}/file", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+async def fetch_archive(
+    request: Request[Any, Any, Any], store: JobStore, objects: ObjectDirectory, job_id: str
+) -> ASGIApp:
+    """Send a job's archive: 200, 206, 304, 412 or 416; 409 while there is none, 410 when it is gone."""
+    record = await find_job(store, job_id)
+    info = await _find_archive(record, objects)
+    etag = f'"{info.etag}"'
+    headers = {
+        "etag": etag,
+        "accept-ranges": "bytes",
+        "cache-control": "private, no-cache",
+        "x-content-type-options": "nosniff",
+    }
+    if fails_if_match(request.headers.get("if-match"), etag):
+        detail = "The archive is another one than If-Match names. Fetch it from its beginning."
+        return problem(412, "ARCHIVE_CHANGED", detail, headers=headers).to_asgi_response(None, request)
+    if matches_weakly(request.headers.get("if-none-match"), etag):
+        return Response(b"", status_code=304, headers=headers).to_asgi_response(None, request)
+
+    span = range_of(request.headers.get("range"), request.headers.get("if-range"), etag, info.size_bytes)
+    if span is Whole.UNSATISFIABLE:
+        headers["content-range"] = f"bytes */{info.size_bytes}"
+        detail = f"The archive has {info.size_bytes:,} bytes; the range asks for others."
+        return problem(416, "RANGE_NOT_SATISFIABLE", detail, headers=headers).to_asgi_response(None, request)
+    headers |= {
+        "content-type": "application/zip",
+        "content-disposition": attachment(record.options.archive_name or f"waybill-{job_id[:8]}"),
+    }
+    if isinstance(span, Span):
+        headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{info.size_bytes}"
+        headers["content-length"] = str(span.end - span.start)
+    else:
+        span = Span(0, info.size_bytes)
+        headers["content-length"] = str(info.size_bytes)
+    status = 206 if "content-range" in headers else 200
+    return ArchiveBody(objects, info, span, status=status, headers=headers, has_body=request.method != HttpMethod.HEAD)
+
+
+async def _find_archive(record: JobRecord, objects: ObjectDirectory) -> ObjectInfo:
+    if not record.state.is_terminal:
+        raise JobNotReady("The archive is not ready yet. Follow the job's stream, or ask again in a few seconds.")
+    if record.state is not JobState.COMPLETED or record.object_key is None:
+        raise JobFailed("The job ended without an archive; its record says why. Create the job again.")
+    try:
+        return await objects.head(record.object_key)
+    except ObjectMissing:
+        raise JobGone("The archive is not in the object store any more. Create the job again.") from None

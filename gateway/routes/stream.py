@@ -1,0 +1,43 @@
+"""Follow a job: Server-Sent Events, resumable by Last-Event-ID."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.types import ASGIApp
+
+from gateway.metrics import GatewayMetrics
+from gateway.routes.jobs import find_job
+from gateway.streaming.hub import Hub
+from gateway.streaming.subscription import Subscription, read_cursor
+from gateway.streaming.viewer import HEADERS, Viewer, busy, now_ms
+from shared.errors import Draining, UnavailableError
+from shared.jobstore.store import JobStore
+
+
+@get("/v1/download/jobs/{job_id:str}/stream")
+async def stream_job(
+    request: Request[Any, Any, Any], store: JobStore, hub: Hub, metrics: GatewayMetrics, job_id: str
+) -> ASGIApp:
+    """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
+    try:
+        if hub.is_draining:
+            raise Draining("This gateway is about to stop. Connect again; another one answers.")
+        record = await find_job(store, job_id)
+    except UnavailableError as error:
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return _soft_refusal(request, "drain" if isinstance(error, Draining) else "redis")
+        raise
+    subscription = Subscription()
+    cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
+    has_more = subscription.open(cursor, record, at_ms=now_ms())
+    metrics.count_resume(subscription.resume)
+    if not has_more:
+        # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
+        return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
+    return Viewer(job_id, subscription, hub=hub, store=store, metrics=metrics)
+
+
+def _soft_refusal(request: Request[Any, Any, Any], reason: str) -> ASGIApp:
+    """Refuse an EventSource without killing it: any status but 200 would stop it for ever."""
+    headers = {name.decode(): value.decode() for name, value in HEADERS}
+    return Response(busy(reason), headers=headers).to_asgi_response(None, request)

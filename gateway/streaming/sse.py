@@ -1,0 +1,50 @@
+"""Frames of Server-Sent Events (WHATWG HTML §9.2.6). Pure.
+
+`retry:`? `id:`? `data:`, a blank line. No `event:` line but for the heartbeat (so plain onmessage gets everything else,
+and a message of type `error` does not fire EventSource's own onerror). Every blank line ends a frame that has data: a
+comment block becomes an empty message in some parsers. Never an empty `id:`, which would reset the cursor.
+"""
+
+from typing import NamedTuple
+
+from shared.event_id import EventId
+from shared.events import is_terminal_message
+
+
+class Message(NamedTuple):
+    """One message on its way to viewers: encoded once, shared by all of a job's viewers. No id: it moves no cursor.
+
+    `written_at` is its writer's time (RFC 3339) for a live message, None for what comes from the log.
+    """
+
+    event_id: EventId | None
+    frame: bytes
+    is_terminal: bool = False
+    written_at: str | None = None
+
+
+def event_message(event_id: EventId, data: bytes, *, written_at: str | None = None) -> Message:
+    """Frame an event of the log."""
+    frame = b"id: %d-%d\ndata: %b\n\n" % (event_id.epoch, event_id.seq, data)
+    return Message(event_id, frame, is_terminal_message(data), written_at)
+
+
+def snapshot_message(event_id: EventId | None, data: bytes) -> Message:
+    """Frame a snapshot; without an id when a terminal message follows it."""
+    prefix = b"id: %b\n" % event_id.encode() if event_id else b""
+    return Message(event_id, prefix + b"data: %b\n\n" % data)
+
+
+def heartbeat_frame(data: bytes) -> bytes:
+    """Frame a heartbeat: invisible to onmessage, visible to a watchdog."""
+    return b"event: heartbeat\ndata: %b\n\n" % data
+
+
+def with_retry(frame: bytes, retry_ms: int) -> bytes:
+    """Put the reconnection time (milliseconds) into a data frame; never a frame of its own."""
+    return b"retry: %d\n%b" % (retry_ms, frame)
+
+
+def busy_frame(data: bytes, retry_ms: int) -> bytes:
+    """Frame the goodbye of a stream that ends before its job does."""
+    return with_retry(b"data: %b\n\n" % data, retry_ms)

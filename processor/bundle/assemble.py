@@ -1,0 +1,98 @@
+"""The transfer: copies what the plan says into a multipart upload, part by part, and proves it on the way.
+
+    part ──▶ fill the buffer ──▶ CRC of each file in it ──▶ Verification ──▶ upload_part
+    (a few parts side by side)                                                   │ all parts
+                                               complete ◀── confirm the lease ◀──┘
+
+Memory is the part size times the parts in flight, whatever the archive's size. Whenever a transfer does not end in
+`complete`, its upload is aborted, also when it was cancelled.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from processor.bundle.for_each import for_each
+from processor.bundle.pace import Pace
+from processor.bundle.plan import BundlePlan, FilePiece, Part
+from processor.bundle.sources import changed_file, naming
+from processor.bundle.tally import Tally
+from processor.bundle.verification import Verification, crcs_of
+from shared import limits
+from shared.errors import ObjectError
+from shared.objects.directory import ObjectDirectory
+from shared.objects.info import ObjectInfo, PartTag, Upload
+from shared.objects.threads import in_thread
+
+
+class Assembly:
+    """One transfer: from the plan's sources to an object of the store."""
+
+    def __init__(
+        self, plan: BundlePlan, *, sources: ObjectDirectory, objects: ObjectDirectory, tally: Tally, pace: Pace
+    ) -> None:
+        self._plan = plan
+        self._sources = sources
+        self._objects = objects
+        self._tally = tally
+        self._pace = pace
+        self._verification = Verification(plan)
+        self._tags: dict[int, PartTag] = {}
+        self._buffers: list[bytearray] = []
+
+    async def run(self, key: str, confirm: Callable[[], Awaitable[None]]) -> ObjectInfo:
+        """Copy everything, and make the archive visible under `key` once `confirm` has returned.
+
+        Raises SourceMissing, SourceChanged or RetryableRunError with the file that is the cause, and ObjectError
+        (StoreFull among them) when the archive cannot be written. Then, and when it is cancelled, nothing is left.
+        """
+        upload = await self._objects.create_upload(key, part_bytes=self._plan.part_bytes)
+        try:
+            await for_each(self._plan.parts(), lambda part: self._copy(upload, part), at_once=self._parts_in_flight)
+            assert self._verification.is_complete, "every span was checked, and yet the archive is another one"
+            self._tally.finishing()
+            await confirm()
+            return await self._objects.complete(upload, [self._tags[number] for number in sorted(self._tags)])
+        except BaseException as failure:  # cancellation too; it goes on once the store is clean
+            await self._abort(upload, failure)
+            raise
+
+    @property
+    def _parts_in_flight(self) -> int:
+        return min(limits.PARTS_IN_FLIGHT, max(1, limits.PARTS_IN_FLIGHT_BYTES // self._plan.part_bytes))
+
+    async def _copy(self, upload: Upload, part: Part) -> None:
+        """Fill, check and upload one part, in a buffer that is used again: fresh pages cost more than the copying."""
+        buffer = self._buffers.pop() if self._buffers else bytearray(part.length_bytes)
+        await self._copy_through(memoryview(buffer)[: part.length_bytes], upload, part)
+        self._buffers.append(buffer)
+
+    async def _copy_through(self, view: memoryview, upload: Upload, part: Part) -> None:
+        start = 0
+        for span in part.spans:
+            if isinstance(span, FilePiece):
+                await self._fill(view[start : start + span.length_bytes], span)
+            else:
+                view[start : start + span.length_bytes] = span.content
+            start += span.length_bytes
+        crcs = await in_thread(crcs_of, part, view)
+        if changed := self._verification.add(crcs):
+            raise changed_file(changed)
+        self._tags[part.number] = await self._objects.upload_part(upload, part.number, view)
+
+    async def _fill(self, view: memoryview, piece: FilePiece) -> None:
+        """Read a piece of a file into its place."""
+        source, start = piece.file.source, 0
+        step_bytes = self._pace.step_bytes or len(view)
+        with naming(source):
+            while start < len(view):
+                step = view[start : start + step_bytes]
+                await self._pace.allow(len(step))
+                await self._sources.read_into(source.key, step, etag=source.etag, start_byte=piece.start_byte + start)
+                start += len(step)
+                self._tally.copied(piece, len(step))
+
+    async def _abort(self, upload: Upload, failure: BaseException) -> None:
+        """Remove what was uploaded. What goes wrong with it is noted on the failure, which is the one to be seen."""
+        try:
+            await self._objects.abort(upload)
+        except ObjectError as error:
+            failure.add_note(f"The upload could not be aborted: {error.message}")

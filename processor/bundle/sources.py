@@ -1,0 +1,104 @@
+"""The files that a job asked for: are they all there, how large, and what is their CRC-32."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from processor.bundle.crc import crc32_of
+from processor.bundle.for_each import for_each
+from processor.bundle.plan import SourceFile
+from processor.bundle.tally import Tally
+from shared.errors import ObjectChanged, ObjectError, ObjectMissing, RetryableRunError, SourceChanged, SourceMissing
+from shared.objects.catalogue import CatalogueFile, list_ids
+from shared.objects.directory import ObjectDirectory
+from shared.objects.info import ObjectInfo
+
+LOOK_UPS_AT_ONCE = 16
+CHECKS_AT_ONCE = 2  # one reads while the other computes; each holds 4 MiB
+
+
+class FoundFile(msgspec.Struct, frozen=True):
+    """A file of the catalogue together with its object."""
+
+    file: CatalogueFile
+    info: ObjectInfo
+
+
+async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> list[FoundFile]:
+    """Find the objects of all files, and give them in the same order.
+
+    Raises SourceMissing with the ids of all files that have none.
+    """
+    found: dict[int, FoundFile] = {}
+    missing: list[int] = []
+
+    async def look(position: int) -> None:
+        file = files[position]
+        try:
+            with naming(file):
+                found[position] = FoundFile(file, await store.head(file.key))
+        except SourceMissing:
+            missing.append(position)
+
+    await for_each(range(len(files)), look, at_once=LOOK_UPS_AT_ONCE)
+    if missing:
+        raise missing_files([files[position].file_id for position in sorted(missing)])
+    return [found[position] for position in range(len(files))]
+
+
+async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally) -> list[SourceFile]:
+    """Read all files for their CRC-32, and give what a plan needs, in the same order.
+
+    Raises SourceMissing or SourceChanged for the first file that is not what it was when it was looked up.
+    """
+    crcs: dict[int, int] = {}
+
+    async def read(position: int) -> None:
+        file, info = found[position].file, found[position].info
+        with naming(file):
+            crcs[position] = await crc32_of(store, info, tally.read)
+        tally.checked()
+
+    await for_each(range(len(found)), read, at_once=CHECKS_AT_ONCE)
+    return [_source(one, crcs[position]) for position, one in enumerate(found)]
+
+
+@contextmanager
+def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
+    """Turn what the store says about an object into what the run says about a file, with its id and name.
+
+    Raises SourceMissing, SourceChanged, or RetryableRunError when the store cannot give the object now.
+    """
+    try:
+        yield
+    except ObjectMissing as error:
+        raise missing_files([file.file_id]) from error
+    except ObjectChanged as error:
+        raise changed_file(file) from error
+    except ObjectError as error:
+        sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
+        raise RetryableRunError(sentence, file_ids=[file.file_id]) from error
+
+
+def missing_files(file_ids: Sequence[int]) -> SourceMissing:
+    """Say that these files do not exist; the sentence names the first 20."""
+    which = "1 file does" if len(file_ids) == 1 else f"{len(file_ids):,} files do"
+    return SourceMissing(f"{which} not exist any more: {list_ids(file_ids)}. Ask again without.", file_ids=file_ids)
+
+
+def changed_file(file: CatalogueFile | SourceFile) -> SourceChanged:
+    """Say that this file changed while it was bundled."""
+    return SourceChanged(f"File {file.file_id} ({file.name}) changed while it was bundled.", file_ids=[file.file_id])
+
+
+def _source(found: FoundFile, crc32: int) -> SourceFile:
+    return SourceFile(
+        file_id=found.file.file_id,
+        key=found.info.key,
+        name=found.file.name,
+        size_bytes=found.info.size_bytes,
+        etag=found.info.etag,
+        modified_at_ms=found.info.modified_at_ms,
+        crc32=crc32,
+    )

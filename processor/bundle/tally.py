@@ -1,0 +1,90 @@
+"""How far a bundle is: counts files and bytes, and tells the run's context in the words that people read."""
+
+from collections.abc import Callable
+
+from processor.bundle.plan import FilePiece
+from processor.progress import Phase, Report
+
+
+class Tally:
+    """The count of one run. Every byte of a source counts twice as work: once when it is checked, once when copied."""
+
+    def __init__(self, total_files: int, report: Callable[[Report], None]) -> None:
+        self._total_files = total_files
+        self._report = report
+        self._total_bytes = 0
+        self._checked_files = 0
+        self._checked_bytes = 0
+        self._copied_bytes = 0
+        self._left_bytes: dict[int, int] = {}
+        self._copied_files = 0
+        self._furthest = -1
+        self._phase = Phase.PLANNING
+        self._message = f"Looking up {_files(total_files)}"
+        self._tell()
+
+    def looked_up(self, total_bytes: int) -> None:
+        """All files are there, and have this many bytes together."""
+        self._total_bytes = total_bytes
+        self._tell_checking()
+
+    def read(self, count_bytes: int) -> None:
+        """These many more bytes were read to check a file."""
+        self._checked_bytes += count_bytes
+        self._tell_checking()
+
+    def checked(self) -> None:
+        """One more file was read to its end."""
+        self._checked_files += 1
+        self._tell_checking()
+
+    def planned(self, sizes_bytes: list[int]) -> None:
+        """The plan stands; the files, in its order, have these sizes, and copying begins."""
+        self._phase = Phase.BUNDLING
+        self._left_bytes = {index: size_bytes for index, size_bytes in enumerate(sizes_bytes) if size_bytes}
+        self._copied_files = len(sizes_bytes) - len(self._left_bytes)
+        self._message = "Bundling"
+        self._tell()
+
+    def copied(self, piece: FilePiece, count_bytes: int) -> None:
+        """These many more bytes of a file were copied."""
+        index = piece.file.index
+        self._copied_bytes += count_bytes
+        self._left_bytes[index] -= count_bytes
+        self._copied_files += not self._left_bytes[index]
+        # Parts are copied side by side, over the border of two files too: only ever name a later one.
+        if index > self._furthest:
+            self._furthest, self._message = index, f"Bundling {piece.file.name}"
+        self._tell()
+
+    def finishing(self) -> None:
+        """All bytes are written and checked; what is left is to make the archive visible."""
+        self._phase, self._message = Phase.FINISHING, "Finishing the archive"
+        self._tell()
+
+    def _tell_checking(self) -> None:
+        current = min(self._checked_files + 1, self._total_files)
+        self._message = f"Checking {current:,} of {_files(self._total_files)}"
+        self._tell()
+
+    def _tell(self) -> None:
+        self._report(
+            Report(
+                phase=self._phase,
+                work_ratio=self._work_ratio(),
+                files_processed=self._copied_files,
+                total_files=self._total_files,
+                bytes_processed=self._copied_bytes,
+                total_bytes=self._total_bytes,
+                message=self._message,
+            )
+        )
+
+    def _work_ratio(self) -> float:
+        if self._total_bytes:
+            return (self._checked_bytes + self._copied_bytes) / (2 * self._total_bytes)
+        return (self._checked_files + self._copied_files) / (2 * self._total_files or 1)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"

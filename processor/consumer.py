@@ -1,0 +1,84 @@
+"""Takes command entries from the stream, never more than there are free slots, and has each of them executed."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import structlog
+
+from processor.execution import Execution
+from shared import limits
+from shared.errors import UnavailableError
+from shared.jobstore.store import Entry, JobStore
+
+log = structlog.get_logger(__name__)
+
+
+class Consumer:
+    """Keeps up to `slots` executions going until it is told to stop."""
+
+    def __init__(self, store: JobStore, *, processor: str, slots: int, new_execution: Callable[[], Execution]) -> None:
+        self._store = store
+        self._processor = processor
+        self._slots = slots
+        self._new_execution = new_execution
+        self._running: dict[asyncio.Task[None], Execution] = {}
+        self._look = asyncio.Event()
+        self._is_stopping = False
+
+    def wake(self) -> None:
+        """Look for work now: a job was created, an entry became ready, a slot came free."""
+        self._look.set()
+
+    def stop(self) -> None:
+        """Take nothing more and hand back what is running."""
+        self._is_stopping = True
+        for execution in self._running.values():
+            execution.stop()
+        self.wake()
+
+    async def run(self) -> None:
+        """Work until stopped; returns when the last run has been settled."""
+        while not self._is_stopping:
+            self._look.clear()
+            await self._fill_slots()
+            await self._wait_for_news()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _fill_slots(self) -> None:
+        # Partitions in random order, so that none is served last by everybody.
+        partitions = range(self._store.partitions)
+        for partition in random.sample(partitions, len(partitions)):
+            free = self._slots - len(self._running)
+            if free <= 0 or self._is_stopping:
+                return
+            try:
+                entries = await self._store.take(partition, processor=self._processor, most=free)
+            except UnavailableError as error:
+                log.debug("cannot take work", trouble=error.message)
+                return
+            for entry in entries:
+                self._start(entry)
+
+    def _start(self, entry: Entry) -> None:
+        execution = self._new_execution()
+        task = asyncio.create_task(execution.execute(entry), name=f"job-{entry.job_id}")
+        self._running[task] = execution
+        task.add_done_callback(self._finished)
+        if self._is_stopping:
+            execution.stop()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if not task.cancelled() and (error := task.exception()):
+            # Nothing is lost: the lease runs out and the job is taken up again.
+            log.error("execution broke", exc_info=error)
+        self.wake()
+
+    async def _wait_for_news(self) -> None:
+        try:
+            async with asyncio.timeout(random.uniform(0.8, 1.2) * limits.IDLE_LOOK_EVERY_SECONDS):
+                await self._look.wait()
+        except TimeoutError:
+            pass

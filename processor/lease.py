@@ -1,0 +1,74 @@
+"""One run's right to work on its job, renewed until the run ends.
+
+A lease survives a Redis that is away for a while: the run goes on copying, but `confirm` lets nothing become visible
+until a renewal has succeeded. Whoever is superseded learns it from the next answer and is cancelled at once.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import structlog
+
+from shared import limits
+from shared.errors import UnavailableError
+from shared.jobstore.store import Answer, JobStore, Run
+
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """Keeps a run; `on_lost` is called once when somebody else owns the job (the run must end and touch nothing).
+
+    `turn` is held during every operation on the job: one in flight for each job, never two.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        run: Run,
+        *,
+        processor: str,
+        lease_ms: int,
+        renew_every_ms: int,
+        on_lost: Callable[[], object],
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._processor = processor
+        self._lease_ms = lease_ms
+        self._renew_every_seconds = renew_every_ms / 1000
+        self._on_lost = on_lost
+        self.turn = asyncio.Lock()
+        self.is_lost = False
+
+    async def keep(self) -> None:
+        """Renew until cancelled."""
+        while not self.is_lost:
+            await asyncio.sleep(random.uniform(0.8, 1.0) * self._renew_every_seconds)
+            await self._renew()
+
+    async def confirm(self) -> None:
+        """Return once the lease has been renewed at this moment; when it is lost, the run is cancelled instead."""
+        while not await self._renew():
+            if self.is_lost:
+                await asyncio.Event().wait()  # the cancellation arrives here
+            await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS)
+
+    def note(self, answer: Answer) -> bool:
+        """Look at an operation's answer; True when this run still owns the job."""
+        if answer in (Answer.OK, Answer.DUP):
+            return True
+        if not self.is_lost:
+            self.is_lost = True
+            log.warning("job superseded", answer=answer.value)
+            self._on_lost()
+        return False
+
+    async def _renew(self) -> bool:
+        try:
+            async with self.turn:
+                answer = await self._store.renew(self._run, processor=self._processor, lease_ms=self._lease_ms)
+        except UnavailableError:
+            return False
+        return self.note(answer)

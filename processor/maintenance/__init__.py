@@ -1,0 +1,1 @@
+"""What keeps the job store in order while processors come and go."""

@@ -1,0 +1,58 @@
+"""The processor's own metrics."""
+
+from opentelemetry.metrics import Meter
+
+from shared.jobstore.store import Run
+from shared.telemetry.metrics import JOB_SECONDS
+
+
+class ProcessorMetrics:
+    """Counts what becomes of jobs: each end is counted once, by the processor that wrote it."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
+        self._failed = meter.create_counter("download_jobs_failed", description="Jobs that ended with an error")
+        self._reclaimed = meter.create_counter(
+            "download_reclaimed", description="Runs taken over after their lease had run out"
+        )
+        self._duration = meter.create_histogram(
+            "download_job_duration",
+            unit="s",
+            description="From the first start of a job to its end",
+            explicit_bucket_boundaries_advisory=JOB_SECONDS,
+        )
+        self._queue_wait = meter.create_histogram(
+            "download_job_queue_wait",
+            unit="s",
+            description="From the creation of a job to its first start",
+            explicit_bucket_boundaries_advisory=JOB_SECONDS,
+        )
+        for counter in (self._completed, self._failed, self._reclaimed):
+            counter.add(0)  # a counter that appears only with its first event hides that event from rate()
+
+    def count_start(self, run: Run) -> None:
+        """Count the start of a run."""
+        record = run.record
+        if run.is_takeover:
+            self._reclaimed.add(1)
+        if record.epoch == 1 and record.started_at_ms is not None:
+            self._queue_wait.record((record.started_at_ms - record.created_at_ms) / 1000)
+
+    def count_completion(self, run: Run, ended_at_ms: int) -> None:
+        """Count a job that has its archive."""
+        self._completed.add(1)
+        self._record_duration(run, ended_at_ms)
+
+    def count_failure(self, run: Run, ended_at_ms: int) -> None:
+        """Count a job that failed for good."""
+        self._failed.add(1)
+        self._record_duration(run, ended_at_ms)
+
+    def count_burial(self) -> None:
+        """Count a job that was given up because its processors died each time."""
+        self._reclaimed.add(1)
+        self._failed.add(1)
+
+    def _record_duration(self, run: Run, ended_at_ms: int) -> None:
+        started_at_ms = run.record.started_at_ms or ended_at_ms
+        self._duration.record(max(0, ended_at_ms - started_at_ms) / 1000)

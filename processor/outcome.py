@@ -1,0 +1,66 @@
+"""What becomes of a run that ended: finished, failed for good, or tried again. Pure: the random ratio is passed in."""
+
+from typing import NamedTuple
+
+from shared import limits
+from shared.errors import WaybillError
+from shared.jobs import JobError
+from shared.retry import full_jitter_ms
+
+
+class Fail(NamedTuple):
+    """The job ends as failed; `reason` (`permanent` or `failures`) goes into its dead letter."""
+
+    reason: str
+    error: JobError
+    can_retry: bool
+
+
+class RetryLater(NamedTuple):
+    """The job is tried again after `delay_ms`."""
+
+    delay_ms: int
+    error: JobError
+
+
+class RetryPolicy(NamedTuple):
+    """How often, and how patiently, a failing job is tried again."""
+
+    max_failures: int = limits.MAX_FAILURES
+    base_ms: int = limits.RETRY_BASE_MS
+    cap_ms: int = limits.RETRY_CAP_MS
+    floor_ms: int = limits.RETRY_FLOOR_MS
+
+
+def after_error(error: BaseException, *, failures: int, policy: RetryPolicy, random_ratio: float) -> Fail | RetryLater:
+    """Decide what follows a run that raised `error`; `failures` counts the failed runs before this one."""
+    described = describe(error)
+    if isinstance(error, WaybillError) and not error.is_retryable:
+        return Fail("permanent", described, can_retry=False)
+    if failures + 1 >= policy.max_failures:
+        return Fail("failures", described, can_retry=True)
+    delay_ms = full_jitter_ms(
+        failures + 1, random_ratio, base_ms=policy.base_ms, cap_ms=policy.cap_ms, floor_ms=policy.floor_ms
+    )
+    return RetryLater(delay_ms, described)
+
+
+def describe(error: BaseException) -> JobError:
+    """Say in public what went wrong; what is not ours may hold paths or secrets and goes to the log only."""
+    if not isinstance(error, WaybillError):
+        return JobError(
+            "INTERNAL", "The run failed unexpectedly. The operators' log has the details under the job's id."
+        )
+    message = error.message
+    if len(message) > limits.MAX_ERROR_CHARS:
+        message = message[: limits.MAX_ERROR_CHARS - 1] + "…"
+    return JobError(error.code, message, getattr(error, "file_ids", ())[:20])
+
+
+def crashed_too_often(max_crashes: int) -> JobError:
+    """Describe a job whose processors died each time they ran it."""
+    return JobError(
+        "CRASHED",
+        f"The processor stopped without a word {max_crashes} times while it worked on this job. "
+        "An operator must look at it before it is run again.",
+    )

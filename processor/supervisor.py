@@ -1,0 +1,137 @@
+"""The composition root of a processor: makes the parts, connects them, starts and stops them in order."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from pathlib import Path
+
+import structlog
+
+from processor.bundle.handler import BundleHandler
+from processor.consumer import Consumer
+from processor.context import Handler
+from processor.execution import Execution, RunPolicy
+from processor.maintenance.sweeper import Sweeper
+from processor.metrics import ProcessorMetrics
+from processor.outcome import RetryPolicy
+from shared.errors import UnavailableError
+from shared.jobstore.connection import CommandConnection
+from shared.jobstore.live import LiveChannel
+from shared.jobstore.store import JobStore
+from shared.objects.catalogue import Catalogue
+from shared.objects.directory import ObjectDirectory
+from shared.settings import ProcessorSettings
+from shared.telemetry.admin import admin_server
+from shared.telemetry.metrics import BacklogGauges, configure_metrics
+
+log = structlog.get_logger(__name__)
+
+
+def processor_name() -> str:
+    """Name this process for consumers, records and logs; new at every start, so that no old lease is its own."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def bundle_handler(settings: ProcessorSettings) -> Handler:
+    """Make the built-in handler."""
+    return BundleHandler(
+        Catalogue.load(Path(settings.catalogue)),
+        sources=ObjectDirectory(Path(settings.sources_dir)),
+        objects=ObjectDirectory(Path(settings.objects_dir)),
+        copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
+    )
+
+
+class Supervisor:
+    """One processor process."""
+
+    def __init__(self, settings: ProcessorSettings, handler: Handler) -> None:
+        self._settings = settings
+        self._name = processor_name()
+        self._connection = CommandConnection(settings.redis_url, name=self._name)
+        self._store = JobStore(self._connection, partitions=settings.partitions)
+        meter = configure_metrics("processor")
+        self._gauges = BacklogGauges(meter, self._store)
+        metrics = ProcessorMetrics(meter)
+        policy = RunPolicy(
+            processor=self._name,
+            lease_ms=settings.lease_ms,
+            renew_every_ms=settings.renew_every_ms,
+            keep_seconds=settings.keep_seconds,
+            retry=RetryPolicy(max_failures=settings.max_failures, base_ms=settings.retry_base_ms),
+        )
+        self._consumer = Consumer(
+            self._store,
+            processor=self._name,
+            slots=settings.slots,
+            new_execution=lambda: Execution(self._store, handler, policy, metrics),
+        )
+        self._live = LiveChannel(
+            settings.redis_url,
+            name=f"{self._name}-live",
+            on_message=lambda _channel, _data: self._consumer.wake(),
+            on_restored=self._consumer.wake,
+        )
+        self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
+        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
+        self._is_prepared = False
+        self._is_stopping = False
+
+    def problems(self) -> list[str]:
+        """Say why this process cannot work, a sentence each; none when it is ready."""
+        problems = []
+        if self._is_stopping:
+            problems.append("This processor is stopping.")
+        if self._connection.healthy_since is None:
+            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+        elif not self._is_prepared:
+            problems.append("The job store is being prepared.")
+        return problems
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT; then hand the running jobs back and return."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        log.info("processor starting", name=self._name, slots=self._settings.slots)
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(part, name=name)
+                for name, part in (
+                    ("redis", self._connection.run()),
+                    ("live", self._live.run()),
+                    ("sweeper", self._sweeper.run()),
+                    ("gauges", self._gauges.run()),
+                )
+            ]
+            admin = group.create_task(self._admin.serve(), name="admin")
+            await self._prepare()
+            wakes = [group.create_task(self._hear(channel)) for channel in self._store.wake_channels()]
+            await self._consumer.run()
+            self._admin.should_exit = True
+            await admin
+            for task in (*background, *wakes):
+                task.cancel()
+        log.info("processor stopped", name=self._name)
+
+    def stop(self) -> None:
+        """Begin to stop; running jobs are handed back uncounted."""
+        self._is_stopping = True
+        self._consumer.stop()
+
+    async def _prepare(self) -> None:
+        while not self._is_stopping:
+            try:
+                await self._store.prepare()
+            except UnavailableError:
+                await asyncio.sleep(0.2)
+            else:
+                self._is_prepared = True
+                return
+
+    async def _hear(self, channel: str) -> None:
+        with contextlib.suppress(UnavailableError):  # it stays wanted, and is subscribed when the connection is back
+            await self._live.subscribe(channel)

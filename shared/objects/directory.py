@@ -1,0 +1,145 @@
+"""An object store in a directory, for one machine. Its calls are shaped after the low-level ones of S3.
+
+    create_upload ──▶ upload_part … upload_part ──▶ complete      the object appears, whole
+                                            └─────▶ abort         nothing is left
+
+An upload grows in a hidden file beside the place of its object, so that its last step is one rename within one file
+system. Objects are never changed in place. All disk work runs in threads (see threads.py for cancellation).
+"""
+
+import asyncio
+import errno
+import os
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared import limits
+from shared.errors import ObjectError, ObjectMissing, StoreFull
+from shared.objects import disk
+from shared.objects.info import UPLOAD_PREFIX, ObjectInfo, PartTag, Upload, check_key
+from shared.objects.threads import in_thread
+
+T = TypeVar("T")
+
+
+class ObjectDirectory:
+    """The objects below one directory. Every call raises ObjectError for a key that would leave it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.realpath(root))
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Describe an object. Raises ObjectMissing when there is none."""
+        return await self._on_disk(key, disk.head, self.root, key)
+
+    async def read(
+        self, key: str, *, etag: str, start_byte: int = 0, length_bytes: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the object's bytes in chunks of at most COPY_CHUNK_BYTES; `length_bytes` None means to its end.
+
+        Before the last chunk is given, the object is checked again: whoever got all bytes got those of `etag`. Close
+        the generator (contextlib.aclosing) when leaving early. Raises ObjectMissing, and ObjectChanged when the object
+        is another one than `etag` says, at the start or by now.
+        """
+        opened = disk.OpenObject(self.root, key, etag)
+        try:
+            size_bytes = await self._on_disk(key, opened.open)
+            end = size_bytes if length_bytes is None else start_byte + length_bytes
+            assert 0 <= start_byte <= end <= size_bytes, "the range is outside of the object"
+            while start_byte < end:
+                for chunk in await self._on_disk(key, opened.read, start_byte, end - start_byte):
+                    start_byte += len(chunk)
+                    yield chunk
+        finally:
+            opened.close()
+
+    async def read_into(self, key: str, view: memoryview, *, etag: str, start_byte: int = 0) -> None:
+        """Fill `view` with the object's bytes from `start_byte` on: for bulk, in memory that is used again.
+
+        Twice as fast as `read`, whose every chunk is fresh memory and costs part of a thread hop. Raises ObjectMissing,
+        and ObjectChanged when the object is another one than `etag` says, or does not reach that far.
+        """
+        await self._on_disk(key, disk.read_into, self.root, key, etag, view, start_byte)
+
+    async def create_upload(self, key: str, *, part_bytes: int) -> Upload:
+        """Begin an upload with parts of `part_bytes`; a cancelled call leaves nothing behind. Raises StoreFull."""
+        upload = Upload(key, secrets.token_hex(8), part_bytes)
+        try:
+            await self._on_disk(key, disk.create, self.root, key, _hidden_name(upload))
+        except asyncio.CancelledError:  # the thread came to its end all the same, and nobody would know of the file
+            await self.abort(upload)
+            raise
+        return upload
+
+    async def upload_part(self, upload: Upload, number: int, data: bytes | bytearray | memoryview) -> PartTag:
+        """Write part `number` (from 1, in any order, at any time also again) and bring it to the disk.
+
+        Raises StoreFull, and ObjectError when the upload was aborted.
+        """
+        assert 1 <= number <= limits.MAX_PARTS
+        assert 1 <= len(data) <= upload.part_bytes
+        path = self.root / upload.key
+        offset = (number - 1) * upload.part_bytes
+        await self._on_upload(upload, disk.write, path.with_name(_hidden_name(upload)), data, offset)
+        return PartTag(number, len(data))
+
+    async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> ObjectInfo:
+        """Make the object visible under its key, whole and on the disk; one of the same key is replaced.
+
+        Raises ObjectError when a part is missing or the upload was aborted.
+        """
+        _insist_on_all(upload, parts)
+        size_bytes = sum(part.size_bytes for part in parts)
+        return await self._on_upload(upload, disk.publish, self.root, upload.key, _hidden_name(upload), size_bytes)
+
+    async def abort(self, upload: Upload) -> None:
+        """Give up the upload and all its parts; nothing happens when it has ended already."""
+        await self._on_disk(upload.key, disk.remove, self.root, upload.key, _hidden_name(upload))
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        await self._on_disk(key, disk.remove, self.root, key)
+
+    async def _on_disk(self, key: str, work: Callable[..., T], *args: Any) -> T:
+        """Do `work` in a thread; what the disk says against it becomes an error about the object."""
+        check_key(key)
+        try:
+            return await in_thread(work, *args)
+        except OSError as error:
+            raise _about_object(key, error) from error
+
+    async def _on_upload(self, upload: Upload, work: Callable[..., T], *args: Any) -> T:
+        """Do `work` on an upload under way."""
+        try:
+            return await self._on_disk(upload.key, work, *args)
+        except ObjectMissing as error:
+            sentence = f"The upload of {upload.key} does not exist any more: it was aborted, or its file was removed."
+            raise ObjectError(sentence, key=upload.key) from error
+
+
+def _hidden_name(upload: Upload) -> str:
+    return f"{UPLOAD_PREFIX}{upload.upload_id}"
+
+
+def _insist_on_all(upload: Upload, parts: Sequence[PartTag]) -> None:
+    """Check that the parts follow each other without a hole. Raises ObjectError."""
+    expected = range(1, max(1, len(parts)) + 1)
+    missing = [number for number in expected if number not in {part.number for part in parts}]
+    short = [part.number for part in parts[:-1] if part.size_bytes != upload.part_bytes]
+    if missing or short:
+        problem = f"part {missing[0]} is missing" if missing else f"part {short[0]} is short"
+        raise ObjectError(f"The upload of {upload.key} cannot be completed: {problem}.", key=upload.key)
+
+
+def _about_object(key: str, error: OSError) -> ObjectError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        sentence = f"The object store has no room left for {key}. Free some, or wait for old bundles to go."
+        return StoreFull(sentence, key=key)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        sentence = f"This process may not use the object {key}: {error.strerror}. Check its owner and mode."
+        return ObjectError(sentence, key=key)
+    if isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ENAMETOOLONG:
+        return ObjectMissing(f"There is no object {key}.", key=key)
+    return ObjectError(f"The object {key} cannot be used: {error.strerror or error}.", key=key)

@@ -1,0 +1,78 @@
+"""Metrics: OpenTelemetry instruments, shown in Prometheus' text format on the admin port.
+
+The exporter adds the suffixes: the counter `download_jobs_created` is shown as `download_jobs_created_total`, the
+histogram `download_job_duration` with unit `s` as `download_job_duration_seconds`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+from opentelemetry import metrics
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
+
+from shared import limits
+from shared.errors import UnavailableError
+from shared.jobstore.store import Backlog, JobStore
+
+JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600)
+"""Buckets for what a job waits and takes: the interesting range is 10 to 120 s."""
+
+log = structlog.get_logger(__name__)
+
+
+def configure_metrics(service: str) -> Meter:
+    """Start collecting and give the meter of this process."""
+    metrics.set_meter_provider(
+        MeterProvider(
+            metric_readers=[PrometheusMetricReader(disable_target_info=True)],
+            resource=Resource.create({"service.name": service}),
+        )
+    )
+    return metrics.get_meter("waybill")
+
+
+_GAUGES: tuple[tuple[str, str, Callable[[Backlog], int]], ...] = (
+    ("download_queue_depth", "Jobs that no processor has read yet", lambda b: b.waiting),
+    ("download_jobs_in_progress", "Jobs in a processor's hands", lambda b: b.running),
+    ("download_jobs_parked", "Jobs that wait for their next try", lambda b: b.parked + b.ready),
+    ("download_dead_letters", "Jobs that failed for good and are kept as evidence", lambda b: b.dead_letters),
+)
+
+
+class BacklogGauges:
+    """The gauges of the whole system, read from Redis; every replica reports the same, so rules use max()."""
+
+    def __init__(self, meter: Meter, store: JobStore) -> None:
+        self._store = store
+        self._latest: tuple[Backlog, ...] = ()
+        for name, description, of in _GAUGES:
+            meter.create_observable_gauge(name, [self._sum_of(of)], description=description)
+        meter.create_observable_gauge(
+            "download_queue_oldest_age", [self._oldest], unit="s", description="Age of the oldest waiting job"
+        )
+        meter.create_observable_gauge("dependency_up", [self._redis_up], description="1 when the dependency answers")
+
+    async def run(self) -> None:
+        """Read the backlog every few seconds, until cancelled."""
+        while True:
+            try:
+                self._latest = tuple([await self._store.backlog(p) for p in range(self._store.partitions)])
+            except UnavailableError:
+                self._latest = ()  # no number is better than an old one
+            await asyncio.sleep(limits.BACKLOG_EVERY_SECONDS)
+
+    def _sum_of(self, of: Callable[[Backlog], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(sum(map(of, self._latest)))] if self._latest else []
+
+        return observe
+
+    def _oldest(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(max(b.oldest_waiting_ms for b in self._latest) / 1000)] if self._latest else []
+
+    def _redis_up(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(int(self._store.connection.healthy_since is not None), {"dependency": "redis"})]
