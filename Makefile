@@ -1,0 +1,48 @@
+# Every target first makes .venv ready: in an instant once it is there.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := gateway processor shared deploy tests
+
+# A bare `make` explains; it starts nothing.
+.DEFAULT_GOAL := help
+.PHONY: help environment run test check format lock bench-bundle bench-store clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+environment:
+	@command -v $(PYTHON) >/dev/null || { echo "waybill: $(PYTHON) was not found. Install Python 3.11 or newer, for example: apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) deploy/local/bootstrap.py
+
+# make itself puts the variables of `make run PORT=…` into the environment.
+run: environment ## Start everything on this machine (PORT=8080 ADMIN_PORT=9090 WAYBILL_HOME=.waybill RATE=<MB/s>)
+	@exec $(BIN)/python -m deploy.local
+
+test: environment ## Run the tests (ARGS='-k name' to choose)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: environment ## Everything a reviewer asks for: format, lint, types, imports, tests (dead code among them)
+	@echo "== format" && $(BIN)/ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Run: make format" >&2; exit 1; }
+	@echo "== lint" && $(BIN)/ruff check --quiet --output-format concise $(SOURCES)
+	@echo "== types" && $(BIN)/mypy
+	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
+	@echo "== tests" && $(MAKE) --no-print-directory test
+
+format: environment ## Rewrite the code in the house's format, with the safe lint fixes
+	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
+	@$(BIN)/ruff format --quiet $(SOURCES)
+
+lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(BIN)/uv pip compile pyproject.toml --extra gateway --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+bench-bundle: environment ## Measure a bundle of several GB: peak memory and MB/s beside `zip -0`
+	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)
+
+bench-store: environment ## Measure the job store's operations
+	@$(BIN)/python -m tests.load.bench_store $(ARGS)
+
+clean: ## Remove .venv and the tools' caches; .waybill with its data stays
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +

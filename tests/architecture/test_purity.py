@@ -1,0 +1,107 @@
+"""The modules that decide take `now`, a random ratio and values, and return values.
+
+That is what makes them testable without a clock and readable without the rest. Purity is transitive: a pure module
+imports pure first-party modules only.
+"""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.source_tree import (
+    FIRST_PARTY,
+    ROOT,
+    Module,
+    assert_none,
+    breaches,
+    imported_names,
+    modules,
+    parse,
+)
+
+PURE = (
+    "gateway/representation.py",
+    "gateway/streaming/sse.py",
+    "gateway/streaming/subscription.py",
+    "processor/bundle/crc_combine.py",
+    "processor/bundle/names.py",
+    "processor/bundle/plan.py",
+    "processor/bundle/zip_format.py",
+    "processor/outcome.py",
+    "processor/progress.py",
+    "shared/errors.py",
+    "shared/event_id.py",
+    "shared/events.py",
+    "shared/jobs.py",
+    "shared/limits.py",
+    "shared/retry.py",
+    "shared/settings.py",
+)
+# Clocks, randomness, files, network, processes, threads, logs.
+IMPURE_IMPORTS = frozenset(
+    "aiofiles anyio asyncio concurrent ctypes fcntl fileinput glob hiredis http httpx httptools litestar logging "
+    "multiprocessing opentelemetry os pathlib prometheus_client queue random redis sched secrets select selectors "
+    "shutil signal socket sqlite3 ssl structlog subprocess sys tempfile threading time urllib.request uvicorn uvloop "
+    "zipfile".split()
+)
+IMPURE_CALLS = frozenset({"open", "input", "print", "breakpoint", "exec", "eval", "__import__"})
+# Of datetime and date, and the uuids that carry a clock or randomness.
+IMPURE_METHODS = frozenset({"now", "utcnow", "today", "uuid1", "uuid4", "uuid6", "uuid7", "uuid8"})
+
+
+def impurities(module: Module) -> Iterator[str]:
+    """Imports and calls by which a module would reach the world."""
+    for line, name in imported_names(module):
+        if any(name == impure or name.startswith(f"{impure}.") for impure in IMPURE_IMPORTS):
+            yield f"{module.path}:{line} imports {name}"
+        if name.split(".")[0] in FIRST_PARTY and not is_pure_import(name):
+            yield f"{module.path}:{line} imports {name}, which is not in the list of pure modules"
+    for node in ast.walk(module.syntax):
+        if isinstance(node, ast.Name) and node.id in IMPURE_CALLS:
+            yield f"{module.path}:{node.lineno} uses {node.id}"
+        elif isinstance(node, ast.Attribute) and node.attr in IMPURE_METHODS:
+            yield f"{module.path}:{node.lineno} uses .{node.attr}"
+
+
+def is_pure_import(name: str) -> bool:
+    """Whether the dotted name is a pure module, or something in one."""
+    as_path = name.replace(".", "/")
+    return any(
+        as_path == pure.removesuffix(".py") or as_path.startswith(f"{pure.removesuffix('.py')}/") for pure in PURE
+    )
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_module_decides_without_reaching_the_world(path: str) -> None:
+    assert (ROOT / path).is_file(), f"{path} is in the list of pure modules and does not exist"
+
+    assert_none(breaches(impurities, [module for module in modules(path.partition("/")[0]) if module.path == path]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time",
+        "import os.path",
+        "from random import Random",
+        "from urllib import request",
+        "def f():\n    import asyncio",
+        "from shared.jobstore import store",
+        "from shared import telemetry",
+        "from datetime import datetime, UTC\nat = datetime.now(UTC)",
+        "import uuid\njob_id = uuid.uuid4()",
+        "text = open('x').read()",
+        "import datetime\nclock = datetime.datetime.utcnow",
+    ],
+)
+def test_an_impurity_is_seen(text: str) -> None:
+    assert list(impurities(parse("shared/jobs.py", text)))
+
+
+def test_values_and_pure_neighbours_are_no_impurity() -> None:
+    text = (
+        "import uuid, zlib\nfrom datetime import datetime\nfrom shared.limits import MAX_FILES\nfrom shared import jobs"
+    )
+
+    assert list(impurities(parse("shared/events.py", text))) == []
