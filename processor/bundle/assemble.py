@@ -8,6 +8,7 @@ Memory is the part size times the parts in flight, whatever the archive's size. 
 `complete`, its upload is aborted, also when it was cancelled.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from processor.bundle.for_each import for_each
@@ -42,7 +43,8 @@ class Assembly:
         """Copy everything, and make the archive visible under `key` once `confirm` has returned.
 
         Raises SourceMissing, SourceChanged or RetryableRunError with the file that is the cause, and ObjectError
-        (StoreFull among them) when the archive cannot be written. Then, and when it is cancelled, nothing is left.
+        (StoreFull among them) when the archive cannot be written. Then, and when it is cancelled, nothing is left;
+        only a cancellation in the midst of `complete` may leave the archive, whole, under a key that names its content.
         """
         upload = await self._objects.create_upload(key, part_bytes=self._plan.part_bytes)
         try:
@@ -50,6 +52,7 @@ class Assembly:
             assert self._verification.is_complete, "every span was checked, and yet the archive is another one"
             self._tally.finishing()
             await confirm()
+            await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
             return await self._objects.complete(upload, [self._tags[number] for number in sorted(self._tags)])
         except BaseException as failure:  # cancellation too; it goes on once the store is clean
             await self._abort(upload, failure)

@@ -38,7 +38,7 @@ class BundleHandler:
         tally = Tally(len(job.file_ids), context.report)
         plan = await self._plan(self._files_of(job), tally)
         key = f"bundles/{job.job_id}/{plan.plan_hash[:16]}.zip"
-        tally.planned([file.source.size_bytes for file in plan.files])
+        tally.planned(plan.files)
         pace = Pace(self._copy_rate_bytes_per_second)
         assembly = Assembly(plan, sources=self._sources, objects=self._objects, tally=tally, pace=pace)
         await assembly.run(key, context.confirm)

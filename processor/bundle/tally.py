@@ -1,8 +1,8 @@
 """How far a bundle is: counts files and bytes, and tells the run's context in the words that people read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from processor.bundle.plan import FilePiece
+from processor.bundle.plan import FilePiece, PlannedFile
 from processor.progress import Phase, Report
 
 
@@ -18,7 +18,7 @@ class Tally:
         self._copied_bytes = 0
         self._left_bytes: dict[int, int] = {}
         self._copied_files = 0
-        self._furthest = -1
+        self._names: dict[int, str] = {}
         self._phase = Phase.PLANNING
         self._message = f"Looking up {_files(total_files)}"
         self._tell()
@@ -38,24 +38,23 @@ class Tally:
         self._checked_files += 1
         self._tell_checking()
 
-    def planned(self, sizes_bytes: list[int]) -> None:
-        """The plan stands; the files, in its order, have these sizes, and copying begins."""
-        self._phase = Phase.BUNDLING
-        self._left_bytes = {index: size_bytes for index, size_bytes in enumerate(sizes_bytes) if size_bytes}
-        self._copied_files = len(sizes_bytes) - len(self._left_bytes)
-        self._message = "Bundling"
-        self._tell()
+    def planned(self, files: Sequence[PlannedFile]) -> None:
+        """The plan stands with these files, and copying begins."""
+        self._phase, self._message = Phase.BUNDLING, "Bundling"
+        self._left_bytes = {file.index: file.source.size_bytes for file in files if file.source.size_bytes}
+        self._names = {file.index: file.name for file in files}
+        self._copied_files = len(files) - len(self._left_bytes)
+        self._tell_copying()
 
     def copied(self, piece: FilePiece, count_bytes: int) -> None:
         """These many more bytes of a file were copied."""
         index = piece.file.index
         self._copied_bytes += count_bytes
         self._left_bytes[index] -= count_bytes
-        self._copied_files += not self._left_bytes[index]
-        # Parts are copied side by side, over the border of two files too: only ever name a later one.
-        if index > self._furthest:
-            self._furthest, self._message = index, f"Bundling {piece.file.name}"
-        self._tell()
+        if not self._left_bytes[index]:
+            del self._left_bytes[index]
+            self._copied_files += 1
+        self._tell_copying()
 
     def finishing(self) -> None:
         """All bytes are written and checked; what is left is to make the archive visible."""
@@ -65,6 +64,13 @@ class Tally:
     def _tell_checking(self) -> None:
         current = min(self._checked_files + 1, self._total_files)
         self._message = f"Checking {current:,} of {_files(self._total_files)}"
+        self._tell()
+
+    def _tell_copying(self) -> None:
+        """Name the first file that is not done; several may be in hand, and people shall not see them alternate."""
+        first = next(iter(self._left_bytes), None)
+        if first is not None:
+            self._message = f"Bundling {self._names[first]}"
         self._tell()
 
     def _tell(self) -> None:

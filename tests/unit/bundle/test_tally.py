@@ -1,0 +1,54 @@
+import pytest
+
+from processor.bundle.plan import FilePiece, plan_bundle
+from processor.bundle.tally import Tally
+from processor.progress import Phase, Report
+from tests.unit.bundle.archives import fake_source
+
+
+def test_a_whole_run_rises_from_nothing_to_all_work_and_names_what_it_does() -> None:
+    reports: list[Report] = []
+    plan = plan_bundle([fake_source(1, "a.txt", 100), fake_source(2, "empty", 0), fake_source(3, "b.txt", 300)])
+    tally = Tally(3, reports.append)
+
+    tally.looked_up(400)
+    for size_bytes in (100, 0, 300):
+        tally.read(size_bytes)
+        tally.checked()
+    tally.planned(plan.files)
+    tally.copied(FilePiece(plan.files[0], 0, 100), 60)
+    tally.copied(FilePiece(plan.files[2], 0, 300), 200)
+    tally.copied(FilePiece(plan.files[0], 0, 100), 40)
+    tally.copied(FilePiece(plan.files[2], 0, 300), 100)
+    tally.finishing()
+
+    ratios = [report.work_ratio for report in reports]
+    assert ratios == sorted(ratios)
+    assert (ratios[0], ratios[-1]) == (0, 1)
+    assert list(dict.fromkeys(report.phase for report in reports)) == list(Phase)
+    assert list(dict.fromkeys(report.message for report in reports)) == [
+        "Looking up 3 files",
+        "Checking 1 of 3 files",
+        "Checking 2 of 3 files",
+        "Checking 3 of 3 files",
+        "Bundling a.txt",
+        "Bundling b.txt",
+        "Finishing the archive",
+    ]
+    assert [report.files_processed for report in reports[-5:]] == [1, 1, 2, 3, 3]
+    assert (reports[-1].bytes_processed, reports[-1].total_bytes, reports[-1].total_files) == (400, 400, 3)
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_files_without_bytes_are_work_too(files: int) -> None:
+    reports: list[Report] = []
+    tally = Tally(files, reports.append)
+
+    tally.looked_up(0)
+    for _ in range(files):
+        tally.checked()
+    tally.planned(plan_bundle([fake_source(number, "empty", 0) for number in range(files)]).files)
+    tally.finishing()
+
+    assert reports[files + 1].work_ratio == 0.5
+    assert reports[-1].work_ratio == 1
