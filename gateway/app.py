@@ -12,8 +12,9 @@ from litestar.exceptions import HTTPException
 
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
+from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
-from gateway.routes.jobs import create_job, read_events, read_job
+from gateway.routes.jobs import create_job, read_job
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, listen
 from gateway.streaming.hub import Hub

@@ -1,6 +1,12 @@
-"""Takes command entries from the stream, never more than there are free slots, and has each of them executed."""
+"""Takes command entries from the stream, never more than there are free slots, and has each of them executed.
+
+look: entries to be taken up again, then new ones ─▶ none ─▶ wait
+                                                               one partition:  a blocking read
+                                                               several:        a wake message, or a second
+"""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 
@@ -9,6 +15,7 @@ import structlog
 from processor.execution import Execution
 from shared import limits
 from shared.errors import UnavailableError
+from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import Entry, JobStore
 
 log = structlog.get_logger(__name__)
@@ -17,8 +24,17 @@ log = structlog.get_logger(__name__)
 class Consumer:
     """Keeps up to `slots` executions going until it is told to stop."""
 
-    def __init__(self, store: JobStore, *, processor: str, slots: int, new_execution: Callable[[], Execution]) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        reader: BlockingReader | None,
+        *,
+        processor: str,
+        slots: int,
+        new_execution: Callable[[], Execution],
+    ) -> None:
         self._store = store
+        self._reader = reader
         self._processor = processor
         self._slots = slots
         self._new_execution = new_execution
@@ -26,25 +42,29 @@ class Consumer:
         self._look = asyncio.Event()
         self._is_stopping = False
 
-    def wake(self) -> None:
-        """Look for work now: a job was created, an entry became ready, a slot came free."""
+    async def wake(self) -> None:
+        """Look for work now: an entry became ready, or (with several partitions) a job was created."""
         self._look.set()
+        if self._reader:
+            await self._reader.interrupt()
 
     def stop(self) -> None:
-        """Take nothing more and hand back what is running."""
+        """Take nothing more and hand back what is running; wake() ends a read that is waiting."""
         self._is_stopping = True
         for execution in self._running.values():
             execution.stop()
-        self.wake()
+        self._look.set()
 
     async def run(self) -> None:
         """Work until stopped; returns when the last run has been settled."""
         while not self._is_stopping:
             self._look.clear()
             await self._fill_slots()
-            await self._wait_for_news()
+            await self._wait_for_work()
         if self._running:
             await asyncio.wait(self._running)
+        if self._reader:
+            await self._reader.close()
 
     async def _fill_slots(self) -> None:
         # Partitions in random order, so that none is served last by everybody.
@@ -74,11 +94,15 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()):
             # Nothing is lost: the lease runs out and the job is taken up again.
             log.error("execution broke", exc_info=error)
-        self.wake()
+        self._look.set()
 
-    async def _wait_for_news(self) -> None:
-        try:
+    async def _wait_for_work(self) -> None:
+        free = self._slots - len(self._running)
+        if self._reader and free > 0:
+            if not self._look.is_set():
+                for entry in await self._reader.read(most=free):
+                    self._start(entry)
+            return
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(0.8, 1.2) * limits.IDLE_LOOK_EVERY_SECONDS):
                 await self._look.wait()
-        except TimeoutError:
-            pass

@@ -1,7 +1,6 @@
 """The composition root of a processor: makes the parts, connects them, starts and stops them in order."""
 
 import asyncio
-import contextlib
 import os
 import secrets
 import signal
@@ -20,6 +19,7 @@ from processor.outcome import RetryPolicy
 from shared.errors import UnavailableError
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.live import LiveChannel
+from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue
 from shared.objects.directory import ObjectDirectory
@@ -63,8 +63,16 @@ class Supervisor:
             keep_seconds=settings.keep_seconds,
             retry=RetryPolicy(max_failures=settings.max_failures, base_ms=settings.retry_base_ms),
         )
+        self._wake = asyncio.Event()
+        # With several partitions a blocking read would wait for one of them only.
+        reader = (
+            BlockingReader(settings.redis_url, self._connection, partition=0, processor=self._name)
+            if settings.partitions == 1
+            else None
+        )
         self._consumer = Consumer(
             self._store,
+            reader,
             processor=self._name,
             slots=settings.slots,
             new_execution=lambda: Execution(self._store, handler, policy, metrics),
@@ -72,8 +80,8 @@ class Supervisor:
         self._live = LiveChannel(
             settings.redis_url,
             name=f"{self._name}-live",
-            on_message=lambda _channel, _data: self._consumer.wake(),
-            on_restored=self._consumer.wake,
+            on_message=lambda _channel, _data: self._wake.set(),
+            on_restored=self._wake.set,
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
@@ -109,11 +117,11 @@ class Supervisor:
             ]
             admin = group.create_task(self._admin.serve(), name="admin")
             await self._prepare()
-            wakes = [group.create_task(self._hear(channel)) for channel in self._store.wake_channels()]
+            background.append(group.create_task(self._pass_on_wakes(), name="wake"))
             await self._consumer.run()
             self._admin.should_exit = True
             await admin
-            for task in (*background, *wakes):
+            for task in background:
                 task.cancel()
         log.info("processor stopped", name=self._name)
 
@@ -121,6 +129,7 @@ class Supervisor:
         """Begin to stop; running jobs are handed back uncounted."""
         self._is_stopping = True
         self._consumer.stop()
+        self._wake.set()
 
     async def _prepare(self) -> None:
         while not self._is_stopping:
@@ -132,6 +141,11 @@ class Supervisor:
                 self._is_prepared = True
                 return
 
-    async def _hear(self, channel: str) -> None:
-        with contextlib.suppress(UnavailableError):  # it stays wanted, and is subscribed when the connection is back
-            await self._live.subscribe(channel)
+    async def _pass_on_wakes(self) -> None:
+        # A channel that cannot be subscribed now stays wanted, and is when Redis is back.
+        channels = map(self._live.subscribe, self._store.wake_channels())
+        await asyncio.gather(*channels, return_exceptions=True)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._consumer.wake()

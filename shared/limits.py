@@ -13,6 +13,7 @@ REDIS_REQUEST_WITHIN_SECONDS = 1.5  # so that a 503 is out within two seconds
 REDIS_CONNECT_WITHIN_SECONDS = 1.0
 REDIS_BATCH_WITHIN_SECONDS = 5.0  # a batch that is not answered by then counts as a lost connection
 MAX_REDIS_REQUESTS_WAITING = 10_000  # beyond it a process answers 503 rather than queue for longer than anyone waits
+BLOCK_MS = 4_000  # of a blocking read: how long a retried entry can go unnoticed when its wake message is lost
 MAX_REDIS_BATCH = 512  # commands in one write: about 60 ms of Redis at the slowest script
 RECONNECT_MIN_SECONDS = 0.05
 RECONNECT_MAX_SECONDS = 1.0

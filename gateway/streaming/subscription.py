@@ -80,7 +80,8 @@ class Subscription:
         if isinstance(cursor, EventId) and is_known:
             self.cursor = cursor
             if cursor == tail and record.state.is_terminal:
-                self.resume, self.is_ended = Resume.TERMINAL, True
+                self.resume = Resume.TERMINAL
+                self._end()
                 return False
             return True
         gap = None if cursor is None else Gap(from_=_text_of(cursor), to=str(tail), missed=None)
@@ -140,7 +141,8 @@ class Subscription:
         assert self._record is not None
         if self.cursor < (tail := tail_of(self._record)):
             self._show_missing(tail)
-            self.is_ended = self._record.state.is_terminal
+            if self._record.state.is_terminal:
+                return self._end()
         parked, self._parked = self._parked, []
         self.is_behind = self._has_overflowed
         if self._has_overflowed:
@@ -171,7 +173,10 @@ class Subscription:
         self._out.append(message)
         self.cursor = message.event_id
         if message.is_terminal:
-            self.is_ended = True
+            self._end()
+
+    def _end(self) -> None:
+        self.is_ended, self.is_behind = True, False
 
 
 def _text_of(cursor: EventId | Unreadable) -> str | None:

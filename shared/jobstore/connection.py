@@ -40,7 +40,8 @@ Reply = object
 """What redis-py's RESP2 parser gives: bytes, int, None, or lists of these. Only store.py looks inside."""
 
 OUTAGES = (BusyLoadingError, ClusterDownError, MovedError, ReadOnlyError, TryAgainError)
-"""Answers that mean: not now, and not because of the request."""
+OUTAGE_WORDS = ("BUSY ", "MASTERDOWN ", "MISCONF ", "NOREPLICAS ")
+"""Answers that mean: not now, and not because of the request. redis-py has no class for those in words."""
 
 log = structlog.get_logger(__name__)
 
@@ -63,11 +64,10 @@ def open_connection(url: str, *, name: str) -> AbstractConnection:
 
 
 class _Request:
-    __slots__ = ("arguments", "deadline", "reply")
+    __slots__ = ("command", "reply")
 
-    def __init__(self, arguments: Sequence[Argument], deadline: float) -> None:
-        self.arguments = arguments
-        self.deadline = deadline
+    def __init__(self, command: bytes) -> None:
+        self.command = command
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def fail(self, error: Exception) -> None:
@@ -102,14 +102,16 @@ class CommandConnection:
         """
         if len(self._waiting) >= limits.MAX_REDIS_REQUESTS_WAITING:
             raise RedisUnavailable("Too many requests wait for Redis already. Try again in a few seconds.")
-        request = _Request(arguments, self._monotonic() + within_seconds)
+        # Encoded here, so that an argument that cannot be sent is its caller's error and nobody else's.
+        request = _Request(b"".join(self._connection.pack_command(*arguments)))
         self._waiting.append(request)
         self._wanted.set()
         try:
             async with asyncio.timeout(within_seconds):
                 return await request.reply
         except TimeoutError:
-            raise RedisUnavailable(f"Redis did not answer in time ({self.last_trouble}). Try again soon.") from None
+            trouble = self.last_trouble or "no reply"
+            raise RedisUnavailable(f"Redis did not answer in time ({trouble}). Try again soon.") from None
 
     async def run_script(
         self,
@@ -171,7 +173,7 @@ class CommandConnection:
                 await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MIN_SECONDS)
 
     def _take_batch(self) -> list[_Request]:
-        """Take what is still wanted: not answered, not given up, not too late."""
+        """Take what is still wanted: not answered, not given up."""
         batch: list[_Request] = []
         while self._waiting and len(batch) < limits.MAX_REDIS_BATCH:
             request = self._waiting.popleft()
@@ -182,7 +184,7 @@ class CommandConnection:
     async def _exchange(self, batch: list[_Request]) -> list[_Request]:
         """Write a batch, read all of its replies; give back what must be sent again."""
         connection = self._connection
-        await connection.send_packed_command(connection.pack_commands(request.arguments for request in batch))
+        await connection.send_packed_command(b"".join(request.command for request in batch))
         again: list[_Request] = []
         is_script_missing = False
         for request in batch:
@@ -197,7 +199,11 @@ class CommandConnection:
             except OutOfMemoryError:
                 request.fail(RedisFull("Redis is full and takes no new work (maxmemory reached). Try again later."))
             except ResponseError as error:
-                request.fail(error)
+                if str(error).startswith(OUTAGE_WORDS):
+                    self._note_trouble(str(error))
+                    again.append(request)
+                else:
+                    request.fail(error)
         if is_script_missing:
             await self._load_scripts()
         elif not again:

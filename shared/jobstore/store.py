@@ -194,7 +194,7 @@ class JobStore:
         )
         word, (unfinished, service_ms) = as_words(
             await self.connection.run_script(
-                script.CREATE, self._keys(job.job_id), job.job_id, job.queued_message, *fields
+                script.CREATE, self._keys(job.job_id), job.job_id, job.queued_message, int(self.partitions > 1), *fields
             )
         )
         return Created(word == "OK", unfinished, int(service_ms) if service_ms else None)

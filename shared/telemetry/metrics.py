@@ -28,7 +28,7 @@ def configure_metrics(service: str) -> Meter:
     """Start collecting and give the meter of this process."""
     metrics.set_meter_provider(
         MeterProvider(
-            metric_readers=[PrometheusMetricReader(disable_target_info=True)],
+            metric_readers=[PrometheusMetricReader(disable_target_info=True, scope_info_enabled=False)],
             resource=Resource.create({"service.name": service}),
         )
     )

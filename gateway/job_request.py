@@ -1,0 +1,44 @@
+"""The body of a create call: read strictly, refused with a sentence that says what to change. Pure."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from shared import limits
+from shared.errors import InvalidRequest, MalformedBody, UnsupportedMediaType
+from shared.jobs import JobRequest
+
+
+def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
+    """Read the body of a create call; raises a RequestError that says what to change."""
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from None
+    _refuse_too_many(parsed)
+    try:
+        request = msgspec.convert(parsed, JobRequest)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"The request is not valid: {error}.") from None
+    _refuse_duplicates(request.file_ids)
+    return request
+
+
+def _refuse_too_many(parsed: Any) -> None:
+    file_ids = parsed.get("file_ids") if isinstance(parsed, dict) else None
+    if isinstance(file_ids, list) and len(file_ids) > limits.MAX_FILES_PER_JOB:
+        raise InvalidRequest(
+            f"The request asks for {len(file_ids):,} files; the limit is {limits.MAX_FILES_PER_JOB:,}. "
+            "Split it into several jobs."
+        )
+
+
+def _refuse_duplicates(file_ids: tuple[int, ...]) -> None:
+    if len(set(file_ids)) < len(file_ids):
+        twice = [file_id for file_id, count in Counter(file_ids).items() if count > 1]
+        named = ", ".join(map(str, twice[:10]))
+        raise InvalidRequest(f"Each file can be asked for once; these ids come more than once: {named}.")

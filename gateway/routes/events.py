@@ -1,0 +1,54 @@
+"""Page through a job's event log: for clients that cannot hold a stream open."""
+
+import msgspec
+from litestar import Response, get
+
+from gateway.routes.jobs import find_job
+from shared import limits
+from shared.errors import InvalidCursor
+from shared.event_id import START, EventId
+from shared.events import Gap
+from shared.jobstore.store import JobStore
+
+
+@get("/v1/download/jobs/{job_id:str}/events")
+async def read_events(
+    store: JobStore,
+    job_id: str,
+    after: str = str(START),
+    limit: str = str(limits.DEFAULT_EVENTS_PER_PAGE),
+) -> Response[bytes]:
+    """Give a page of a job's event log: `{events, next_after, has_more, gap?}`, oldest first."""
+    cursor = EventId.parse(after)
+    if cursor is None:
+        raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= limits.MAX_EVENTS_PER_PAGE):
+        raise InvalidCursor(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
+    await find_job(store, job_id)
+    found = await store.read_events(job_id, after=cursor, count=int(limit) + 1)
+    body = page(found, cursor, int(limit))
+    return Response(msgspec.json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+class EventsPage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A page of events, each with its id; `gap` when events right after the cursor are no longer there."""
+
+    events: list[msgspec.Raw]
+    next_after: str
+    has_more: bool
+    gap: Gap | None = None
+
+
+def page(found: list[tuple[EventId, bytes]], cursor: EventId, limit: int) -> EventsPage:
+    """Build a page from one event more than it may hold."""
+    shown = found[:limit]
+    gap = None
+    if shown and not cursor.is_followed_by(first := shown[0][0]):
+        missed = first.seq - 1 - cursor.seq
+        gap = Gap(from_=str(cursor), to=f"{first.epoch}-{first.seq - 1}", missed=missed if missed > 0 else None)
+    return EventsPage(
+        events=[msgspec.Raw(b'{"id":"%b",%b' % (event_id.encode(), data[1:])) for event_id, data in shown],
+        next_after=str(shown[-1][0] if shown else cursor),
+        has_more=len(found) > limit,
+        gap=gap,
+    )

@@ -1,0 +1,74 @@
+"""A blocking read of new command entries: a connection of its own, because everything behind it waits.
+
+Redis hands an entry to exactly one blocked reader. Waking all idle processors by a message and letting them race for it
+costs Redis in proportion to their number (docs/decisions/0001-how-idle-processors-hear-of-work.md).
+"""
+
+import asyncio
+from typing import Any, cast
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared import limits
+from shared.errors import UnavailableError
+from shared.jobstore import keys
+from shared.jobstore.connection import CommandConnection, open_connection
+from shared.jobstore.store import Entry
+
+log = structlog.get_logger(__name__)
+
+
+class BlockingReader:
+    """Waits for new entries of one partition on behalf of one processor. Belongs to a task that is never cancelled."""
+
+    def __init__(self, url: str, commands: CommandConnection, *, partition: int, processor: str) -> None:
+        self._connection = open_connection(url, name=f"{processor}-reader")
+        self._commands = commands
+        self._stream = keys.commands(partition)
+        self._processor = processor
+        self._client_id: int | None = None
+        self._is_blocked = False
+
+    async def read(self, *, most: int) -> list[Entry]:
+        """Wait for entries: at most `most`, none after about four seconds, an interruption, or trouble with Redis."""
+        try:
+            async with asyncio.timeout(limits.BLOCK_MS / 1000 + limits.REDIS_BATCH_WITHIN_SECONDS):
+                if self._client_id is None:
+                    await self._connect()
+                self._is_blocked = True
+                reply = await self._exchange(
+                    "XREADGROUP", "GROUP", keys.GROUP, self._processor, "COUNT", most, "BLOCK", limits.BLOCK_MS,
+                    "STREAMS", self._stream, ">",
+                )  # fmt: skip
+        except (RedisError, OSError, TimeoutError) as error:
+            log.debug("cannot wait for work", trouble=str(error))
+            await self.close()
+            await asyncio.sleep(limits.RECONNECT_MAX_SECONDS)
+            return []
+        finally:
+            self._is_blocked = False
+        return [
+            Entry(entry_id.decode(), fields[1].decode()) for _, entries in reply or () for entry_id, fields in entries
+        ]
+
+    async def interrupt(self) -> None:
+        """Let a read that is waiting return at once, with nothing."""
+        if self._is_blocked and self._client_id is not None:
+            try:
+                await self._commands.execute("CLIENT", "UNBLOCK", self._client_id)
+            except UnavailableError:
+                await self.close()  # what waits for a Redis that does not answer is not worth waiting for
+
+    async def close(self) -> None:
+        """Disconnect; the next read connects again."""
+        self._client_id = None
+        await self._connection.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
+        self._client_id = cast(int, await self._exchange("CLIENT", "ID"))
+
+    async def _exchange(self, *arguments: str | int) -> Any:
+        await self._connection.send_command(*arguments)
+        return await self._connection.read_response(disable_decoding=True)

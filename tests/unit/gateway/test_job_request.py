@@ -1,0 +1,51 @@
+"""Bodies of create calls: what is refused, and in which words."""
+
+import pytest
+
+from gateway.job_request import read_job_request
+from shared.errors import InvalidRequest, MalformedBody, RequestError, UnsupportedMediaType
+
+JSON = "application/json; charset=utf-8"
+
+
+def test_valid_body_is_read() -> None:
+    request = read_job_request(JSON, b'{"file_ids":[3,1,2],"archive_name":"x"}')
+
+    assert request.file_ids == (3, 1, 2)
+    assert request.archive_name == "x"
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [
+        (b"", MalformedBody, "not JSON"),
+        (b"file_ids=1", MalformedBody, "not JSON"),
+        (b"\xff\xfe", MalformedBody, "not JSON"),
+        (b"[" * 50_000, MalformedBody, "not JSON"),
+        (b"[]", InvalidRequest, "Expected `object`"),
+        (b"{}", InvalidRequest, "file_ids"),
+        (b'{"file_ids":[1],"fileids":[2]}', InvalidRequest, "fileids"),
+        (b'{"file_ids":[]}', InvalidRequest, ">= 1"),
+        (b'{"file_ids":[1,2,1]}', InvalidRequest, "more than once: 1."),
+        (b'{"file_ids":["1"]}', InvalidRequest, "file_ids[0]"),
+        (b'{"file_ids":[true]}', InvalidRequest, "file_ids[0]"),
+        (b'{"file_ids":[1.5]}', InvalidRequest, "file_ids[0]"),
+        (b'{"file_ids":[null]}', InvalidRequest, "file_ids[0]"),
+        (b'{"file_ids":[0]}', InvalidRequest, ">= 1"),
+        (b'{"file_ids":[-5]}', InvalidRequest, ">= 1"),
+        (b'{"file_ids":[9007199254740992]}', InvalidRequest, "<= 9007199254740991"),
+        (b'{"file_ids":[1],"archive_name":""}', InvalidRequest, "archive_name"),
+        (b'{"file_ids":%s}' % str(list(range(1, 1102))).encode(), InvalidRequest, "1,101 files; the limit is 1,000"),
+    ],
+)
+def test_bad_body_is_refused_with_a_reason(body: bytes, error: type[RequestError], words: str) -> None:
+    with pytest.raises(error) as caught:
+        read_job_request(JSON, body)
+
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded"])
+def test_other_media_types_are_refused(content_type: str | None) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        read_job_request(content_type, b'{"file_ids":[1]}')
