@@ -22,11 +22,13 @@ Waybill is up: {address}   (Ctrl-C stops everything)
   gateway   http://{HOST}:{options.admin_port}/readyz   /metrics
   processor http://{HOST}:{options.processor_admin_port}/readyz   /metrics
 
+Start it as `make run RATE=5` to slow bundles down to 5 MB/s and see more of the way.
 Paste this into a second terminal:
 
   JOBS={address}/v1/download/jobs
   JOB=$(curl -s $JOBS -H 'Content-Type: application/json' -d '{body}' | {take_job_id})
   curl -N $JOBS/$JOB/stream
   curl -s $JOBS/$JOB; echo
+  curl -N $JOBS/$JOB/stream?last_event_id=0-0
   curl -sL -o bundle.zip $JOBS/$JOB/file && python3 -m zipfile -l bundle.zip
 """

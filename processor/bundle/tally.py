@@ -12,7 +12,7 @@ class Tally:
     def __init__(self, total_files: int, report: Callable[[Report], None]) -> None:
         self._total_files = total_files
         self._report = report
-        self._total_bytes = 0
+        self._total_bytes: int | None = None
         self._checked_files = 0
         self._checked_bytes = 0
         self._copied_bytes = 0

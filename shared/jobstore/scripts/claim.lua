@@ -4,7 +4,8 @@
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11… record fields of a burial, flat
--- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  GONE (the entry is removed)  |  NOT_DUE, ms to wait  |  BURIED
+-- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  NOT_DUE, ms to wait  |  BURIED
+--        GONE: there is nothing to run, and an entry without an unfinished job has been removed
 -- uses: clock log entry terminal
 local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
   'token', 'processor')
@@ -16,8 +17,10 @@ if not state or r[2] ~= entry or state == 'completed' or state == 'failed' or st
   acknowledge(entry)
   return {'GONE'}
 end
-if state == 'processing' and r[9] == ARGV[3] then
-  return {'OK', redis.call('HGETALL', KEYS[1]), 0}
+if r[9] == ARGV[3] then
+  if state == 'processing' then return {'OK', redis.call('HGETALL', KEYS[1]), 0} end
+  -- A duplicate that comes after its own run was retried or released: it must not start a run that nobody knows of.
+  return {'GONE'}
 end
 
 local now, lease_ms = now_ms(), tonumber(ARGV[5])

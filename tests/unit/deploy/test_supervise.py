@@ -95,4 +95,5 @@ def test_printed_lines_are_a_shell_script_that_takes_the_job_id_out(tmp_path: Pa
     assert made[0] == f'curl -s {jobs} -H Content-Type: application/json -d {{"file_ids":[70000,70001,70002]}}'
     assert made[1] == f"curl -N {jobs}/0199-ab/stream"
     assert made[2] == f"curl -s {jobs}/0199-ab"
-    assert made[3].endswith(f"{jobs}/0199-ab/file")
+    assert made[3] == f"curl -N {jobs}/0199-ab/stream?last_event_id=0-0"
+    assert made[4].endswith(f"{jobs}/0199-ab/file")

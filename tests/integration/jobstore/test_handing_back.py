@@ -1,0 +1,99 @@
+"""retry_later and release: a run ends, its job does not."""
+
+from shared.jobs import JobState
+from shared.jobstore.store import Answer, JobStore, Run
+from tests.support import inspection, jobs
+
+
+async def _retry(store: JobStore, run: Run, *, delay_ms: int = 0) -> Answer:
+    return await store.retry_later(
+        run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=delay_ms, lease_ms=jobs.LEASE_MS
+    )
+
+
+async def test_retry_later_parks_the_job_and_counts_a_failure(store: JobStore) -> None:
+    run = await jobs.start(store)
+
+    answer = await _retry(store, run, delay_ms=5_000)
+
+    record = await store.find(run.job_id)
+    assert answer is Answer.OK
+    assert record is not None
+    assert (record.state, record.failures, record.attempt, record.crashes) == (JobState.RETRYING, 1, 1, 0)
+    assert record.due_at_ms - record.updated_at_ms == 5_000
+    assert record.error == jobs.BROKEN
+    assert await inspection.pending(store, jobs.partition_number(run.job_id)) == {record.entry: "parked"}
+    assert (await inspection.read_log(store, run.job_id))[-1].message == jobs.RETRYING
+
+
+async def test_retry_later_repeated_after_lost_reply_answers_done(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await _retry(store, run)
+    before = await inspection.everything_about(store, run.job_id)
+
+    again = await _retry(store, run)
+
+    assert again is Answer.DONE
+    assert await inspection.everything_about(store, run.job_id) == before
+
+
+async def test_a_job_is_not_ready_before_its_delay(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await _retry(store, run, delay_ms=60_000)
+
+    found = await jobs.sweep(store, jobs.partition_number(run.job_id))
+
+    assert found == 0
+    assert await store.take(jobs.partition_number(run.job_id), processor="p2", most=10) == []
+
+
+async def test_a_job_is_ready_when_its_delay_is_over(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await _retry(store, run, delay_ms=0)
+
+    found = await jobs.sweep(store, jobs.partition_number(run.job_id))
+    second = await jobs.claim(store, await jobs.take(store, run.job_id, processor="p2"), processor="p2")
+
+    assert found == 1
+    assert (second.record.attempt, second.record.failures, second.epoch) == (2, 1, 2)
+
+
+async def test_release_makes_the_job_ready_at_once_and_counts_nothing(store: JobStore) -> None:
+    run = await jobs.start(store)
+
+    answer = await store.release(run, message=jobs.RELEASED)
+
+    record = await store.find(run.job_id)
+    assert answer is Answer.OK
+    assert record is not None
+    assert (record.state, record.attempt, record.failures, record.crashes) == (JobState.QUEUED, 0, 0, 0)
+    assert (await inspection.read_log(store, run.job_id))[-1].message == jobs.RELEASED
+    second = await jobs.claim(store, await jobs.take(store, run.job_id, processor="p2"), processor="p2")
+    assert (second.record.attempt, second.epoch) == (1, 2)
+
+
+async def test_release_repeated_after_lost_reply_answers_done(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await store.release(run, message=jobs.RELEASED)
+    before = await inspection.everything_about(store, run.job_id)
+
+    again = await store.release(run, message=jobs.RELEASED)
+
+    assert again is Answer.DONE
+    assert await inspection.everything_about(store, run.job_id) == before
+
+
+async def test_the_other_ends_of_a_run_that_was_handed_back_answer_done(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await store.release(run, message=jobs.RELEASED)
+    before = await inspection.everything_about(store, run.job_id)
+
+    answers = [
+        await store.finish(run, jobs.completion()),
+        await _retry(store, run),
+        await store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS),
+        await store.append_progress(run, seq=4, message=jobs.progress(0.5)),
+    ]
+
+    assert answers == [Answer.DONE] * 4
+    assert await inspection.everything_about(store, run.job_id) == before

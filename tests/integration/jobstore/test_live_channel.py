@@ -1,0 +1,214 @@
+"""The live channel: the log's bytes at once, and a signal whenever some may be missing."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.valkey import EmbeddedValkey
+from shared.errors import RedisUnavailable
+from shared.jobstore.live import LiveChannel
+from shared.jobstore.store import JobStore
+from tests.support import inspection, jobs
+from tests.support.servers import cut_clients, frozen
+
+PATIENCE_SECONDS = 10.0
+
+
+class Listener:
+    """A running live channel, with what it heard."""
+
+    def __init__(self, url: str) -> None:
+        self.heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self.restored: asyncio.Queue[None] = asyncio.Queue()
+        self.channel = LiveChannel(
+            url,
+            name="listener",
+            on_message=lambda channel, data: self.heard.put_nowait((channel, data)),
+            on_restored=lambda: self.restored.put_nowait(None),
+        )
+
+    async def next(self, count: int) -> list[tuple[str, bytes]]:
+        """Wait for some messages."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return [await self.heard.get() for _ in range(count)]
+
+    async def until_restored(self) -> None:
+        """Wait for the end of an outage."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.restored.get()
+
+
+@contextlib.asynccontextmanager
+async def _running(channel: LiveChannel) -> AsyncIterator[None]:
+    owner = asyncio.create_task(channel.run())
+    try:
+        yield
+    finally:
+        owner.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await owner
+
+
+@pytest_asyncio.fixture
+async def listener(server: EmbeddedValkey) -> AsyncIterator[Listener]:
+    """A listener on each set-up's server."""
+    made = Listener(server.url)
+    async with _running(made.channel):
+        yield made
+
+
+async def test_the_live_channel_carries_every_event_as_the_log_has_it(store: JobStore, listener: Listener) -> None:
+    new = jobs.new_job(store)
+    name = store.live_channel(new.job_id)
+    await listener.channel.subscribe(name)
+
+    await store.create(new)
+    run = await jobs.claim(store, await jobs.take(store, new.job_id))
+    await store.append_progress(run, seq=3, message=jobs.progress(0.25))
+    await store.append_progress(run, seq=3, message=jobs.progress(0.25))
+    await store.release(run, message=jobs.RELEASED)
+    run = await jobs.claim(store, await jobs.take(store, new.job_id))
+    await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+    await jobs.sweep(store, jobs.partition_number(new.job_id))
+    run = await jobs.claim(store, await jobs.take(store, new.job_id))
+    await store.finish(run, jobs.completion())
+
+    log = await inspection.read_log(store, new.job_id)
+    heard = await listener.next(len(log))
+    assert heard == [(name, b"%b %b" % (entry.event_id.encode(), entry.message)) for entry in log]
+    assert listener.heard.empty()
+
+
+async def test_a_burial_is_heard_too(store: JobStore, listener: Listener) -> None:
+    run = await jobs.take_over(store, await jobs.take_over(store, await jobs.start(store)))
+    await jobs.lapse(store, run)
+    entry = await jobs.take(store, run.job_id)
+    await listener.channel.subscribe(store.live_channel(run.job_id))
+
+    await store.claim(entry, "token-9", jobs.terms())
+
+    [(_, data)] = await listener.next(1)
+    assert data == b"4-5 " + jobs.BURIED
+
+
+async def test_only_wanted_channels_are_heard(store: JobStore, listener: Listener) -> None:
+    wanted, other = await jobs.start(store), await jobs.start(store)
+    await listener.channel.subscribe(store.live_channel(wanted.job_id))
+
+    await store.append_progress(other, seq=3, message=jobs.progress(0.1))
+    await store.append_progress(wanted, seq=3, message=jobs.progress(0.2))
+
+    assert await listener.next(1) == [(store.live_channel(wanted.job_id), b"1-3 " + jobs.progress(0.2))]
+
+
+async def test_an_unwanted_channel_falls_silent(store: JobStore, listener: Listener) -> None:
+    unwanted, wanted = await jobs.start(store), await jobs.start(store)
+    await listener.channel.subscribe(store.live_channel(unwanted.job_id))
+    listener.channel.unsubscribe(store.live_channel(unwanted.job_id))
+    await listener.channel.subscribe(store.live_channel(wanted.job_id))  # its answer follows the one before
+
+    await store.append_progress(unwanted, seq=3, message=jobs.progress(0.1))
+    await store.append_progress(wanted, seq=3, message=jobs.progress(0.2))
+
+    assert await listener.next(1) == [(store.live_channel(wanted.job_id), b"1-3 " + jobs.progress(0.2))]
+
+
+async def test_a_channel_unwanted_and_wanted_again_at_once_loses_nothing(store: JobStore, listener: Listener) -> None:
+    run = await jobs.start(store)
+    name = store.live_channel(run.job_id)
+    await listener.channel.subscribe(name)
+
+    for seq in range(3, 53):
+        for _ in range(seq % 3):
+            listener.channel.unsubscribe(name)
+            hasty = asyncio.create_task(listener.channel.subscribe(name))
+            await asyncio.sleep(0)
+            hasty.cancel()
+        listener.channel.unsubscribe(name)
+        await listener.channel.subscribe(name)
+        await store.append_progress(run, seq=seq, message=jobs.progress(seq / 100))
+
+    heard = await listener.next(50)
+    assert [data.split(b" ")[0] for _, data in heard] == [b"1-%d" % seq for seq in range(3, 53)]
+    assert listener.heard.empty()
+
+
+async def test_a_subscriber_who_gives_up_waiting_disturbs_nobody(store: JobStore, listener: Listener) -> None:
+    run = await jobs.start(store)
+    name = store.live_channel(run.job_id)
+    hasty = asyncio.create_task(listener.channel.subscribe(name))
+    await asyncio.sleep(0)
+    hasty.cancel()
+
+    await listener.channel.subscribe(name)
+    await store.append_progress(run, seq=3, message=jobs.progress(0.5))
+
+    assert len(await listener.next(1)) == 1
+
+
+async def test_a_lost_connection_is_restored_with_all_channels_and_says_so(
+    store: JobStore, server: EmbeddedValkey, listener: Listener
+) -> None:
+    runs = [await jobs.start(store) for _ in range(20)]
+    await asyncio.gather(*(listener.channel.subscribe(store.live_channel(run.job_id)) for run in runs))
+    while not listener.restored.empty():
+        listener.restored.get_nowait()
+
+    assert cut_clients(server, kind="pubsub") == 1
+    await listener.until_restored()
+    for run in runs:
+        await store.append_progress(run, seq=3, message=jobs.progress(0.5))
+
+    heard = await listener.next(20)
+    assert {name for name, _ in heard} == {store.live_channel(run.job_id) for run in runs}
+
+
+async def test_a_channel_that_is_no_longer_wanted_does_not_come_back_with_the_connection(
+    store: JobStore, server: EmbeddedValkey, listener: Listener
+) -> None:
+    unwanted, wanted = await jobs.start(store), await jobs.start(store)
+    for run in (unwanted, wanted):
+        await listener.channel.subscribe(store.live_channel(run.job_id))
+    while not listener.restored.empty():
+        listener.restored.get_nowait()
+    cut_clients(server, kind="pubsub")
+    listener.channel.unsubscribe(store.live_channel(unwanted.job_id))
+    await listener.until_restored()
+
+    await store.append_progress(unwanted, seq=3, message=jobs.progress(0.1))
+    await store.append_progress(wanted, seq=3, message=jobs.progress(0.2))
+
+    assert await listener.next(1) == [(store.live_channel(wanted.job_id), b"1-3 " + jobs.progress(0.2))]
+
+
+async def test_subscribe_without_an_answer_raises_in_time_and_the_channel_stays_wanted(
+    store: JobStore, server: EmbeddedValkey, listener: Listener
+) -> None:
+    run = await jobs.start(store)
+    name = store.live_channel(run.job_id)
+    await listener.channel.subscribe(store.live_channel(store.new_job_id()))
+    with frozen(server), pytest.raises(RedisUnavailable):
+        await listener.channel.subscribe(name)
+
+    await listener.channel.subscribe(name)
+    await store.append_progress(run, seq=3, message=jobs.progress(0.5))
+
+    assert len(await listener.next(1)) == 1
+
+
+async def test_channels_that_were_wanted_before_the_start_are_subscribed_at_the_start(
+    store: JobStore, server: EmbeddedValkey
+) -> None:
+    run = await jobs.start(store)
+    late = Listener(server.url)
+    waiting = asyncio.create_task(late.channel.subscribe(store.live_channel(run.job_id)))
+    await asyncio.sleep(0)
+
+    async with _running(late.channel):
+        await waiting
+        await store.append_progress(run, seq=3, message=jobs.progress(0.5))
+
+        assert len(await late.next(1)) == 1

@@ -1,0 +1,428 @@
+"""The job store against its model: whatever happens in whatever order, both agree after every step.
+
+Processors crash, replies are lost and operations are sent again, sweepers come too early, and the dead come back with
+old claims. The invariants are the design's rules 1 to 5 and 9. `MODEL_EXAMPLES=2000` looks further, at random,
+and makes small what fails.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from deploy.local.valkey import EmbeddedValkey
+from shared.event_id import EventId
+from shared.jobs import JobState
+from shared.jobstore import keys
+from shared.jobstore.store import Answer, Buried, Ending, Entry, JobStore, NewJob, NotDue, Run
+from tests.model.lifecycle import NEW, READY, Claimed, Job, Partition
+from tests.support import inspection, jobs
+from tests.support.servers import empty
+from tests.support.stores import Setup, running_store
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 40,
+    stateful_step_count=40,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    database=None,
+    # Making a failing example small takes minutes; whoever looks further has them.
+    phases=list(Phase) if EXAMPLES else [Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+T = TypeVar("T")
+
+CHOICE = st.integers(0, 2**16 - 1)
+"""Which of the things that are there: see chosen()."""
+PROCESSORS = st.sampled_from(["p1", "p2", "p3"])
+SENDINGS = st.sampled_from([1, 1, 2, 3])
+"""How often an operation is sent: more than once when its reply was lost."""
+ENDINGS = st.sampled_from([jobs.completion(), jobs.failure()])
+LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
+STARTED = jobs.terms().started_message
+
+
+class Hand(NamedTuple):
+    """An entry that a processor took."""
+
+    processor: str
+    entry: Entry
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives a job store and its model side by side."""
+
+    def __init__(self, server: EmbeddedValkey, setup: Setup) -> None:
+        super().__init__()
+        empty(server)
+        self.runner = asyncio.Runner()
+        self.context = running_store(server.url, partitions=setup.partitions)
+        self.store: JobStore = self.run(self.context.__aenter__())
+        self.partitions = [Partition() for _ in range(setup.partitions)]
+        self.jobs: dict[str, Job] = {}
+        self.created: list[NewJob] = []
+        self.hands: list[Hand] = []
+        self.runs: list[Run] = []
+        self.tokens = 0
+
+    def teardown(self) -> None:
+        """Stop the connection and the loop."""
+        self.run(self.context.__aexit__(None, None, None))
+        self.runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the loop turn until the work is done."""
+        return self.runner.run(work)
+
+    def send(self, operation: Callable[[], Awaitable[T]], sendings: int) -> list[T]:
+        """Send an operation several times, as somebody does who does not get a reply."""
+
+        async def again_and_again() -> list[T]:
+            return [await operation() for _ in range(sendings)]
+
+        return self.run(again_and_again())
+
+    def going_on(self) -> list[Run]:
+        """Give the runs that own their jobs: the others are zombies."""
+        return [run for run in self.runs if self.jobs[run.job_id].refusal(run.epoch, run.token) is None]
+
+    def within_reach(self) -> list[Job]:
+        """Give the jobs that a processor would get if it asked now."""
+        return [job for partition in self.partitions for job in partition.unfinished if job.consumer in (NEW, READY)]
+
+    # ── the gateway ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @initialize(choices=st.lists(CHOICE, min_size=1, max_size=4))
+    def begin(self, choices: list[int]) -> None:
+        """There are always some jobs."""
+        for choice in choices:
+            self.create(choice, 1)
+
+    @rule(choice=CHOICE, sendings=SENDINGS)
+    def create(self, choice: int, sendings: int) -> None:
+        """A gateway creates a job."""
+        partition = choice % len(self.partitions)
+        new = jobs.new_job(self.store, partition=partition)
+
+        replies = self.send(lambda: self.store.create(new), sendings)
+
+        record = self.run(self.store.find(new.job_id))
+        assert record is not None
+        job = Job(new.job_id, partition, record.entry, [(EventId(0, 1), jobs.QUEUED)])
+        self.jobs[job.job_id] = job
+        self.partitions[partition].jobs.append(job)
+        self.created.append(new)
+        assert [reply.is_new for reply in replies] == [True] + [False] * (sendings - 1)
+        assert {reply.unfinished_jobs for reply in replies} == {len(self.partitions[partition].unfinished)}
+
+    @rule(choice=CHOICE)
+    def create_again(self, choice: int) -> None:
+        """A client repeats its request, however late."""
+        assert not self.run(self.store.create(chosen(self.created, choice))).is_new
+
+    # ── getting hold of a job ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(choice=CHOICE, processor=PROCESSORS, most=st.integers(1, 3))
+    def take(self, choice: int, processor: str, most: int) -> None:
+        """A processor takes entries; it may crash before it claims them, or claim them much later."""
+        self.take_from(choice % len(self.partitions), processor, most)
+
+    def take_from(self, partition: int, processor: str, most: int) -> list[Hand]:
+        """Take in the store and in the model, and compare."""
+        entries = self.run(self.store.take(partition, processor=processor, most=most))
+
+        expected = self.partitions[partition].take(processor, most)
+        assert entries == [Entry(job.entry, job.job_id) for job in expected]
+        taken = [Hand(processor, entry) for entry in entries]
+        self.hands += taken
+        return taken
+
+    @precondition(lambda self: self.hands)
+    @rule(choice=CHOICE, is_lasting=st.sampled_from([True, True, False]), sendings=SENDINGS)
+    def claim(self, choice: int, is_lasting: bool, sendings: int) -> None:
+        """A processor claims an entry that it holds, or held once."""
+        self.claim_with(self.fresh_token(), chosen(self.hands, choice), is_lasting=is_lasting, sendings=sendings)
+
+    @precondition(lambda self: self.within_reach())
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def take_and_claim(self, choice: int, processor: str, sendings: int) -> None:
+        """A processor works as it should."""
+        job = chosen(self.within_reach(), choice)
+        for hand in self.take_from(job.partition, processor, 1):
+            self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=sendings)
+
+    @precondition(lambda self: self.runs)
+    @rule(choice=CHOICE)
+    def claim_again(self, choice: int) -> None:
+        """The repetition of a claim arrives late, while its run lasts or after the job went elsewhere."""
+        run = chosen(self.runs, choice)
+        job = self.jobs[run.job_id]
+        if job.is_owned_by(run.epoch, run.token) and job.state in (JobState.QUEUED, JobState.RETRYING):
+            return  # a processor hands a job back only after its claim was answered
+        hand = Hand(run.record.processor or "", Entry(run.record.entry, run.job_id))
+        self.claim_with(run.token, hand, is_lasting=True, sendings=1)
+
+    def claim_with(self, token: str, hand: Hand, *, is_lasting: bool, sendings: int) -> None:
+        """Claim in the store and in the model, and compare."""
+        job = self.jobs[hand.entry.job_id]
+        terms = jobs.terms(hand.processor, lease_ms=jobs.LEASE_MS if is_lasting else 0)
+        was_ended = job.state.is_terminal
+
+        answers = self.send(lambda: self.store.claim(hand.entry, token, terms), sendings)
+
+        for answer in answers:
+            match job.claim(token, hand.processor, is_lasting=is_lasting, started=STARTED, buried=jobs.BURIED):
+                case Claimed.RUN | Claimed.SAME_RUN:
+                    assert isinstance(answer, Run)
+                    assert (answer.epoch, answer.token) == (job.epoch, token)
+                    self.runs.append(answer)
+                case Claimed.NOT_DUE:
+                    assert isinstance(answer, NotDue)
+                case Claimed.BURIED:
+                    assert isinstance(answer, Buried)
+                case Claimed.GONE:
+                    assert answer is None
+        if job.state.is_terminal and not was_ended:
+            self.partitions[job.partition].dead_letters += 1
+
+    def fresh_token(self) -> str:
+        """Draw a token that no run had."""
+        self.tokens += 1
+        return f"token-{self.tokens}"
+
+    # ── a run ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, ratio=st.integers(0, 100), sendings=SENDINGS)
+    def append_progress(self, choice: int, ratio: int, sendings: int) -> None:
+        """A run says how far it is."""
+        self.append_progress_of(chosen(self.going_on(), choice), ratio / 100, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, is_lasting=st.booleans(), sendings=SENDINGS)
+    def renew(self, choice: int, is_lasting: bool, sendings: int) -> None:
+        """A run extends its lease, or (not lasting) comes to the end of it."""
+        self.renew_of(chosen(self.going_on(), choice), is_lasting, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, is_due=st.booleans(), sendings=SENDINGS)
+    def retry_later(self, choice: int, is_due: bool, sendings: int) -> None:
+        """A run fails and another one shall follow."""
+        self.retry_later_of(chosen(self.going_on(), choice), is_due, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, sendings=SENDINGS)
+    def release(self, choice: int, sendings: int) -> None:
+        """A processor stops and hands its job back."""
+        self.release_of(chosen(self.going_on(), choice), sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, ending=ENDINGS, sendings=SENDINGS)
+    def finish(self, choice: int, ending: Ending, sendings: int) -> None:
+        """A run ends its job."""
+        self.finish_of(chosen(self.going_on(), choice), ending, sendings)
+
+    @precondition(lambda self: self.runs)
+    @rule(choice=CHOICE, likeness=LIKENESS, operation=st.integers(0, 4), flag=st.booleans(), ending=ENDINGS)
+    def come_back(self, choice: int, likeness: str, operation: int, flag: bool, ending: Ending) -> None:
+        """Any run of the past goes on as if nothing had happened; what it does must not matter.
+
+        A failover that loses the last writes makes runs that share an epoch, or whose epoch the job has not reached.
+        """
+        run, sendings = chosen(self.runs, choice), 1
+        match likeness:
+            case "same epoch":
+                run = run._replace(token="lost")
+            case "same token":
+                run = run._replace(epoch=run.epoch + 1)
+        match operation:
+            case 0:
+                self.append_progress_of(run, 0.5, sendings)
+            case 1:
+                self.renew_of(run, flag, sendings)
+            case 2:
+                self.retry_later_of(run, flag, sendings)
+            case 3:
+                self.release_of(run, sendings)
+            case _:
+                self.finish_of(run, ending, sendings)
+
+    def append_progress_of(self, run: Run, ratio: float, sendings: int) -> None:
+        """Append in the store and in the model, and compare; so do the next four."""
+        job, message = self.jobs[run.job_id], jobs.progress(ratio)
+        seq = job.seq + 1
+
+        answers = self.send(lambda: self.store.append_progress(run, seq=seq, message=message), sendings)
+
+        refusal = job.refusal(run.epoch, run.token)
+        if refusal is None:
+            job.append(message)
+            job.progress_ratio = ratio
+        assert answers == repeated(refusal, sendings, again=Answer.DUP)
+
+    def renew_of(self, run: Run, is_lasting: bool, sendings: int) -> None:
+        """Renew a lease."""
+        job, processor = self.jobs[run.job_id], run.record.processor or ""
+        lease_ms = jobs.LEASE_MS if is_lasting else 0
+
+        answers = self.send(lambda: self.store.renew(run, processor=processor, lease_ms=lease_ms), sendings)
+
+        refusal = job.refusal(run.epoch, run.token)
+        if refusal is None:
+            job.is_due = not is_lasting
+            job.hold(processor)
+        assert answers == repeated(refusal, sendings, again=Answer.OK)
+
+    def retry_later_of(self, run: Run, is_due: bool, sendings: int) -> None:
+        """End a failed run."""
+        job, delay_ms = self.jobs[run.job_id], 0 if is_due else jobs.LEASE_MS
+
+        answers = self.send(
+            lambda: self.store.retry_later(
+                run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=delay_ms, lease_ms=jobs.LEASE_MS
+            ),
+            sendings,
+        )
+
+        refusal = job.refusal(run.epoch, run.token)
+        if refusal is None:
+            job.retry_later(jobs.RETRYING, is_due=is_due)
+        assert answers == repeated(refusal, sendings, again=Answer.DONE)
+
+    def release_of(self, run: Run, sendings: int) -> None:
+        """Hand a job back."""
+        job = self.jobs[run.job_id]
+
+        answers = self.send(lambda: self.store.release(run, message=jobs.RELEASED), sendings)
+
+        refusal = job.refusal(run.epoch, run.token)
+        if refusal is None:
+            job.release(jobs.RELEASED)
+        assert answers == repeated(refusal, sendings, again=Answer.DONE)
+
+    def finish_of(self, run: Run, ending: Ending, sendings: int) -> None:
+        """End a job."""
+        job = self.jobs[run.job_id]
+
+        answers = self.send(lambda: self.store.finish(run, ending), sendings)
+
+        refusal = job.refusal(run.epoch, run.token)
+        if refusal is None:
+            job.failures += 1 if ending.error else 0
+            self.partitions[job.partition].dead_letters += 1 if ending.error else 0
+            job.end(JobState.FAILED if ending.error else JobState.COMPLETED, ending.message)
+        assert answers == repeated(refusal, sendings, again=Answer.DONE)
+
+    # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(choice=CHOICE, is_early=st.booleans())
+    def sweep(self, choice: int, is_early: bool) -> None:
+        """The sweeper comes, in time or too early."""
+        self.sweep_of(choice % len(self.partitions), is_early=is_early)
+
+    def sweep_of(self, partition: int, *, is_early: bool) -> None:
+        """Sweep in the store and in the model, and compare."""
+        found = self.run(jobs.sweep(self.store, partition, lease_ms=0 if is_early else jobs.LEASE_MS))
+
+        assert found == self.partitions[partition].sweep(is_early=is_early)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, processor=PROCESSORS)
+    def crash(self, choice: int, processor: str) -> None:
+        """A processor dies: its lease runs out, its entry is swept, and somebody takes it over."""
+        run = chosen(self.going_on(), choice)
+        partition = self.jobs[run.job_id].partition
+        self.renew_of(run, False, 1)
+        self.sweep_of(partition, is_early=True)
+        for hand in self.take_from(partition, processor, 100):
+            self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=1)
+
+    # ── what always holds ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def store_and_model_agree(self) -> None:
+        """Compare everything."""
+        self.run(self.compare())
+
+    async def compare(self) -> None:
+        """Compare every job and every partition, in one batch of commands."""
+        expiries = await inspection.expiries(self.store.connection)
+        await asyncio.gather(
+            *(self.compare_job(job, expiries) for job in self.jobs.values()),
+            *(self.compare_partition(number) for number in range(len(self.partitions))),
+        )
+
+    async def compare_job(self, job: Job, expiries: dict[str, int]) -> None:
+        """Compare one job: record, log, keys."""
+        record, log = await asyncio.gather(self.store.find(job.job_id), inspection.read_log(self.store, job.job_id))
+
+        assert record is not None
+        assert (record.state, record.epoch, record.seq) == (job.state, job.epoch, job.seq)
+        assert (record.attempt, record.failures, record.crashes) == (job.attempt, job.failures, job.crashes)
+        assert (record.token, record.processor, record.entry) == (job.token, job.processor, job.entry)
+        assert record.progress.progress == job.progress_ratio
+        assert (record.dead_id is not None) == (job.state is JobState.FAILED)
+        if not job.state.is_terminal:
+            assert (record.due_at_ms > record.created_at_ms + jobs.LEASE_MS // 2) == (not job.is_due)
+
+        assert [(entry.event_id, entry.message) for entry in log] == job.log
+        assert [entry.event_id.seq for entry in log] == list(range(1, len(log) + 1))
+        epochs = [entry.event_id.epoch for entry in log]
+        assert epochs == sorted(epochs)
+        terminal = [entry.type for entry in log if entry.type in ("completed", "error", "cancelled")]
+        assert len(terminal) == (1 if job.state.is_terminal else 0)
+        assert not terminal or log[-1].type == terminal[0]
+
+        lifetimes = [ttl for key, ttl in expiries.items() if job.job_id in key]
+        assert len(lifetimes) == 2
+        assert all((ttl != inspection.NO_EXPIRY) == job.state.is_terminal for ttl in lifetimes)
+
+    async def compare_partition(self, number: int) -> None:
+        """Compare one partition: its entries, who holds them, its dead letters."""
+        commands, pending, backlog, dead_letters = await asyncio.gather(
+            inspection.commands(self.store, number),
+            inspection.pending(self.store, number),
+            self.store.backlog(number),
+            self.store.connection.execute("XLEN", keys.dead(number)),
+        )
+
+        partition = self.partitions[number]
+        assert commands == {job.entry: job.job_id for job in partition.unfinished}
+        assert pending == {job.entry: job.consumer for job in partition.unfinished if job.consumer is not NEW}
+        assert (backlog.unfinished, backlog.pending) == (len(partition.unfinished), len(pending))
+        assert dead_letters == partition.dead_letters
+
+
+def chosen(there: Sequence[T], choice: int) -> T:
+    """Choose one of the things that are there; the latest for 0, so that examples shrink towards it."""
+    return there[-1 - choice % len(there)]
+
+
+def repeated(refusal: Answer | None, sendings: int, *, again: Answer) -> list[Answer]:
+    """Give the answers to an operation that was sent several times."""
+    if refusal is not None:
+        return [refusal] * sendings
+    return [Answer.OK] + [again] * (sendings - 1)
+
+
+@pytest.mark.timeout(0 if EXAMPLES else 120)
+def test_the_store_agrees_with_its_model(server: EmbeddedValkey, store_setup: Setup) -> None:
+    class Machine(StoreMachine):
+        def __init__(self) -> None:
+            super().__init__(server, store_setup)
+
+    run_state_machine_as_test(Machine, settings=SETTINGS)

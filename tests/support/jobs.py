@@ -1,0 +1,132 @@
+"""Jobs, runs and endings as tests want them: everything that the test at hand does not care about has a default."""
+
+import secrets
+
+from shared import events
+from shared.events import Failed, Progress, Queued, Retrying
+from shared.jobs import BundleSummary, JobError, JobOptions, make_job_id, partition_of
+from shared.jobstore.store import Answer, ClaimTerms, Ending, Entry, JobStore, NewJob, Run
+
+LEASE_MS = 3_600_000
+"""So long that no lease ends by itself during a test; `lapse` ends one."""
+RETENTION_MS = 86_400_000
+EXPIRES_AT_MS = 1_795_500_000_000
+AT = events.timestamp(1_795_461_600_123)
+
+QUEUED = events.encode(Queued(at=AT))
+RELEASED = events.encode(Queued(at=AT, message="the processor stops"))
+BURIED = events.encode(Failed(error=JobError("CRASHED", "It crashed three times."), can_retry=True, at=AT))
+BROKEN = JobError("SOURCE_CHANGED", "file 70001 changed", (70_001,))
+RETRYING = events.encode(Retrying(attempt=1, max_attempts=3, error=BROKEN, retry_in_seconds=2.0, at=AT))
+FAILED = events.encode(Failed(error=BROKEN, can_retry=True, at=AT))
+BUNDLE = BundleSummary(files=2, archive_bytes=1_234, archive_crc32="0badcafe")
+COMPLETED = events.encode(events.completed("/v1/download/jobs/x/file", BUNDLE, EXPIRES_AT_MS, 1_795_461_600_123))
+
+
+def new_job(store: JobStore, *, partition: int | None = None, owner: str = "anna", job_id: str | None = None) -> NewJob:
+    """Describe a job of two files with a fresh id, in a random partition unless told."""
+    if job_id is None:
+        job_id = store.new_job_id() if partition is None else make_job_id(partition, secrets.randbits(110))
+    return NewJob(
+        job_id=job_id,
+        owner=owner,
+        file_ids=(70_000, 70_001),
+        options=JobOptions(archive_name="holiday.zip"),
+        queued_message=QUEUED,
+    )
+
+
+def progress(ratio: float, message: str = "copying") -> bytes:
+    """Encode a progress event."""
+    return events.encode(
+        Progress(
+            progress=ratio,
+            files_processed=1,
+            total_files=2,
+            bytes_processed=617,
+            total_bytes=1_234,
+            message=message,
+            at=AT,
+        )
+    )
+
+
+def terms(processor: str = "p1", *, lease_ms: int = LEASE_MS, retention_ms: int = RETENTION_MS) -> ClaimTerms:
+    """Give what a processor brings to a claim."""
+    return ClaimTerms(
+        processor=processor,
+        lease_ms=lease_ms,
+        started_message=events.encode_started(1_795_461_600_123),
+        buried_message=BURIED,
+        buried_error=JobError("CRASHED", "It crashed three times."),
+        expires_at_ms=EXPIRES_AT_MS,
+        retention_ms=retention_ms,
+    )
+
+
+def completion(*, retention_ms: int = RETENTION_MS) -> Ending:
+    """Describe the end of a job whose archive is ready."""
+    return Ending(
+        message=COMPLETED,
+        expires_at_ms=EXPIRES_AT_MS,
+        retention_ms=retention_ms,
+        object_key="bundles/x.zip",
+        bundle=BUNDLE,
+    )
+
+
+def failure(*, reason: str = "failures", retention_ms: int = RETENTION_MS) -> Ending:
+    """Describe the end of a job that failed for good."""
+    return Ending(message=FAILED, expires_at_ms=EXPIRES_AT_MS, retention_ms=retention_ms, error=BROKEN, reason=reason)
+
+
+async def create(store: JobStore, *, partition: int | None = None) -> str:
+    """Create a job; give its id."""
+    job = new_job(store, partition=partition)
+    await store.create(job)
+    return job.job_id
+
+
+async def take(store: JobStore, job_id: str, *, processor: str = "p1") -> Entry:
+    """Take the entry of one job, which must be among the first hundred of its partition."""
+    entries = await store.take(partition_number(job_id), processor=processor, most=100)
+    return next(entry for entry in entries if entry.job_id == job_id)
+
+
+async def claim(store: JobStore, entry: Entry, *, processor: str = "p1", lease_ms: int = LEASE_MS) -> Run:
+    """Claim an entry with a fresh token; it must be free."""
+    run = await store.claim(entry, secrets.token_hex(8), terms(processor, lease_ms=lease_ms))
+    assert isinstance(run, Run), run
+    return run
+
+
+async def start(store: JobStore, *, partition: int | None = None, processor: str = "p1") -> Run:
+    """Create, take and claim a job."""
+    job_id = await create(store, partition=partition)
+    return await claim(store, await take(store, job_id, processor=processor), processor=processor)
+
+
+async def lapse(store: JobStore, run: Run) -> None:
+    """End the lease of a run now, and let the sweeper find its entry, as a crash does after a lease of silence."""
+    assert await store.renew(run, processor=run.record.processor or "", lease_ms=0) is Answer.OK
+    await sweep(store, partition_number(run.job_id), lease_ms=0)
+
+
+async def take_over(store: JobStore, run: Run, *, processor: str = "p2") -> Run:
+    """Let another processor claim a job whose run crashed."""
+    await lapse(store, run)
+    return await claim(store, await take(store, run.job_id, processor=processor), processor=processor)
+
+
+async def sweep(store: JobStore, partition: int, *, lease_ms: int = LEASE_MS) -> int:
+    """Let the sweeper look at a whole partition; give how many entries it found."""
+    turn = await store.sweep(partition, leader="sweeper", lease_ms=lease_ms, cursor="0-0")
+    assert turn.is_leader
+    return turn.found
+
+
+def partition_number(job_id: str) -> int:
+    """Give the partition of an id that is known to be one."""
+    partition = partition_of(job_id)
+    assert partition is not None
+    return partition
