@@ -142,7 +142,8 @@ class Subscription:
         if self.cursor < (tail := tail_of(self._record)):
             self._show_missing(tail)
             if self._record.state.is_terminal:
-                return self._end()
+                self._end()
+                return
         parked, self._parked = self._parked, []
         self.is_behind = self._has_overflowed
         if self._has_overflowed:

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -25,10 +26,11 @@ class Fleet:
     """Idle processors of one kind, and what they saw."""
 
     def __init__(self, url: str, processors: int) -> None:
-        self.clients = [Redis.from_url(url, protocol=2, socket_timeout=30) for _ in range(processors)]
+        # redis-py's stream types do not unpack under strict typing.
+        self.clients: list[Any] = [Redis.from_url(url, protocol=2, socket_timeout=30) for _ in range(processors)]
         self.waits_ms: list[float] = []
 
-    async def took(self, client: Redis, entry_id: bytes, created_at: bytes) -> None:
+    async def took(self, client: Any, entry_id: bytes, created_at: bytes) -> None:
         self.waits_ms.append((time.perf_counter() - float(created_at)) * 1000)
         await client.xack(STREAM, "processors", entry_id)
         await client.xdel(STREAM, entry_id)
@@ -53,7 +55,7 @@ class Fleet:
 
 async def measure(url: str, processors: int, kind: str, seconds: float) -> tuple[float, float, float]:
     """Give the median and 99th percentile of the pick-up (ms), and Redis' CPU for each job (µs)."""
-    producer = Redis.from_url(url, protocol=2)
+    producer: Any = Redis.from_url(url, protocol=2)
     await producer.flushall()
     await producer.xgroup_create(STREAM, "processors", "0", mkstream=True)
     await producer.script_load(script.TAKE.text)
@@ -79,7 +81,7 @@ async def measure(url: str, processors: int, kind: str, seconds: float) -> tuple
     return statistics.median(fleet.waits_ms), statistics.quantiles(fleet.waits_ms, n=100)[98], cpu_us
 
 
-async def cpu_seconds(client: Redis) -> float:
+async def cpu_seconds(client: Any) -> float:
     info = await client.info("cpu")
     return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
