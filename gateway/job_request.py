@@ -17,7 +17,7 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
         raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
     _refuse_too_many(parsed)
     try:

@@ -15,9 +15,7 @@ def configure_logging(service: str, *, level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _trace_id,
-        *([] if is_terminal else [structlog.processors.format_exc_info]),
+        *(_FOR_PEOPLE if is_terminal else _FOR_MACHINES),
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(pad_event_to=22) if is_terminal else structlog.processors.JSONRenderer()
@@ -41,8 +39,16 @@ def configure_logging(service: str, *, level: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
-def _trace_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_trace_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
     return event
+
+
+_FOR_PEOPLE: tuple[structlog.typing.Processor, ...] = (structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),)
+_FOR_MACHINES: tuple[structlog.typing.Processor, ...] = (
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _add_trace_id,
+    structlog.processors.format_exc_info,
+)
