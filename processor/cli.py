@@ -2,7 +2,7 @@
 
 import sys
 
-from processor.supervisor import Supervisor, bundle_handler
+from processor.supervisor import Supervisor, bundling
 from shared.service import run_service
 from shared.settings import ProcessorSettings
 
@@ -13,5 +13,5 @@ def main() -> int:
         "processor",
         sys.argv[1:],
         ProcessorSettings,
-        lambda settings: Supervisor(settings, bundle_handler(settings)).run(),
+        lambda settings: Supervisor(settings, bundling(settings)).run(),
     )

@@ -3,11 +3,11 @@
     WaybillError
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
-    │   ├── MalformedBody, InvalidRequest, UnknownFiles, InvalidCursor
+    │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor
     │   ├── UnsupportedMediaType
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
-    │   └── RedisUnavailable, RedisFull, Draining
+    │   └── RedisUnavailable, RedisFull, CatalogueUnavailable, Draining
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, StoreFull
     └── RunError                   one run of a job ended badly
@@ -76,6 +76,17 @@ class UnknownFiles(RequestError):
         self.file_ids = tuple(file_ids)
 
 
+class FilesForbidden(RequestError):
+    """Some of the files are there, and not for this owner; nothing was created."""
+
+    code = "FILES_FORBIDDEN"
+    status = 403
+
+    def __init__(self, message: str, *, file_ids: Sequence[int]) -> None:
+        super().__init__(message)
+        self.file_ids = tuple(file_ids)
+
+
 class InvalidCursor(RequestError):
     """The `after` or `limit` of an /events page cannot be read."""
 
@@ -136,6 +147,12 @@ class RedisFull(UnavailableError):
     """Redis refuses new data (maxmemory reached under noeviction)."""
 
     code = "REDIS_FULL"
+
+
+class CatalogueUnavailable(UnavailableError):
+    """The catalogue could not say in time which files there are, or not at all."""
+
+    code = "CATALOGUE_UNAVAILABLE"
 
 
 class Draining(UnavailableError):

@@ -3,21 +3,22 @@ from pathlib import Path
 import pytest
 
 from shared.errors import SettingsError
-from shared.objects.catalogue import Catalogue, CatalogueFile
+from shared.objects.catalogue import CatalogueFile
+from shared.objects.manifest import Manifest
 
 GOOD = '{"file_id": 70000, "name": "Übersicht 1.pdf", "key": "a/b.pdf"}'
 
 
-def load(path: Path, *lines: str) -> Catalogue:
+def load(path: Path, *lines: str) -> Manifest:
     path.write_text("\n".join(lines), encoding="utf-8")
-    return Catalogue.load(path)
+    return Manifest.load(path)
 
 
-def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_path: Path) -> None:
+async def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_path: Path) -> None:
     catalogue = load(tmp_path / "m.jsonl", "", GOOD + "\r", "  ", '{"file_id":70001,"name":"b","key":"b"}', "")
 
     assert len(catalogue) == 2
-    assert catalogue.find([70000]) == (CatalogueFile(70000, "Übersicht 1.pdf", "a/b.pdf"),)
+    assert await catalogue.find([70000, 5], "local") == [CatalogueFile(70000, "Übersicht 1.pdf", "a/b.pdf"), None]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> No
     path.write_bytes(GOOD.encode() + b'\n{"file_id": 1, "name": "\xff", "key": "a"}\n')
 
     with pytest.raises(SettingsError, match="line 2"):
-        Catalogue.load(path)
+        Manifest.load(path)
 
 
 def test_all_bad_lines_are_reported_but_not_thousands(tmp_path: Path) -> None:
@@ -61,4 +62,4 @@ def test_all_bad_lines_are_reported_but_not_thousands(tmp_path: Path) -> None:
 
 def test_a_manifest_that_is_not_there_is_a_setting_that_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
-        Catalogue.load(tmp_path / "missing.jsonl")
+        Manifest.load(tmp_path / "missing.jsonl")
