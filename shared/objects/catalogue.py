@@ -5,7 +5,7 @@ There are several (docs/catalogue.md): a manifest (manifest.py), a template of k
 """
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -34,6 +34,7 @@ class CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.owners is None or owner in self.owners
 
 
+@runtime_checkable  # Litestar checks what it injects with isinstance
 class Catalogue(Protocol):
     """Whatever knows files by their ids."""
 

@@ -9,6 +9,7 @@ poll ─▶ changed? ─▶ still the same at the next poll? ─▶ read ─┬�
 import asyncio
 import os
 import random
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -115,9 +116,11 @@ def _read(path: Path) -> tuple[list[CatalogueFile], Signature]:
     try:
         # Not blocking: a FIFO at this place would otherwise hold the start, or a thread, for ever.
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as manifest:
-            before = _signature(os.fstat(manifest.fileno()))
-            if before.size_bytes > limits.MAX_MANIFEST_BYTES:
-                raise SettingsError([_about_size(path, before.size_bytes)])
+            status = os.fstat(manifest.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SettingsError([f"The catalogue {path} is no regular file."])
+            if status.st_size > limits.MAX_MANIFEST_BYTES:
+                raise SettingsError([_about_size(path, status.st_size)])
             content = manifest.read(limits.MAX_MANIFEST_BYTES + 1)
             after = _signature(os.fstat(manifest.fileno()))
     except OSError as error:

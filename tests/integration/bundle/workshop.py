@@ -50,14 +50,18 @@ class Workshop:
         self, file_ids: tuple[int, ...] | None = None, *, on_missing: OnMissing = OnMissing.FAIL
     ) -> Result:
         """Run one job for these ids, or for all files."""
+        context = WatchedContext(self)
+        return await self.handle(job_for(file_ids or tuple(file.file_id for file in self.files), on_missing), context)
+
+    async def handle(self, job: JobRecord, context: RunContext) -> Result:
+        """Run a job as a processor's handler; reports go to whoever watches, and nowhere else."""
         handler = BundleHandler(
             Manifest(self.files, path=self.sources.root / "catalogue.jsonl"),
             sources=self.sources,
             objects=self.objects,
             copy_rate_bytes_per_second=self.copy_rate_bytes_per_second,
         )
-        context = WatchedContext(self)
-        return await handler(job_for(file_ids or tuple(file.file_id for file in self.files), on_missing), context)
+        return await handler(job, context if isinstance(context, WatchedContext) else WatchedContext(self))
 
     async def bundled_path(self) -> Path:
         """Bundle all files, and give the path of the archive."""
