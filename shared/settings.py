@@ -235,7 +235,9 @@ def _contradictions(settings: CommonSettings) -> Iterator[Contradiction]:
 
 def _contradiction(settings: CommonSettings, one: str, must: str, other: str, reason: str) -> Contradiction:
     """Name both, with their values; defaults too, because the reader may change either."""
-    shown = {s.field: f"{s.variable}={_plain(getattr(settings, s.field))}" for s in settings_of(type(settings))}
+    shown = {
+        s.field: f"{s.variable}={s.shown(_plain(getattr(settings, s.field)))}" for s in settings_of(type(settings))
+    }
     return Contradiction(frozenset({one, other}), f"{shown[one]} {must} {shown[other]}, {reason}.")
 
 

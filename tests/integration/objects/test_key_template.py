@@ -36,6 +36,12 @@ async def test_each_owner_has_files_of_their_own(tmp_path: Path) -> None:
     assert await catalogue.find([1, 2], "alice") == [CatalogueFile(1, "1", "alice/1"), None]
 
 
+async def test_an_owner_is_percent_encoded_but_for_what_names_are_made_of(tmp_path: Path) -> None:
+    catalogue = KeyTemplate("{owner}/{file_id}", stock(tmp_path, "ann.lee%40example.org/1"))
+
+    assert await catalogue.find([1], "ann.lee@example.org") == [CatalogueFile(1, "1", "ann.lee%40example.org/1")]
+
+
 @pytest.mark.parametrize(
     "owner", ["..", ".", "alice/..", "../alice", "x/../../a", "", "alice/private", "\0", "o" * 2000]
 )
