@@ -80,7 +80,7 @@ class KeyTemplate:
             raise SettingsError([f"{setting}: {error.message}"]) from error
 
     def _key_of(self, file_id: int, owner: str) -> str:
-        """Fill the template. The owner becomes no more than one component of the key; "." and ".." make no key at all."""
+        """Fill the template. The owner becomes one component of the key at most; "." and ".." make no key at all."""
         safe_owner = urllib.parse.quote(owner, safe="")
         return self._template.replace("{file_id}", str(file_id)).replace("{owner}", safe_owner)
 
