@@ -56,7 +56,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     def _about(self, text: str) -> str:
         example = f" Example: {self.variable}={self.example}" if self.example is not None else ""
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.variable}={self.shown(text)!r} is not valid; it must be {self.values}{unit}.{example}"
+        return f"{self.variable}={self.shown(text)!r}: it must be {self.values}{unit}.{example}"
 
 
 def _variable_of(field: str) -> str:

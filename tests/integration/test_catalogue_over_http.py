@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.program import running_program
+from tests.support.local_http import local_client
+from tests.support.ports import free_ports
+from tests.support.service import Service
 
 LINES = [
     {"file_id": 70000, "name": "a.txt", "key": "a"},
@@ -38,12 +40,23 @@ class Caller:
 
 
 @contextmanager
+def running(module: str, settings: dict[str, str]) -> Iterator[Service]:
+    """Run a gateway or a processor with these settings."""
+    port, admin_port = free_ports(2)
+    ports = {"WAYBILL_PORT": str(port), "WAYBILL_ADMIN_PORT": str(admin_port)}
+    service = Service(module, settings | ports, Path(settings["WAYBILL_OBJECTS_DIR"]).with_name(f"{module}.log"))
+    try:
+        service.wait_until_ready()
+        yield service
+    finally:
+        service.close()
+
+
+@contextmanager
 def calling_gateway(settings: dict[str, str]) -> Iterator[Caller]:
     """Run a gateway with these settings."""
-    with (
-        running_program("gateway", until_event="gateway listening", **settings) as logged,
-        httpx.Client(base_url=f"http://127.0.0.1:{logged['port']}", trust_env=False, timeout=60) as http,
-    ):
+    with running("gateway", settings) as gateway, local_client(within_seconds=60) as http:
+        http.base_url = httpx.URL(gateway.url)
         yield Caller(http)
 
 
@@ -94,7 +107,7 @@ def test_unknown_ids_are_refused_unless_they_may_be_skipped_and_others_are_known
 def test_skipped_files_are_in_the_record_the_last_event_and_the_archive(
     caller: Caller, settings: dict[str, str]
 ) -> None:
-    with running_program("processor", until_event="processor starting", **settings):
+    with running("processor", settings):
         path = caller.ask_for(70001, 70003, 5, 70000, on_missing="skip").headers["location"]
         end = caller.events_of(path)[-1]
 
@@ -113,7 +126,7 @@ def test_skipped_files_are_in_the_record_the_last_event_and_the_archive(
 def test_a_job_of_which_every_file_is_gone_fails_at_once_with_their_ids(
     caller: Caller, settings: dict[str, str]
 ) -> None:
-    with running_program("processor", until_event="processor starting", **settings):
+    with running("processor", settings):
         path = caller.ask_for(70001, on_missing="skip").headers["location"]
         events = caller.events_of(path)
 
@@ -128,7 +141,7 @@ def test_a_template_is_looked_up_by_gateway_and_processor(settings: dict[str, st
 
     with (
         calling_gateway(settings) as caller,
-        running_program("processor", until_event="processor starting", **settings),
+        running("processor", settings),
     ):
         unknown = caller.ask_for(7, 8)
         path = caller.ask_for(7).headers["location"]

@@ -18,10 +18,11 @@ import msgspec
 import pytest
 from opentelemetry import metrics
 
-from processor.execution import Execution, RunPolicy
+from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.progress import Phase, Report
+from processor.settlement import RunPolicy
 from shared.errors import RetryableRunError, SourceChanged, SourceMissing, StoreFull
 from shared.jobs import JobError, JobRecord
 from shared.jobstore.store import JobStore
@@ -207,7 +208,7 @@ async def run_to_its_end(store: JobStore, workshop: Workshop) -> tuple[JobRecord
             types = await inspection.event_types(store, new_job.job_id)
             return record, [name for name in types if name != "progress"]
         await jobs.sweep(store, partition, lease_ms=0)
-        for entry in await store.take(partition, processor="p1", most=1):
+        for entry in await store.take(partition, processor="p1", most=1, in_hand=[]):
             await Execution(store, workshop.handle, policy, processor_metrics).execute(entry)
 
 

@@ -50,7 +50,7 @@ def test_files_without_bytes_are_work_too(files: int) -> None:
     tally.planned(plan_bundle([fake_source(number, "empty", 0) for number in range(files)]).files)
     tally.finishing()
 
-    assert reports[files + 1].work_ratio == 0.5
+    assert reports[files + 1].work_ratio == 0.1
     assert reports[-1].work_ratio == 1
 
 
@@ -65,5 +65,5 @@ def test_skipped_files_are_done_before_the_others_are_checked() -> None:
     tally.checked()
     tally.planned(plan.files)
 
-    assert (after_look_up.message, after_look_up.work_ratio) == ("Checking 3 of 4 files", 0.25)
+    assert (after_look_up.message, after_look_up.work_ratio) == ("Checking 3 of 4 files", 0.05)
     assert (reports[-1].files_processed, reports[-1].work_ratio) == (4, 1.0)

@@ -47,7 +47,7 @@ def test_each_kind_says_in_words_what_it_may_be() -> None:
 
 
 def test_a_secret_is_not_shown_when_it_is_wrong() -> None:
-    with pytest.raises(ValueError, match=r"WAYBILL_API_KEY='\*\*\*' is not valid") as caught:
+    with pytest.raises(ValueError, match=r"WAYBILL_API_KEY='\*\*\*': it must be") as caught:
         API_KEY.read("1234")
 
     assert "1234" not in str(caught.value)
