@@ -5,7 +5,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run test check format lock bench-bundle bench-store clean
+.PHONY: help environment run test check format docs lock bench-bundle bench-store clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 format: environment ## Rewrite the code in the house's format, with the safe lint fixes
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
 	@$(BIN)/ruff format --quiet $(SOURCES)
+
+docs: environment ## Write docs/settings.md from the settings' own descriptions
+	@$(BIN)/python -c 'from shared.settings_manual import reference_page; print(reference_page(), end="")' > docs/settings.md.new
+	@mv docs/settings.md.new docs/settings.md
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra gateway --group dev --universal --python-version 3.11 \

@@ -22,7 +22,7 @@ from shared.errors import WaybillError
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.store import JobStore
 from shared.listener import listen
-from shared.objects.catalogue import Catalogue
+from shared.objects.catalogue_choice import open_catalogue
 from shared.objects.directory import ObjectDirectory
 from shared.settings import GatewaySettings
 from shared.telemetry.admin import admin_server
@@ -39,6 +39,7 @@ class Gateway:
         self._connection = CommandConnection(settings.redis_url, name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
         self._hub = Hub(self._store, settings.redis_url)
+        self._catalogue = open_catalogue(settings.catalogue, ObjectDirectory(Path(settings.sources_dir)))
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
         app = self._make_app(GatewayMetrics(meter))
@@ -55,7 +56,7 @@ class Gateway:
             "store": self._store,
             "hub": self._hub,
             "metrics": metrics,
-            "catalogue": Catalogue.load(Path(self._settings.catalogue)),
+            "catalogue": self._catalogue,
             "objects": ObjectDirectory(Path(self._settings.objects_dir)),
         }
         return Litestar(
@@ -96,6 +97,7 @@ class Gateway:
                 group.create_task(self._connection.run(), name="redis"),
                 group.create_task(self._hub.live.run(), name="live"),
                 group.create_task(self._gauges.run(), name="gauges"),
+                group.create_task(self._catalogue.run(), name="catalogue"),
                 group.create_task(self._prepare(), name="prepare"),
             ]
             admin = group.create_task(self._admin.serve(), name="admin")

@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.events import Gap, timestamp
-from shared.jobs import JobError, JobRecord, JobState, RenamedFile
+from shared.jobs import JobError, JobRecord, JobState, OnMissing, RenamedFile, SkippedFile
 
 
 def status_path(job_id: str) -> str:
@@ -28,6 +28,9 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     archive_crc32: str | None
     renamed_files: int | None
     renamed: tuple[RenamedFile, ...] | None
+    on_missing: OnMissing
+    skipped_files: int | None
+    skipped: tuple[SkippedFile, ...] | None
     error: JobError | None
     retry_at: str | None
     created_at: str
@@ -61,6 +64,9 @@ def _fields(record: JobRecord) -> dict[str, object]:
         "archive_crc32": bundle.archive_crc32 if bundle else None,
         "renamed_files": bundle.renamed_files if bundle else None,
         "renamed": bundle.renamed if bundle else None,
+        "on_missing": record.options.on_missing,
+        "skipped_files": bundle.skipped_files if bundle else None,
+        "skipped": bundle.skipped if bundle else None,
         "error": record.error,
         "retry_at": timestamp(record.due_at_ms) if record.state is JobState.RETRYING else None,
         "created_at": timestamp(record.created_at_ms),

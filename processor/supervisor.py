@@ -5,7 +5,9 @@ import os
 import secrets
 import signal
 import socket
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -21,7 +23,7 @@ from shared.jobstore.connection import CommandConnection
 from shared.jobstore.live import LiveChannel
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
-from shared.objects.catalogue import Catalogue
+from shared.objects.catalogue_choice import open_catalogue
 from shared.objects.directory import ObjectDirectory
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
@@ -35,21 +37,32 @@ def processor_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def bundle_handler(settings: ProcessorSettings) -> Handler:
-    """Make the built-in handler."""
-    return BundleHandler(
-        Catalogue.load(Path(settings.catalogue)),
-        sources=ObjectDirectory(Path(settings.sources_dir)),
+class Work(NamedTuple):
+    """What a processor does: its handler, and what has to run beside it until the processor stops."""
+
+    handler: Handler
+    upkeep: Callable[[], Coroutine[Any, Any, None]]
+
+
+def bundling(settings: ProcessorSettings) -> Work:
+    """Make the built-in work. Raises SettingsError when the catalogue cannot be opened."""
+    sources = ObjectDirectory(Path(settings.sources_dir))
+    catalogue = open_catalogue(settings.catalogue, sources)
+    handler = BundleHandler(
+        catalogue,
+        sources=sources,
         objects=ObjectDirectory(Path(settings.objects_dir)),
         copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
     )
+    return Work(handler, catalogue.run)
 
 
 class Supervisor:
     """One processor process."""
 
-    def __init__(self, settings: ProcessorSettings, handler: Handler) -> None:
+    def __init__(self, settings: ProcessorSettings, work: Work) -> None:
         self._settings = settings
+        self._upkeep = work.upkeep
         self._name = processor_name()
         self._connection = CommandConnection(settings.redis_url, name=self._name)
         self._store = JobStore(self._connection, partitions=settings.partitions)
@@ -75,7 +88,7 @@ class Supervisor:
             reader,
             processor=self._name,
             slots=settings.slots,
-            new_execution=lambda: Execution(self._store, handler, policy, metrics),
+            new_execution=lambda: Execution(self._store, work.handler, policy, metrics),
         )
         self._live = LiveChannel(
             settings.redis_url,
@@ -113,6 +126,7 @@ class Supervisor:
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
                     ("gauges", self._gauges.run()),
+                    ("upkeep", self._upkeep()),
                 )
             ]
             admin = group.create_task(self._admin.serve(), name="admin")

@@ -3,11 +3,12 @@
     WaybillError
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
-    │   ├── MalformedBody, InvalidRequest, UnknownFiles, InvalidCursor, InvalidLimit
+    │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
+    │   │   InvalidLimit
     │   ├── UnsupportedMediaType
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
-    │   └── RedisUnavailable, RedisFull, RedisRefused, Draining
+    │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, StoreFull
     └── RunError                   one run of a job ended badly
@@ -70,6 +71,17 @@ class UnknownFiles(RequestError):
 
     code = "UNKNOWN_FILES"
     status = 422
+
+    def __init__(self, message: str, *, file_ids: Sequence[int]) -> None:
+        super().__init__(message)
+        self.file_ids = tuple(file_ids)
+
+
+class FilesForbidden(RequestError):
+    """Some of the files are there, and not for this owner; nothing was created."""
+
+    code = "FILES_FORBIDDEN"
+    status = 403
 
     def __init__(self, message: str, *, file_ids: Sequence[int]) -> None:
         super().__init__(message)
@@ -148,6 +160,12 @@ class RedisRefused(UnavailableError):
     """Redis refuses an operation for a reason that only an operator can mend: missing rights, a foreign server."""
 
     code = "REDIS_REFUSED"
+
+
+class CatalogueUnavailable(UnavailableError):
+    """The catalogue could not say in time which files there are, or not at all."""
+
+    code = "CATALOGUE_UNAVAILABLE"
 
 
 class Draining(UnavailableError):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared.jobs import BundleSummary, JobError, RenamedFile
+from shared.jobs import BundleSummary, JobError, RenamedFile, SkippedFile
 
 
 def timestamp(at_ms: int) -> str:
@@ -66,6 +66,8 @@ class Completed(msgspec.Struct, frozen=True, tag="completed", tag_field="type", 
     at: str
     renamed_files: int = 0
     renamed: tuple[RenamedFile, ...] = ()
+    skipped_files: int = 0
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, tag="error", tag_field="type"):
@@ -130,4 +132,6 @@ def completed(download_url: str, bundle: BundleSummary, expires_at_ms: int, at_m
         at=timestamp(at_ms),
         renamed_files=bundle.renamed_files,
         renamed=bundle.renamed,
+        skipped_files=bundle.skipped_files,
+        skipped=bundle.skipped,
     )

@@ -67,21 +67,34 @@ class JobState(StrEnum):
 FileId = Annotated[int, Meta(ge=1, le=limits.MAX_FILE_ID)]
 
 
+class OnMissing(StrEnum):
+    """What becomes of a job when some of its files do not exist: it fails, or they are left out and reported.
+
+    A job of which every file is missing fails in either case.
+    """
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 class JobRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a create call.
 
     `file_ids`: 1 to 1,000 different ids of the catalogue, in the order in which they stand in the archive.
     `archive_name`: the name the archive is saved under; `.zip` is added when it is missing.
+    `on_missing`: whether a missing file fails the job, or is left out and reported.
     """
 
     file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=limits.MAX_FILES_PER_JOB)]
     archive_name: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ARCHIVE_NAME_CHARS)] | None = None
+    on_missing: OnMissing = OnMissing.FAIL
 
 
 class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the caller chose besides the files; kept in the record as JSON."""
 
     archive_name: str | None = None
+    on_missing: OnMissing = OnMissing.FAIL
 
 
 # ── the record ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -102,10 +115,26 @@ class RenamedFile(msgspec.Struct, frozen=True):
     name: str
 
 
-class BundleSummary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The finished archive: its size, its CRC-32 (8 hexadecimal digits) and how many files it holds.
+class SkipReason(StrEnum):
+    """Why a file is not in the archive: the catalogue does not know its id, or its source does not exist."""
 
-    `renamed` lists at most the first 20 of the `renamed_files` files whose names were changed.
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+
+
+class SkippedFile(msgspec.Struct, frozen=True):
+    """A file that was asked for and is not in the archive; its name is null where the catalogue does not know it."""
+
+    file_id: int
+    name: str | None
+    reason: SkipReason
+
+
+class BundleSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The finished archive: its size, its CRC-32 (8 hexadecimal digits) and how many of the files it holds.
+
+    `renamed` lists at most the first 20 of the `renamed_files` files whose names were changed, `skipped` those of the
+    `skipped_files` files that were left out; the archive has the whole list of these.
     """
 
     files: int
@@ -113,6 +142,8 @@ class BundleSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     archive_crc32: str
     renamed_files: int = 0
     renamed: tuple[RenamedFile, ...] = ()
+    skipped_files: int = 0
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 class ProgressSnapshot(msgspec.Struct, frozen=True):

@@ -8,6 +8,14 @@ MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that 
 MAX_EVENTS_PER_PAGE = 500
 DEFAULT_EVENTS_PER_PAGE = 100
 
+# The catalogue
+CATALOGUE_WITHIN_SECONDS = 10.0  # of one lookup, so that a POST is answered before anybody's proxy loses patience
+CATALOGUE_LOOK_UPS_AT_ONCE = 16  # of one request, where the store is asked for each file
+CATALOGUE_LOOK_UPS_PER_PROCESS = 64  # of all requests
+CATALOGUE_HOOK_THREADS = 8  # for hooks that block; a hook that hangs keeps its thread, and no more than these
+MANIFEST_POLL_SECONDS = 2.0  # ± 20 %; a changed manifest is taken at the second look
+MAX_MANIFEST_BYTES = 256 * 1024 * 1024  # about two million files, and a gigabyte of memory
+
 # Redis
 REDIS_REQUEST_WITHIN_SECONDS = 1.5  # so that a 503 is out within two seconds
 REDIS_CONNECT_WITHIN_SECONDS = 1.0
@@ -55,6 +63,8 @@ MAX_ARCHIVE_BYTES = 5 * 2**40  # of one object: Amazon S3, the same page
 PARTS_IN_FLIGHT = 3  # one is read, one is checked, one is written
 PARTS_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # beyond 78 GiB parts grow, and fewer of them are held at once
 MAX_RENAMED_LISTED = 20  # of the completed message; the archive has them all
+MAX_SKIPPED_LISTED = 20  # of the same; the list inside the archive has them all
+MAX_LISTED_NAME_CHARS = 255  # of a skipped file, in the message and in the record
 
 # Background work
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics

@@ -1,14 +1,17 @@
-"""How each of our programs begins and ends: settings, telemetry, the event loop, the exit code."""
+"""How each of our programs begins and ends: arguments, settings, telemetry, the event loop, the exit code."""
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+import structlog
 import uvloop
 
-from shared.errors import WaybillError
-from shared.settings import CommonSettings, load
+from shared.errors import SettingsError, WaybillError
+from shared.setting import without_passwords
+from shared.settings import CommonSettings, likely_misspelt, load
+from shared.settings_manual import help_page
 from shared.telemetry.logging import configure_logging
 from shared.telemetry.tracing import configure_tracing
 
@@ -16,20 +19,29 @@ S = TypeVar("S", bound=CommonSettings)
 
 CANNOT_START = 2
 
+log = structlog.get_logger(__name__)
 
-def run_service(name: str, kind: type[S], run: Callable[[S], Awaitable[None]]) -> int:
+
+def run_service(name: str, arguments: Sequence[str], kind: type[S], run: Callable[[S], Awaitable[None]]) -> int:
     """Run one program to its end; give its exit code: 0 after a clean stop, 2 when it cannot run with these settings.
 
-    What an operator can mend is said in one line each, without a traceback; everything else keeps its traceback.
+    `arguments` are those of its command line: `--help`, or none. What an operator can mend is said in one line each,
+    without a traceback; everything else keeps its traceback.
     """
+    if "--help" in arguments or "-h" in arguments:
+        sys.stdout.write(help_page(name))
+        return 0
 
     async def serve() -> None:
         await run(settings)
 
     try:
+        _refuse_arguments(name, arguments)
         settings = load(kind, os.environ)
         configure_logging(name, level=settings.log_level)
         configure_tracing(name)
+        for variable, meant in likely_misspelt(os.environ):
+            log.warning("unknown variable", variable=variable, did_you_mean=meant)
         uvloop.run(serve())
     except WaybillError as error:
         return _explain(name, [error])
@@ -39,6 +51,15 @@ def run_service(name: str, kind: type[S], run: Callable[[S], Awaitable[None]]) -
             raise
         return _explain(name, _leaves(known))
     return 0
+
+
+def _refuse_arguments(name: str, arguments: Sequence[str]) -> None:
+    if arguments:
+        which = "argument" if len(arguments) == 1 else "arguments"
+        given = without_passwords(" ".join(arguments))
+        raise SettingsError(
+            [f"Unknown {which}: {given}. All settings are variables of the environment; see python -m {name} --help."]
+        )
 
 
 def _leaves(group: BaseExceptionGroup[WaybillError]) -> list[WaybillError]:

@@ -1,110 +1,245 @@
 """What an operator may set: read from the environment, all together, into frozen structs.
 
-A field `lease_ms` is the variable WAYBILL_LEASE_MS; `redis_url` is REDIS_URL. Pure: the environment is passed in.
+A field `lease_ms` is the variable WAYBILL_LEASE_MS; `redis_url` is REDIS_URL. Its annotation describes it (setting.py);
+a new field is in `--help` by itself, and in docs/settings.md after `make docs`. Pure: the environment is passed in.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from shared import limits
 from shared.errors import SettingsError
+from shared.setting import PREFIX, settings_of
 
-Port = Annotated[int, Meta(ge=0, le=65535, examples=[8080])]
-PositiveMs = Annotated[int, Meta(ge=100, le=3_600_000, examples=[15000])]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]
 
 
 class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What gateway and processor both need.
+    """What gateway and processor both need."""
 
-    `catalogue`: path of the manifest of files (JSON Lines). `objects_dir`: where archives are kept.
-    """
-
-    redis_url: Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://", examples=["redis://127.0.0.1:6379/0"])] = (
-        "redis://127.0.0.1:6379/0"
-    )
-    partitions: Annotated[int, Meta(ge=1, le=limits.MAX_PARTITIONS, examples=[1])] = 1
-    admin_host: str = "127.0.0.1"
-    catalogue: Annotated[str, Meta(min_length=1, examples=["/srv/waybill/catalogue.jsonl"])] = (
-        ".waybill/catalogue.jsonl"
-    )
-    objects_dir: Annotated[str, Meta(min_length=1, examples=["/srv/waybill/objects"])] = ".waybill/objects"
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", examples=["info"])] = "info"
+    redis_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(redis|rediss|unix)://",
+            description="The Redis or Valkey server (7.0 or newer) that keeps all job state.",
+            examples=["redis://127.0.0.1:6379/0"],
+            extra={"form": "a URL that starts with redis://, rediss:// or unix://"},
+        ),
+    ] = "redis://127.0.0.1:6379/0"
+    partitions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=limits.MAX_PARTITIONS,
+            description="Into how many parts job state is divided: 1 on one server, 16 on a cluster. "
+            "The same for all processes; it can be raised, not lowered.",
+            examples=[16],
+        ),
+    ] = 1
+    admin_host: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="The address on which health and metrics are served; 0.0.0.0 for all networks.",
+            examples=["0.0.0.0"],
+            extra={"form": "an address of this machine"},
+        ),
+    ] = "127.0.0.1"
+    catalogue: Annotated[
+        str,
+        Meta(
+            pattern=r"^((?!template:|hook:)(?s:.)+|template:.*\{file_id\}.*|hook:[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+            description="How a file id is turned into a source, and who may have it: a manifest's path, a template "
+            "of keys, or a Python hook. See docs/catalogue.md.",
+            examples=["template:files/{file_id}"],
+            extra={"form": "the path of a manifest, template:… with {file_id} in it, or hook:module:name"},
+        ),
+    ] = ".waybill/catalogue.jsonl"
+    sources_dir: Annotated[
+        Directory, Meta(description="The directory of the files to be bundled.", examples=["/srv/waybill/sources"])
+    ] = ".waybill/sources"
+    objects_dir: Annotated[
+        Directory, Meta(description="The directory in which archives are kept.", examples=["/srv/waybill/objects"])
+    ] = ".waybill/objects"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="The least important log lines that are written.", examples=["debug"]),
+    ] = "info"
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """The gateway's settings. Without authentication it listens on loopback only."""
 
-    host: Annotated[str, Meta(pattern=r"^(127(\.[0-9]{1,3}){3}|::1|localhost)$", examples=["127.0.0.1"])] = "127.0.0.1"
-    port: Port = 8080
-    admin_port: Port = 9090
-    drain_seconds: Annotated[float, Meta(ge=0, le=300, examples=[3])] = 3.0
+    host: Annotated[
+        str,
+        Meta(
+            pattern=r"^(127(\.[0-9]{1,3}){3}|::1|localhost)$",
+            description="The address to listen on. Loopback only, while there is no authentication.",
+            examples=["127.0.0.1"],
+            extra={"form": "a loopback address"},
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="The port of the API; 0 takes a free one.", examples=[8080])] = 8080
+    admin_port: Annotated[
+        Port, Meta(description="The port of /livez, /readyz and /metrics; 0 takes a free one.", examples=[9090])
+    ] = 9090
+    drain_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=300,
+            description="The time over which open streams are sent to other gateways after SIGTERM.",
+            examples=[3],
+        ),
+    ] = 3.0
+    stop_grace_seconds: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="When whoever runs the gateway kills it after SIGTERM (Kubernetes: "
+            "terminationGracePeriodSeconds). Changes nothing; the drain is checked against it.",
+            examples=[30],
+        ),
+    ] = 30.0
 
 
 class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
-    """The processor's settings.
+    """The processor's settings."""
 
-    `slots`: jobs at once. `lease_ms`: how long a processor may be silent before its jobs are given to others; renewed
-    every `renew_every_ms`. `keep_seconds`: how long an archive can be fetched. `copy_rate_bytes_per_second`: slows
-    bundling down (0: as fast as possible).
-    """
+    admin_port: Annotated[
+        Port, Meta(description="The port of /livez, /readyz and /metrics; 0 takes a free one.", examples=[9091])
+    ] = 9091
+    slots: Annotated[int, Meta(ge=1, le=1_000, description="Jobs that are worked on at once.", examples=[8])] = 4
+    lease_ms: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=3_600_000,
+            description="How long a processor may be silent before its jobs are given to others.",
+            examples=[15_000],
+        ),
+    ] = 15_000
+    renew_every_ms: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=3_600_000,
+            description="How often a lease is renewed; at most half of the lease.",
+            examples=[5_000],
+        ),
+    ] = 5_000
+    max_failures: Annotated[
+        int, Meta(ge=1, le=100, description="Failed runs after which a job fails for good.", examples=[3])
+    ] = limits.MAX_FAILURES
+    retry_base_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=limits.RETRY_CAP_MS,
+            description="The longest wait before the first new try; it doubles with each failure.",
+            examples=[2_000],
+        ),
+    ] = limits.RETRY_BASE_MS
+    keep_seconds: Annotated[
+        int,
+        Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
+    ] = 86_400
+    copy_rate_bytes_per_second: Annotated[
+        int,
+        Meta(ge=0, description="Slows each job's copying down to this; 0 is as fast as it goes.", examples=[5_000_000]),
+    ] = 0
 
-    admin_port: Port = 9091
-    sources_dir: Annotated[str, Meta(min_length=1, examples=["/srv/waybill/sources"])] = ".waybill/sources"
-    slots: Annotated[int, Meta(ge=1, le=1000, examples=[4])] = 4
-    lease_ms: PositiveMs = 15_000
-    renew_every_ms: PositiveMs = 5_000
-    max_failures: Annotated[int, Meta(ge=1, le=100, examples=[3])] = limits.MAX_FAILURES
-    retry_base_ms: Annotated[int, Meta(ge=1, le=3_600_000, examples=[2000])] = limits.RETRY_BASE_MS
-    keep_seconds: Annotated[int, Meta(ge=60, le=31 * 86400, examples=[86400])] = 86_400
-    copy_rate_bytes_per_second: Annotated[int, Meta(ge=0, examples=[5_000_000])] = 0
 
+PROGRAMS: dict[str, type[CommonSettings]] = {"gateway": GatewaySettings, "processor": ProcessorSettings}
+
+# Of our prefix, but nobody's setting: `make run` and the tests read them.
+_READ_ELSEWHERE = frozenset({"WAYBILL_HOME", "WAYBILL_REQUIRE_TOOLS"})
+_NEAR_RATIO = 0.75  # of difflib: one wrong, missing or additional letter in four
+
+# What a stop needs besides the drain, until the last connection is aborted (gateway/server.py) and the process is gone.
+STOP_SLACK_SECONDS = 5
 
 S = TypeVar("S", bound=CommonSettings)
 
 
-def variable_of(field: str) -> str:
-    """Name the environment variable of a field."""
-    return "REDIS_URL" if field == "redis_url" else f"WAYBILL_{field.upper()}"
+class Contradiction(NamedTuple):
+    """Settings that are fine each, and wrong together."""
+
+    fields: frozenset[str]
+    sentence: str
 
 
 def load(kind: type[S], environment: Mapping[str, str]) -> S:
-    """Read the settings of one process.
+    """Read the settings of one process; an empty variable counts as unset.
 
-    Raises SettingsError with one sentence for each wrong variable, all of them at once.
+    Raises SettingsError with one sentence for each wrong variable and each contradiction, all of them at once.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        variable = variable_of(field.name)
-        text = environment.get(variable)
+    wrong: set[str] = set()
+    for setting in settings_of(kind):
+        text = environment.get(setting.variable)
         if not text:
             continue
         try:
-            values[field.name] = msgspec.convert(text, field.type, strict=False)
-        except msgspec.ValidationError as error:
-            problems.append(f"{variable}={text!r}: {error}{_example(field.type, variable)}")
+            values[setting.field] = setting.read(text)
+        except ValueError as error:
+            problems.append(str(error))
+            wrong.add(setting.field)
+    settings = kind(**values)
+    # What contradicts only the default of a wrong variable is no problem yet.
+    problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong]
     if problems:
         raise SettingsError(problems)
-    settings = kind(**values)
-    if contradictions := _contradictions(settings):
-        raise SettingsError(contradictions)
     return settings
 
 
-def _example(annotation: Any, variable: str) -> str:
-    for meta in getattr(annotation, "__metadata__", ()):
-        if meta.examples:
-            return f". Example: {variable}={meta.examples[0]}"
-    return "."
+def likely_misspelt(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Give the variables that look like one of ours and are none, each with the one that was probably meant."""
+    known = {setting.variable for kind in PROGRAMS.values() for setting in settings_of(kind)}
+    by_name = {variable.removeprefix(PREFIX): variable for variable in sorted(known | _READ_ELSEWHERE)}
+    found: list[tuple[str, str]] = []
+    for variable in sorted(environment):
+        if variable in by_name.values() or not variable.upper().startswith(PREFIX):
+            continue
+        name = variable.upper().removeprefix(PREFIX)
+        found += [(variable, by_name[near]) for near in difflib.get_close_matches(name, by_name, 1, _NEAR_RATIO)]
+    return found
 
 
-def _contradictions(settings: CommonSettings) -> list[str]:
+def _contradictions(settings: CommonSettings) -> Iterator[Contradiction]:
     if isinstance(settings, ProcessorSettings) and settings.renew_every_ms * 2 > settings.lease_ms:
-        return [
-            f"WAYBILL_RENEW_EVERY_MS={settings.renew_every_ms} must be at most half of "
-            f"WAYBILL_LEASE_MS={settings.lease_ms}, or one late renewal loses a healthy job."
-        ]
-    return []
+        yield _contradiction(
+            settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"
+        )
+    if isinstance(settings, GatewaySettings):
+        if settings.drain_seconds + STOP_SLACK_SECONDS > settings.stop_grace_seconds:
+            yield _contradiction(
+                settings,
+                "drain_seconds",
+                f"must be at least {STOP_SLACK_SECONDS} seconds less than",
+                "stop_grace_seconds",
+                "or the gateway is killed while it still serves",
+            )
+        if settings.port and settings.port == settings.admin_port:
+            yield _contradiction(
+                settings, "port", "must differ from", "admin_port", "or one of the two servers cannot listen"
+            )
+
+
+def _contradiction(settings: CommonSettings, one: str, must: str, other: str, reason: str) -> Contradiction:
+    """Name both, with their values; defaults too, because the reader may change either."""
+    shown = {
+        s.field: f"{s.variable}={s.shown(_plain(getattr(settings, s.field)))}" for s in settings_of(type(settings))
+    }
+    return Contradiction(frozenset({one, other}), f"{shown[one]} {must} {shown[other]}, {reason}.")
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,9 +16,9 @@ from gateway.metrics import GatewayMetrics
 from gateway.representation import represent, status_path
 from shared import events
 from shared.clock import now_ms
-from shared.jobs import JobOptions
+from shared.jobs import JobOptions, JobRequest, OnMissing
 from shared.jobstore.store import JobStore, NewJob
-from shared.objects.catalogue import Catalogue
+from shared.objects.catalogue import Catalogue, select, unknown_files
 from shared.telemetry.tracing import context_of, traceparent_of_current_span
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ async def create_job(
 ) -> Response[bytes]:
     """Accept a bundle of files as a job and answer at once."""
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
-    catalogue.find(wanted.file_ids)
+    await _insist_on_known(catalogue, wanted)
     job_id = store.new_job_id()
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
         created = await store.create(
@@ -52,7 +52,7 @@ async def create_job(
                 job_id=job_id,
                 owner=OWNER,
                 file_ids=wanted.file_ids,
-                options=JobOptions(archive_name=wanted.archive_name),
+                options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
                 queued_message=events.encode(events.Queued(at=events.timestamp(now_ms()))),
                 traceparent=traceparent_of_current_span(),
             )
@@ -70,6 +70,13 @@ async def create_job(
     )
     headers = {"location": path, "retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
     return Response(msgspec.json.encode(accepted), media_type="application/json", headers=headers)
+
+
+async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> None:
+    """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them."""
+    selection = await select(catalogue, wanted.file_ids, OWNER)
+    if selection.unknown and (wanted.on_missing is OnMissing.FAIL or not selection.files):
+        raise unknown_files(selection.unknown)
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])

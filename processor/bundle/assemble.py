@@ -2,7 +2,7 @@
 
     part ──▶ fill the buffer ──▶ CRC of each file in it ──▶ Verification ──▶ upload_part
     (a few parts side by side)                                                   │ all parts
-                                               complete ◀── confirm the lease ◀──┘
+                   complete ◀── confirm the lease ◀── empty files still empty? ◀──┘
 
 Memory is the part size times the parts in flight, whatever the archive's size. Whenever a transfer does not end in
 `complete`, its upload is aborted, also when it was cancelled.
@@ -11,14 +11,14 @@ Memory is the part size times the parts in flight, whatever the archive's size. 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from processor.bundle.for_each import for_each
 from processor.bundle.pace import Pace
 from processor.bundle.plan import BundlePlan, FilePiece, Part
-from processor.bundle.sources import changed_file, naming
+from processor.bundle.sources import changed_file, insist_on_unchanged, naming
 from processor.bundle.tally import Tally
 from processor.bundle.verification import Verification, crcs_of
 from shared import limits
 from shared.errors import ObjectError
+from shared.for_each import for_each
 from shared.objects.directory import ObjectDirectory
 from shared.objects.info import ObjectInfo, PartTag, Upload
 from shared.objects.threads import in_thread
@@ -42,13 +42,14 @@ class Assembly:
     async def run(self, key: str, confirm: Callable[[], Awaitable[None]]) -> ObjectInfo:
         """Copy everything, and make the archive visible under `key` once `confirm` has returned.
 
-        Raises SourceMissing, SourceChanged or RetryableRunError with the file that is the cause, and ObjectError
+        Raises SourceChanged or RetryableRunError with the file that is the cause, and ObjectError
         (StoreFull among them) when the archive cannot be written. Then, and when it is cancelled, nothing is left;
         only a cancellation in the midst of `complete` may leave the archive, whole, under a key that names its content.
         """
         upload = await self._objects.create_upload(key, part_bytes=self._plan.part_bytes)
         try:
             await for_each(self._plan.parts(), lambda part: self._copy(upload, part), at_once=self._parts_in_flight)
+            await self._check_empty_files()
             assert self._verification.is_complete, "every span was checked, and yet the archive is another one"
             self._tally.finishing()
             await confirm()
@@ -57,6 +58,11 @@ class Assembly:
         except BaseException as failure:  # cancellation too; it goes on once the store is clean
             await self._abort(upload, failure)
             raise
+
+    async def _check_empty_files(self) -> None:
+        """Check the files of which nothing was read: one that has grown since the plan must not go in as empty."""
+        empty = [file.source for file in self._plan.files if not file.source.size_bytes]
+        await insist_on_unchanged(empty, self._sources)
 
     @property
     def _parts_in_flight(self) -> int:

@@ -1,17 +1,26 @@
 """The handler of bundles: look up, check, plan, copy, sum up. One run of one job, from its ids to its archive."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from processor.bundle.assemble import Assembly
 from processor.bundle.pace import Pace
 from processor.bundle.plan import BundlePlan, plan_bundle
-from processor.bundle.sources import check, look_up, missing_files
+from processor.bundle.sources import FoundFile, check, look_up, missing_files
 from processor.bundle.tally import Tally
 from processor.context import Result, RunContext
 from shared import limits
-from shared.errors import UnknownFiles
-from shared.jobs import BundleSummary, JobRecord, RenamedFile
-from shared.objects.catalogue import Catalogue, CatalogueFile
+from shared.jobs import BundleSummary, JobRecord, OnMissing, RenamedFile, SkippedFile, SkipReason
+from shared.objects.catalogue import Catalogue, select
 from shared.objects.directory import ObjectDirectory
 from shared.objects.threads import in_thread
+
+
+class Contents(NamedTuple):
+    """What goes into an archive, and what was asked for and does not; each in the order asked."""
+
+    found: list[FoundFile]
+    skipped: tuple[SkippedFile, ...]
 
 
 class BundleHandler:
@@ -34,30 +43,42 @@ class BundleHandler:
         self._copy_rate_bytes_per_second = copy_rate_bytes_per_second
 
     async def __call__(self, job: JobRecord, context: RunContext) -> Result:
-        """Run the job. Raises a RunError that names the files which caused it, or ObjectError about the archive."""
+        """Run the job.
+
+        Raises a RunError that names the files which caused it, FilesForbidden, CatalogueUnavailable, or ObjectError
+        about the archive.
+        """
         tally = Tally(len(job.file_ids), context.report)
-        plan = await self._plan(self._files_of(job), tally)
+        contents = await self._look_up(job)
+        plan = await self._plan(contents, tally)
         key = f"bundles/{job.job_id}/{plan.plan_hash[:16]}.zip"
         tally.planned(plan.files)
         pace = Pace(self._copy_rate_bytes_per_second)
         assembly = Assembly(plan, sources=self._sources, objects=self._objects, tally=tally, pace=pace)
         await assembly.run(key, context.confirm)
-        return Result(key, _summary(plan))
+        return Result(key, _summary(plan, contents.skipped))
 
-    def _files_of(self, job: JobRecord) -> tuple[CatalogueFile, ...]:
-        """Look the ids up. They were known when the job was created: the catalogue may have been changed since."""
-        try:
-            return self._catalogue.find(job.file_ids)
-        except UnknownFiles as error:
-            raise missing_files(error.file_ids) from error
+    async def _look_up(self, job: JobRecord) -> Contents:
+        """Find the files, and decide about those that are missing.
 
-    async def _plan(self, files: tuple[CatalogueFile, ...], tally: Tally) -> BundlePlan:
-        found = await look_up(files, self._sources)
-        tally.looked_up(sum(one.info.size_bytes for one in found))
-        return await in_thread(plan_bundle, await check(found, self._sources, tally))
+        All were known when the job was created, or could be skipped; the catalogue may have been changed since.
+        """
+        selection = await select(self._catalogue, job.file_ids, job.owner)
+        found, missing = await look_up(selection.files, self._sources)
+        skipped = {file_id: SkippedFile(file_id, None, SkipReason.UNKNOWN) for file_id in selection.unknown}
+        skipped |= {file.file_id: SkippedFile(file.file_id, file.name, SkipReason.MISSING) for file in missing}
+        if skipped and (job.options.on_missing is OnMissing.FAIL or not found):
+            raise missing_files([file_id for file_id in job.file_ids if file_id in skipped])
+        return Contents(found, tuple(skipped[file_id] for file_id in job.file_ids if file_id in skipped))
+
+    async def _plan(self, contents: Contents, tally: Tally) -> BundlePlan:
+        total_bytes = sum(one.info.size_bytes for one in contents.found)
+        tally.looked_up(total_bytes, skipped_files=len(contents.skipped))
+        sources = await check(contents.found, self._sources, tally)
+        return await in_thread(plan_bundle, sources, contents.skipped)
 
 
-def _summary(plan: BundlePlan) -> BundleSummary:
+def _summary(plan: BundlePlan, skipped: Sequence[SkippedFile]) -> BundleSummary:
     renamed = [RenamedFile(file.source.file_id, file.name) for file in plan.files if file.is_renamed]
     return BundleSummary(
         files=len(plan.files),
@@ -65,4 +86,11 @@ def _summary(plan: BundlePlan) -> BundleSummary:
         archive_crc32=f"{plan.archive_crc32:08x}",
         renamed_files=len(renamed),
         renamed=tuple(renamed[: limits.MAX_RENAMED_LISTED]),
+        skipped_files=len(skipped),
+        skipped=tuple(map(_shortened, skipped[: limits.MAX_SKIPPED_LISTED])),
     )
+
+
+def _shortened(skipped: SkippedFile) -> SkippedFile:
+    name = skipped.name and skipped.name[: limits.MAX_LISTED_NAME_CHARS]
+    return SkippedFile(skipped.file_id, name, skipped.reason)

@@ -1,6 +1,6 @@
 """The plan of an archive: every byte of it is known, or known to be a byte of a source, before the first one is copied.
 
-    plan_bundle(sources) ──▶ BundlePlan ──spans()──▶ header, file, header, file, … directory
+    plan_bundle(sources) ──▶ BundlePlan ──spans()──▶ header, file, header, file, … (list of what is missing) directory
                                         └─parts()──▶ the same, cut on the grid of the multipart upload
 
 Pure, and deterministic: the same sources give the same bytes. Holds headers, never a file's content.
@@ -17,6 +17,9 @@ from processor.bundle.crc_combine import combine
 from processor.bundle.names import archive_names, is_renamed
 from shared import limits
 from shared.errors import InvalidPlan
+from shared.jobs import SkippedFile
+
+SKIPPED_NAME = "skipped-files.json"  # what the list of left out files is called, unless a file is called so too
 
 _HASH_DOMAIN = "waybill bundle 1"  # a new number when the same sources are to give other bytes
 
@@ -90,11 +93,12 @@ class Part(msgspec.Struct, frozen=True):
 class BundlePlan(msgspec.Struct, frozen=True, kw_only=True):
     """An archive that is fully described: exactly `size_bytes` bytes, with this CRC-32, in parts of `part_bytes`.
 
-    `plan_hash` is 64 hexadecimal digits; two plans of the same hash describe the same bytes.
+    `tail` is all that follows the files. `plan_hash` is 64 hexadecimal digits; two plans of the same hash describe the
+    same bytes.
     """
 
     files: tuple[PlannedFile, ...]
-    directory: bytes
+    tail: bytes
     size_bytes: int
     archive_crc32: int
     plan_hash: str
@@ -110,7 +114,7 @@ class BundlePlan(msgspec.Struct, frozen=True, kw_only=True):
             yield Literal(file.header)
             if file.source.size_bytes:
                 yield FilePiece(file, 0, file.source.size_bytes)
-        yield Literal(self.directory)
+        yield Literal(self.tail)
 
     def parts(self) -> Iterator[Part]:
         """Yield the archive in parts, each of `part_bytes` but the last; lazily, there may be 10,000."""
@@ -126,29 +130,47 @@ class BundlePlan(msgspec.Struct, frozen=True, kw_only=True):
         yield Part(number, tuple(spans))
 
 
-def plan_bundle(sources: Sequence[SourceFile]) -> BundlePlan:
-    """Plan the archive of these files, in this order.
+def plan_bundle(sources: Sequence[SourceFile], skipped: Sequence[SkippedFile] = ()) -> BundlePlan:
+    """Plan the archive of these files, in this order; files that were left out are listed in a last one of our own.
 
     Takes about 50 µs for each file, whatever its size. Raises InvalidPlan when the archive would be larger than a
     store takes.
     """
-    entries = [_entry(source, name) for source, name in zip(sources, _names(sources), strict=True)]
-    files, archive_crc32, directory_offset = _lay_out(sources, entries)
-    directory = _directory(files, entries, directory_offset)
-    size_bytes = directory_offset + len(directory)
+    lists = [_list_of(skipped)] if skipped else []
+    # The list comes last: when a file is called like it, the list is the one to get a number.
+    names = archive_names([source.name for source in sources] + [SKIPPED_NAME] * len(lists))
+    entries = [_entry(source, name) for source, name in zip(sources, names, strict=False)]
+    list_entries = [_list_entry(names[-1], content, sources) for content in lists]
+    files, files_crc32, files_end = _lay_out(sources, entries)
+    list_bytes = b"".join(map(_with_header, list_entries, lists))
+    headers = [zip_format.central_header(e, f.header_offset) for e, f in zip(entries, files, strict=True)]
+    headers += [zip_format.central_header(entry, files_end) for entry in list_entries]
+    tail = list_bytes + _directory(headers, files_end + len(list_bytes))
+    size_bytes = files_end + len(tail)
     if size_bytes > limits.MAX_ARCHIVE_BYTES:
         raise InvalidPlan(_about_size(size_bytes))
     return BundlePlan(
         files=files,
-        directory=directory,
+        tail=tail,
         size_bytes=size_bytes,
-        archive_crc32=zlib.crc32(directory, archive_crc32),
-        plan_hash=_plan_hash(sources, entries),
+        archive_crc32=zlib.crc32(tail, files_crc32),
+        plan_hash=_plan_hash(sources, entries, lists),
     )
 
 
-def _names(sources: Sequence[SourceFile]) -> tuple[str, ...]:
-    return archive_names([source.name for source in sources])
+def _list_of(skipped: Sequence[SkippedFile]) -> bytes:
+    """Write the list of the files that are not in the archive, for people and programs; it depends on nothing else."""
+    return msgspec.json.format(msgspec.json.encode({"skipped": skipped}), indent=2) + b"\n"
+
+
+def _list_entry(name: str, content: bytes, sources: Sequence[SourceFile]) -> zip_format.StoredEntry:
+    """Describe the list; as old as the newest file, because a clock would make every archive another one."""
+    dos_date, dos_time = zip_format.dos_timestamp(max((source.modified_at_ms for source in sources), default=0))
+    return zip_format.StoredEntry(name.encode(), len(content), zlib.crc32(content), dos_date, dos_time)
+
+
+def _with_header(entry: zip_format.StoredEntry, content: bytes) -> bytes:
+    return zip_format.local_header(entry) + content
 
 
 def _entry(source: SourceFile, name: str) -> zip_format.StoredEntry:
@@ -170,17 +192,18 @@ def _lay_out(
     return tuple(files), crc32, offset
 
 
-def _directory(files: Sequence[PlannedFile], entries: Sequence[zip_format.StoredEntry], offset: int) -> bytes:
-    """Give all that follows the files: the central directory and the end records."""
-    pairs = zip(files, entries, strict=True)
-    headers = b"".join(zip_format.central_header(entry, file.header_offset) for file, entry in pairs)
-    return headers + zip_format.end_records(entries=len(files), directory_bytes=len(headers), directory_offset=offset)
+def _directory(headers: Sequence[bytes], offset: int) -> bytes:
+    """Give the central directory, which starts at `offset`, and the end records."""
+    directory = b"".join(headers)
+    return directory + zip_format.end_records(
+        entries=len(headers), directory_bytes=len(directory), directory_offset=offset
+    )
 
 
-def _plan_hash(sources: Sequence[SourceFile], entries: Sequence[zip_format.StoredEntry]) -> str:
+def _plan_hash(sources: Sequence[SourceFile], entries: Sequence[zip_format.StoredEntry], lists: Sequence[bytes]) -> str:
     """Hash what determines the bytes: the headers' fields, and which sources; a CRC-32 alone is no identity."""
     facts = [(source.key, source.etag, entry) for source, entry in zip(sources, entries, strict=True)]
-    return hashlib.sha256(msgspec.json.encode([_HASH_DOMAIN, facts])).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([_HASH_DOMAIN, facts, *lists])).hexdigest()
 
 
 def _split(span: Span, length_bytes: int) -> tuple[Span, Span]:

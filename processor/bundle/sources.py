@@ -1,15 +1,16 @@
 """The files that a job asked for: are they all there, how large, and what is their CRC-32."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import msgspec
 
 from processor.bundle.crc import crc32_of
-from processor.bundle.for_each import for_each
 from processor.bundle.plan import SourceFile
 from processor.bundle.tally import Tally
 from shared.errors import ObjectChanged, ObjectError, ObjectMissing, RetryableRunError, SourceChanged, SourceMissing
+from shared.for_each import for_each
 from shared.objects.catalogue import CatalogueFile, list_ids
 from shared.objects.directory import ObjectDirectory
 from shared.objects.info import ObjectInfo
@@ -25,32 +26,33 @@ class FoundFile(msgspec.Struct, frozen=True):
     info: ObjectInfo
 
 
-async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> list[FoundFile]:
-    """Find the objects of all files, and give them in the same order.
+class LookUp(NamedTuple):
+    """What the store has of the files of a job, and what it has not; each in the order asked."""
 
-    Raises SourceMissing with the ids of all files that have none.
-    """
-    found: dict[int, FoundFile] = {}
-    missing: list[int] = []
+    found: list[FoundFile]
+    missing: list[CatalogueFile]
+
+
+async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> LookUp:
+    """Find the objects of all files. Raises RetryableRunError for the first one that the store cannot give now."""
+    infos: dict[int, ObjectInfo] = {}
 
     async def look(position: int) -> None:
         file = files[position]
-        try:
-            with naming(file):
-                found[position] = FoundFile(file, await store.head(file.key))
-        except SourceMissing:
-            missing.append(position)
+        with naming(file), suppress(ObjectMissing):
+            infos[position] = await store.head(file.key)
 
     await for_each(range(len(files)), look, at_once=LOOK_UPS_AT_ONCE)
-    if missing:
-        raise missing_files([files[position].file_id for position in sorted(missing)])
-    return [found[position] for position in range(len(files))]
+    return LookUp(
+        found=[FoundFile(file, infos[position]) for position, file in enumerate(files) if position in infos],
+        missing=[file for position, file in enumerate(files) if position not in infos],
+    )
 
 
 async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally) -> list[SourceFile]:
     """Read all files for their CRC-32, and give what a plan needs, in the same order.
 
-    Raises SourceMissing or SourceChanged for the first file that is not what it was when it was looked up.
+    Raises SourceChanged for the first file that is not what it was when it was looked up.
     """
     crcs: dict[int, int] = {}
 
@@ -64,16 +66,32 @@ async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally
     return [_source(one, crcs[position]) for position, one in enumerate(found)]
 
 
+async def insist_on_unchanged(sources: Sequence[SourceFile], store: ObjectDirectory) -> None:
+    """Check that files are still what they were when they were looked up, without reading them.
+
+    Raises SourceChanged for the first one that is not.
+    """
+
+    async def compare(source: SourceFile) -> None:
+        with naming(source):
+            info = await store.head(source.key)
+        if info.etag != source.etag:
+            raise changed_file(source)
+
+    await for_each(sources, compare, at_once=LOOK_UPS_AT_ONCE)
+
+
 @contextmanager
 def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
     """Turn what the store says about an object into what the run says about a file, with its id and name.
 
-    Raises SourceMissing, SourceChanged, or RetryableRunError when the store cannot give the object now.
+    Raises SourceChanged, also when the object went away: the next run's plan knows whether it is gone, or was only
+    being replaced. Raises RetryableRunError when the store cannot give the object now.
     """
     try:
         yield
     except ObjectMissing as error:
-        raise missing_files([file.file_id]) from error
+        raise vanished_file(file) from error
     except ObjectChanged as error:
         raise changed_file(file) from error
     except ObjectError as error:
@@ -92,6 +110,11 @@ def missing_files(file_ids: Sequence[int]) -> SourceMissing:
 def changed_file(file: CatalogueFile | SourceFile) -> SourceChanged:
     """Say that this file changed while it was bundled."""
     return SourceChanged(f"File {file.file_id} ({file.name}) changed while it was bundled.", file_ids=[file.file_id])
+
+
+def vanished_file(file: CatalogueFile | SourceFile) -> SourceChanged:
+    """Say that this file was there, and went away while it was bundled."""
+    return SourceChanged(f"File {file.file_id} ({file.name}) went away while it was bundled.", file_ids=[file.file_id])
 
 
 def _source(found: FoundFile, crc32: int) -> SourceFile:

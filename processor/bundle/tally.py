@@ -20,14 +20,16 @@ class Tally:
         self._copied_bytes = 0
         self._left_bytes: dict[int, int] = {}
         self._copied_files = 0
+        self._skipped_files = 0
         self._names: dict[int, str] = {}
         self._phase = Phase.PLANNING
         self._message = f"Looking up {_files(total_files)}"
         self._tell()
 
-    def looked_up(self, total_bytes: int) -> None:
-        """All files are there, and have this many bytes together."""
+    def looked_up(self, total_bytes: int, *, skipped_files: int = 0) -> None:
+        """The files that are there have this many bytes together; the skipped ones count as done."""
         self._total_bytes = total_bytes
+        self._skipped_files = self._checked_files = skipped_files
         self._tell_checking()
 
     def read(self, count_bytes: int) -> None:
@@ -45,7 +47,7 @@ class Tally:
         self._phase, self._message = Phase.BUNDLING, "Bundling"
         self._left_bytes = {file.index: file.source.size_bytes for file in files if file.source.size_bytes}
         self._names = {file.index: file.name for file in files}
-        self._copied_files = len(files) - len(self._left_bytes)
+        self._copied_files = self._skipped_files + len(files) - len(self._left_bytes)
         self._tell_copying()
 
     def copied(self, piece: FilePiece, count_bytes: int) -> None:

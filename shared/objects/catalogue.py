@@ -1,63 +1,82 @@
-"""The catalogue: which files may be bundled, what they are called, and where they are kept.
+"""The catalogue: which files may be bundled, what they are called, where they are kept, and who may have them.
 
-Read once, at start, from a manifest in JSON Lines, one file a line:
-
-    {"file_id": 70000, "name": "Quarterly report.pdf", "key": "reports/q3.pdf"}
+There are several (docs/catalogue.md): a manifest (manifest.py), a template of keys (key_template.py) and a hook
+(hook.py); catalogue_choice.py picks one. What follows from an answer is decided here, once for all of them.
 """
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Meta
 
-from shared.errors import ObjectError, SettingsError, UnknownFiles
+from shared.errors import FilesForbidden, UnknownFiles
 from shared.jobs import FileId
-from shared.objects.info import MAX_KEY_BYTES, check_key
+from shared.objects.info import MAX_KEY_BYTES
 
 MAX_NAME_CHARS = 1_024
 MAX_LISTED = 20  # ids or problems named in one message
 
 
 class CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file that may be bundled: its id for callers, its own name, and the key of its source object."""
+    """One file that may be bundled: its id for callers, its own name, and the key of its source object.
+
+    `owners` are those who may have it; None means everybody, an empty list nobody.
+    """
 
     file_id: FileId
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
     key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_BYTES)]
+    owners: tuple[Annotated[str, Meta(min_length=1)], ...] | None = None
+
+    def is_for(self, owner: str) -> bool:
+        """Tell whether this owner may have the file."""
+        return self.owners is None or owner in self.owners
 
 
-class Catalogue:
-    """The files of one manifest, by id."""
+@runtime_checkable  # Litestar checks what it injects with isinstance
+class Catalogue(Protocol):
+    """Whatever knows files by their ids."""
 
-    def __init__(self, files: Iterable[CatalogueFile]) -> None:
-        self._files = {file.file_id: file for file in files}
+    async def find(self, file_ids: Sequence[int], owner: str) -> Sequence[CatalogueFile | None]:
+        """Give the file of each id, in this order, and None for an id without one.
 
-    @classmethod
-    def load(cls, path: Path) -> "Catalogue":
-        """Read the manifest, all of it or nothing; empty lines are skipped. Blocks: for the start of a process.
-
-        Raises SettingsError with a sentence for each bad line, the first 20 of them.
+        A file that the owner may not have is given too, with its owners. Raises CatalogueUnavailable.
         """
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise SettingsError([f"The catalogue {path} cannot be read: {error.strerror}."]) from error
-        return cls(_parse(content, str(path)))
+        ...
 
-    def __len__(self) -> int:
-        return len(self._files)
+    async def run(self) -> None:
+        """Do what keeps the catalogue up to date, until cancelled; returns at once when there is nothing to do."""
+        ...
 
-    def find(self, file_ids: Sequence[int]) -> tuple[CatalogueFile, ...]:
-        """Give the files with these ids, in this order.
 
-        Raises UnknownFiles with all ids that the catalogue does not have; its message names the first 20.
-        """
-        unknown = [file_id for file_id in file_ids if file_id not in self._files]
-        if unknown:
-            raise UnknownFiles(_about_unknown(unknown), file_ids=unknown)
-        return tuple(self._files[file_id] for file_id in file_ids)
+class Selection(NamedTuple):
+    """The files of a request that its owner may have, in the order asked, and the ids that name none."""
+
+    files: tuple[CatalogueFile, ...]
+    unknown: tuple[int, ...]
+
+
+async def select(catalogue: Catalogue, file_ids: Sequence[int], owner: str) -> Selection:
+    """Look up what an owner asks for.
+
+    Raises FilesForbidden with all ids that the owner may not have, and CatalogueUnavailable.
+    """
+    found = dict(zip(file_ids, await catalogue.find(file_ids, owner), strict=True))
+    forbidden = [file_id for file_id, file in found.items() if file and not file.is_for(owner)]
+    if forbidden:
+        raise FilesForbidden(_about_forbidden(forbidden), file_ids=forbidden)
+    return Selection(
+        files=tuple(file for file in found.values() if file),
+        unknown=tuple(file_id for file_id, file in found.items() if file is None),
+    )
+
+
+def unknown_files(file_ids: Sequence[int]) -> UnknownFiles:
+    """Say that the catalogue does not have these ids; the sentence names the first 20."""
+    count = "1 file id is" if len(file_ids) == 1 else f"{len(file_ids):,} file ids are"
+    sentence = f"{count} not in the catalogue: {list_ids(file_ids)}. Leave them out and ask again."
+    return UnknownFiles(sentence, file_ids=file_ids)
 
 
 def list_ids(file_ids: Sequence[int]) -> str:
@@ -66,41 +85,6 @@ def list_ids(file_ids: Sequence[int]) -> str:
     return ", ".join(map(str, file_ids[:MAX_LISTED])) + more
 
 
-def _about_unknown(unknown: Sequence[int]) -> str:
-    count = "1 file id is" if len(unknown) == 1 else f"{len(unknown):,} file ids are"
-    return f"{count} not in the catalogue: {list_ids(unknown)}. Leave them out and ask again."
-
-
-def _parse(content: bytes, where: str) -> list[CatalogueFile]:
-    files: list[CatalogueFile] = []
-    problems: list[str] = []
-    lines: dict[int, int] = {}
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            file = _parse_line(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, ObjectError) as error:
-            problems.append(f"{where}, line {number}: {error}")
-            continue
-        if first := lines.get(file.file_id):
-            problems.append(f"{where}, line {number}: file id {file.file_id} is already that of line {first}.")
-        lines.setdefault(file.file_id, number)
-        files.append(file)
-    if problems:
-        raise SettingsError(_first(problems))
-    return files
-
-
-_decoder = msgspec.json.Decoder(CatalogueFile)
-
-
-def _parse_line(line: bytes) -> CatalogueFile:
-    file = _decoder.decode(line)
-    check_key(file.key)
-    return file
-
-
-def _first(problems: list[str]) -> list[str]:
-    hidden = len(problems) - MAX_LISTED
-    return problems[:MAX_LISTED] + ([f"{hidden:,} more lines are wrong."] if hidden > 0 else [])
+def _about_forbidden(file_ids: Sequence[int]) -> str:
+    which = "1 file belongs" if len(file_ids) == 1 else f"{len(file_ids):,} files belong"
+    return f"{which} to somebody else: {list_ids(file_ids)}. Leave them out and ask again."

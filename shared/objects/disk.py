@@ -70,7 +70,9 @@ class OpenObject:
         Raises ObjectChanged when the ETag is another one, OSError when it cannot be opened.
         """
         path = find(self._root, self._key)
-        # Not blocking: a FIFO at this place would otherwise hold a thread for ever.
+        # Before it is opened, which does something to some devices and fails in its own way for a socket.
+        _insist_on_file(path.lstat(), path)
+        # Not blocking: a FIFO that came to this place since would otherwise hold a thread for ever.
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         status = os.fstat(self._fd)
         _insist_on_file(status, path)

@@ -9,12 +9,16 @@ UPLOAD_PREFIX = ".upload-"
 
 
 class ObjectInfo(msgspec.Struct, frozen=True):
-    """One object as it was at one moment. Another `etag` means another content; nothing else may be read from it."""
+    """One object as it was at one moment. Another `etag` means another content; nothing else may be read from it.
+
+    `name` is what its metadata call it, where the store keeps such.
+    """
 
     key: str
     size_bytes: int
     etag: str
     modified_at_ms: int
+    name: str | None = None
 
 
 class Upload(msgspec.Struct, frozen=True):

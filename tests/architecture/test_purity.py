@@ -36,7 +36,9 @@ PURE = (
     "shared/jobs.py",
     "shared/limits.py",
     "shared/retry.py",
+    "shared/setting.py",
     "shared/settings.py",
+    "shared/settings_manual.py",
 )
 # Clocks, randomness, files, network, processes, threads, logs.
 IMPURE_IMPORTS = frozenset(

@@ -21,8 +21,9 @@ from pathlib import Path
 from processor.bundle.handler import BundleHandler
 from processor.context import RunContext
 from shared.jobs import JobRecord, JobState, make_job_id
-from shared.objects.catalogue import Catalogue, CatalogueFile
+from shared.objects.catalogue import CatalogueFile
 from shared.objects.directory import ObjectDirectory
+from shared.objects.manifest import Manifest
 from tests.support.tools import require_tool
 
 FILES = 8
@@ -110,9 +111,11 @@ def _print_table(measured: dict[str, list[tuple[float, float]]], total_bytes: fl
 async def _bundle(home: Path) -> None:
     """Bundle all sources once, as a processor does."""
     keys = sorted(path.name for path in (home / "sources").iterdir())
-    catalogue = Catalogue(CatalogueFile(70000 + position, key, key) for position, key in enumerate(keys))
+    files = [CatalogueFile(70000 + position, key, key) for position, key in enumerate(keys)]
     handler = BundleHandler(
-        catalogue, sources=ObjectDirectory(home / "sources"), objects=ObjectDirectory(home / "objects")
+        Manifest(files, path=home / "catalogue.jsonl"),
+        sources=ObjectDirectory(home / "sources"),
+        objects=ObjectDirectory(home / "objects"),
     )
     job = JobRecord(
         job_id=make_job_id(0, 1),

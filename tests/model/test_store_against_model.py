@@ -172,8 +172,8 @@ class StoreMachine(RuleBasedStateMachine):
         """The repetition of a claim arrives late, while its run lasts or after the job went elsewhere."""
         run = chosen(self.runs, choice)
         job = self.jobs[run.job_id]
-        if job.is_owned_by(run.epoch, run.token) and job.state in (JobState.QUEUED, JobState.RETRYING):
-            return  # a processor hands a job back only after its claim was answered
+        if run.token == job.token and job.state in (JobState.QUEUED, JobState.RETRYING):
+            return  # a processor hands a job back only after its claim was answered; the epoch may be another's
         hand = Hand(run.record.processor or "", Entry(run.record.entry, run.job_id))
         self.claim_with(run.token, hand, is_lasting=True, sendings=1)
 

@@ -98,13 +98,43 @@ async def test_a_file_that_changes_after_the_plan_is_named_and_nothing_is_left(
     assert stocked.left_behind() == []
 
 
-async def test_a_file_that_goes_away_while_it_is_copied_is_missing(stocked: Workshop) -> None:
-    stocked.on_report = once_in(Phase.BUNDLING, stocked.path_of(stocked.files[1]).unlink)
+@pytest.mark.parametrize("phase", [Phase.PLANNING, Phase.BUNDLING])
+async def test_a_file_that_goes_away_after_its_look_up_is_named_and_tried_again(
+    stocked: Workshop, phase: Phase
+) -> None:
+    # The second report of planning is the first one after the look-up.
+    skip = iter([phase is Phase.PLANNING])
+    gone = once_in(phase, stocked.path_of(stocked.files[1]).unlink)
+    stocked.on_report = lambda report: None if next(skip, False) else gone(report)
 
-    with pytest.raises(SourceMissing, match="70001"):
+    with pytest.raises(SourceChanged, match=r"File 70001 \(big.bin\) went away") as caught:
         await stocked.bundle()
 
+    assert caught.value.file_ids == (70001,)
     assert stocked.left_behind() == []
+
+
+async def test_an_empty_file_that_grows_after_the_plan_is_named_and_not_taken_for_empty(workshop: Workshop) -> None:
+    workshop.add("full.txt", b"full")
+    empty = workshop.add("empty.txt", b"")
+    workshop.on_report = once_in(Phase.BUNDLING, lambda: grow(workshop, empty))
+
+    with pytest.raises(SourceChanged, match=r"File 70001 \(empty.txt\) changed") as caught:
+        await workshop.bundle()
+
+    assert caught.value.file_ids == (70001,)
+    assert workshop.confirmations == 0
+    assert workshop.left_behind() == []
+
+
+async def test_an_empty_file_that_goes_away_after_the_plan_is_named(workshop: Workshop) -> None:
+    empty = workshop.add("empty.txt", b"")
+    workshop.on_report = once_in(Phase.BUNDLING, workshop.path_of(empty).unlink)
+
+    with pytest.raises(SourceChanged, match=r"File 70000 \(empty.txt\) went away"):
+        await workshop.bundle()
+
+    assert workshop.left_behind() == []
 
 
 async def test_a_full_store_fails_the_run_and_is_clean_again(

@@ -6,9 +6,10 @@ from pathlib import Path
 from processor.bundle.handler import BundleHandler
 from processor.context import Result, RunContext
 from processor.progress import Report
-from shared.jobs import JobRecord, JobState, make_job_id
-from shared.objects.catalogue import Catalogue, CatalogueFile
+from shared.jobs import JobOptions, JobRecord, JobState, OnMissing, make_job_id
+from shared.objects.catalogue import CatalogueFile
 from shared.objects.directory import ObjectDirectory
+from shared.objects.manifest import Manifest
 
 JOB_ID = make_job_id(0, 12345)
 
@@ -45,16 +46,22 @@ class Workshop:
         assert not list(self.objects.root.rglob("*.zip"))
         self.confirmations += 1
 
-    async def bundle(self, file_ids: tuple[int, ...] | None = None) -> Result:
+    async def bundle(
+        self, file_ids: tuple[int, ...] | None = None, *, on_missing: OnMissing = OnMissing.FAIL
+    ) -> Result:
         """Run one job for these ids, or for all files."""
+        context = WatchedContext(self)
+        return await self.handle(job_for(file_ids or tuple(file.file_id for file in self.files), on_missing), context)
+
+    async def handle(self, job: JobRecord, context: RunContext) -> Result:
+        """Run a job as a processor's handler; reports go to whoever watches, and nowhere else."""
         handler = BundleHandler(
-            Catalogue(self.files),
+            Manifest(self.files, path=self.sources.root / "catalogue.jsonl"),
             sources=self.sources,
             objects=self.objects,
             copy_rate_bytes_per_second=self.copy_rate_bytes_per_second,
         )
-        context = WatchedContext(self)
-        return await handler(job_for(file_ids or tuple(file.file_id for file in self.files)), context)
+        return await handler(job, context if isinstance(context, WatchedContext) else WatchedContext(self))
 
     async def bundled_path(self) -> Path:
         """Bundle all files, and give the path of the archive."""
@@ -77,13 +84,14 @@ class WatchedContext(RunContext):
         self._workshop.on_report(report)
 
 
-def job_for(file_ids: tuple[int, ...]) -> JobRecord:
+def job_for(file_ids: tuple[int, ...], on_missing: OnMissing = OnMissing.FAIL) -> JobRecord:
     """Make the record of a job that a processor has just claimed."""
     return JobRecord(
         job_id=JOB_ID,
         owner="anyone",
         state=JobState.PROCESSING,
         file_ids=file_ids,
+        options=JobOptions(on_missing=on_missing),
         epoch=1,
         seq=2,
         entry="1-0",

@@ -1,23 +1,43 @@
+"""The catalogue in a file: how it is read, and read again."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
+import structlog
+from prometheus_client import REGISTRY
 
+from shared import limits
 from shared.errors import SettingsError
-from shared.objects.catalogue import Catalogue, CatalogueFile
+from shared.objects.catalogue import CatalogueFile
+from shared.objects.manifest import Manifest
+from shared.telemetry.metrics import configure_metrics
 
 GOOD = '{"file_id": 70000, "name": "Übersicht 1.pdf", "key": "a/b.pdf"}'
 
 
-def load(path: Path, *lines: str) -> Catalogue:
+@cache
+def configured_metrics() -> object:
+    """Start collecting, once for the process."""
+    return configure_metrics("test")
+
+
+def load(path: Path, *lines: str) -> Manifest:
     path.write_text("\n".join(lines), encoding="utf-8")
-    return Catalogue.load(path)
+    return Manifest.load(path)
 
 
-def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_path: Path) -> None:
+async def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_path: Path) -> None:
     catalogue = load(tmp_path / "m.jsonl", "", GOOD + "\r", "  ", '{"file_id":70001,"name":"b","key":"b"}', "")
 
     assert len(catalogue) == 2
-    assert catalogue.find([70000]) == (CatalogueFile(70000, "Übersicht 1.pdf", "a/b.pdf"),)
+    assert await catalogue.find([70000, 5], "local") == [CatalogueFile(70000, "Übersicht 1.pdf", "a/b.pdf"), None]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +68,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> No
     path.write_bytes(GOOD.encode() + b'\n{"file_id": 1, "name": "\xff", "key": "a"}\n')
 
     with pytest.raises(SettingsError, match="line 2"):
-        Catalogue.load(path)
+        Manifest.load(path)
 
 
 def test_all_bad_lines_are_reported_but_not_thousands(tmp_path: Path) -> None:
@@ -61,4 +81,143 @@ def test_all_bad_lines_are_reported_but_not_thousands(tmp_path: Path) -> None:
 
 def test_a_manifest_that_is_not_there_is_a_setting_that_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
-        Catalogue.load(tmp_path / "missing.jsonl")
+        Manifest.load(tmp_path / "missing.jsonl")
+
+
+def line(file_id: int, **more: object) -> str:
+    """Write one good line."""
+    return json.dumps({"file_id": file_id, "name": f"{file_id}.txt", "key": f"files/{file_id}", **more})
+
+
+async def ids_in(catalogue: Manifest, *file_ids: int) -> list[int]:
+    """Give those of the ids that the catalogue knows."""
+    return [file.file_id for file in await catalogue.find(file_ids, "local") if file]
+
+
+def reloads(outcome: str) -> float:
+    """Read the counter as /metrics shows it."""
+    configured_metrics()
+    found = REGISTRY.get_sample_value("catalogue_reloads_total", {"outcome": outcome})
+    return found or 0.0
+
+
+async def test_owners_are_read() -> None:
+    parsed = msgspec.json.decode(line(1, owners=["alice", "bob"]), type=CatalogueFile)
+
+    assert (parsed.is_for("alice"), parsed.is_for("carol")) == (True, False)
+
+
+@pytest.mark.parametrize("owners", [[""], "alice", [1], {"alice": 1}])
+def test_owners_that_are_no_list_of_names_are_refused(tmp_path: Path, owners: object) -> None:
+    with pytest.raises(SettingsError, match=r"line 1: .*owners"):
+        load(tmp_path / "m.jsonl", line(1, owners=owners))
+
+
+async def test_a_changed_manifest_is_taken_once_it_stands_still(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    catalogue = load(path, line(1))
+    path.write_text(f"{line(2)}\n{line(3)}\n", encoding="utf-8")
+
+    await catalogue.poll()
+    at_first_look = await ids_in(catalogue, 1, 2, 3)
+    await catalogue.poll()
+
+    assert at_first_look == [1]
+    assert await ids_in(catalogue, 1, 2, 3) == [2, 3]
+
+
+async def test_a_manifest_that_still_grows_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    catalogue = load(path, line(1))
+
+    for file_id in range(2, 6):
+        with path.open("a", encoding="utf-8") as growing:
+            growing.write(f"\n{line(file_id)}")
+        await catalogue.poll()
+        assert await ids_in(catalogue, 1, 2, 3, 4, 5) == [1]
+
+    await catalogue.poll()
+    assert await ids_in(catalogue, 1, 2, 3, 4, 5) == [1, 2, 3, 4, 5]
+
+
+async def test_a_replaced_manifest_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    catalogue = load(path, line(1))
+    beside = tmp_path / "new"
+    beside.write_text(line(2), encoding="utf-8")
+    os.utime(beside, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    beside.rename(path)
+
+    await catalogue.poll()
+    await catalogue.poll()
+
+    assert await ids_in(catalogue, 1, 2) == [2]
+
+
+def destroy(path: Path) -> None:
+    path.write_text(f"{line(2)}\n{{broken\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", [destroy, Path.unlink, lambda path: (path.unlink(), path.mkdir())])
+async def test_a_broken_manifest_is_refused_once_and_the_old_one_stays_until_it_is_mended(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "m.jsonl"
+    catalogue = load(path, line(1))
+    refused, taken = reloads("refused"), reloads("ok")
+
+    spoil(path)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(4):
+            await catalogue.poll()
+    kept = await ids_in(catalogue, 1, 2)
+    if path.is_dir():
+        path.rmdir()
+    path.write_text(line(3), encoding="utf-8")
+    for _ in range(2):
+        await catalogue.poll()
+
+    assert [entry["event"] for entry in logs] == ["catalogue refused"]
+    assert str(path) in logs[0]["problems"][0]
+    assert kept == [1]
+    assert await ids_in(catalogue, 1, 3) == [3]
+    assert (reloads("refused") - refused, reloads("ok") - taken) == (1, 1)
+
+
+async def test_a_manifest_that_was_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = load(tmp_path / "m.jsonl", line(1))
+    monkeypatch.setattr("shared.objects.manifest._read", lambda _: pytest.fail("it was read"))
+
+    for _ in range(3):
+        await catalogue.poll()
+
+
+async def test_a_running_catalogue_takes_changes_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MANIFEST_POLL_SECONDS", 0.01)
+    path = tmp_path / "m.jsonl"
+    catalogue = load(path, line(1))
+    taken = asyncio.Event()
+    monkeypatch.setattr(
+        "shared.objects.manifest.log", SimpleNamespace(info=lambda *_, files: taken.set() if files == 2 else None)
+    )
+    running = asyncio.create_task(catalogue.run())
+    path.write_text(f"{line(2)}\n{line(3)}\n", encoding="utf-8")
+
+    await taken.wait()
+
+    running.cancel()
+    assert await ids_in(catalogue, 1, 2, 3) == [2, 3]
+
+
+def test_a_manifest_that_is_too_large_or_no_file_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_MANIFEST_BYTES", 10)
+    os.mkfifo(tmp_path / "fifo")
+
+    with pytest.raises(SettingsError, match="a manifest may have 10"):
+        load(tmp_path / "m.jsonl", line(1))
+    with pytest.raises(SettingsError, match="is no regular file"):
+        Manifest.load(tmp_path / "fifo")

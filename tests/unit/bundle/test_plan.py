@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from processor.bundle.plan import BundlePlan, FilePiece, Literal, SourceFile, plan_bundle
 from shared import limits
 from shared.errors import InvalidPlan
+from shared.jobs import SkippedFile, SkipReason
 from tests.unit.bundle.archives import build, fake_source, fill, noise, source
 
 NAMES = st.sampled_from(["a.txt", "A.txt", "Übersicht.pdf", "x/y/z.bin", "con", "", "日本.txt"])
@@ -81,7 +82,7 @@ def test_zip64_is_used_exactly_where_a_number_does_not_fit(sources: list[SourceF
         assert (len(file.header) > 30 + len(file.name.encode())) == (file.source.size_bytes >= 0xFFFFFFFF)
     last = plan.files[-1]
     directory_offset = last.content_offset + last.source.size_bytes
-    assert (b"PK\6\6" in plan.directory[-98:-22]) == (directory_offset >= 0xFFFFFFFF)
+    assert (b"PK\6\6" in plan.tail[-98:-22]) == (directory_offset >= 0xFFFFFFFF)
 
 
 @given(fake_sources())
@@ -177,12 +178,53 @@ def test_a_thousand_files_of_terabytes_together_are_planned_within_a_second() ->
     assert sum(len(span.content) for span in plan.spans() if isinstance(span, Literal)) < 500_000
 
 
+SKIPPED = (SkippedFile(7, None, SkipReason.UNKNOWN), SkippedFile(8, "Übersicht.pdf", SkipReason.MISSING))
+
+
+@given(small_files())
+def test_left_out_files_are_listed_in_a_last_file_that_zipfile_can_read(files: list[tuple[str, bytes]]) -> None:
+    contents = {70000 + position: content for position, (_, content) in enumerate(files)}
+    sources = [source(70000 + position, name, content) for position, (name, content) in enumerate(files)]
+
+    plan = plan_bundle(sources, SKIPPED)
+
+    archive = build(plan, contents)
+    assert (len(archive), zlib.crc32(archive)) == (plan.size_bytes, plan.archive_crc32)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert opened.testzip() is None
+        assert opened.namelist() == [file.name for file in plan.files] + ["skipped-files.json"]
+        assert msgspec.json.decode(opened.read("skipped-files.json")) == {
+            "skipped": [
+                {"file_id": 7, "name": None, "reason": "unknown"},
+                {"file_id": 8, "name": "Übersicht.pdf", "reason": "missing"},
+            ]
+        }
+
+
+def test_the_list_gives_way_to_a_file_of_its_name() -> None:
+    plan = plan_bundle([source(1, "Skipped-Files.json", b"mine")], SKIPPED)
+
+    with zipfile.ZipFile(io.BytesIO(build(plan, {1: b"mine"}))) as opened:
+        assert opened.namelist() == ["Skipped-Files.json", "skipped-files (2).json"]
+
+
+def test_the_list_is_part_of_what_a_plan_is_and_of_nothing_else() -> None:
+    sources = [source(1, "a", b"a", modified_at_ms=2_000_000_000_000), source(2, "b", b"b")]
+
+    plans = [plan_bundle(sources, SKIPPED), plan_bundle(sources, SKIPPED), plan_bundle(sources, SKIPPED[:1])]
+
+    assert plans[0] == plans[1]
+    assert len({plan.plan_hash for plan in [*plans, plan_bundle(sources)]}) == 3
+    with zipfile.ZipFile(io.BytesIO(build(plans[0], {1: b"a", 2: b"b"}))) as opened:
+        assert opened.infolist()[2].date_time == (2033, 5, 18, 3, 33, 20)
+
+
 class SparseArchive(io.RawIOBase):
     """The archive as a file whose sources read as zeros, so that it may have terabytes."""
 
     def __init__(self, plan: BundlePlan) -> None:
         self._plan = plan
-        self._tail_at = plan.size_bytes - len(plan.directory)
+        self._tail_at = plan.size_bytes - len(plan.tail)
         self._position = 0
 
     def seekable(self) -> bool:
@@ -202,6 +244,6 @@ class SparseArchive(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         start = self._position - self._tail_at
         assert start >= 0, "only the directory is read"
-        content = self._plan.directory[start:] if size < 0 else self._plan.directory[start : start + size]
+        content = self._plan.tail[start:] if size < 0 else self._plan.tail[start : start + size]
         self._position += len(content)
         return content

@@ -52,3 +52,18 @@ def test_files_without_bytes_are_work_too(files: int) -> None:
 
     assert reports[files + 1].work_ratio == 0.1
     assert reports[-1].work_ratio == 1
+
+
+def test_skipped_files_are_done_before_the_others_are_checked() -> None:
+    reports: list[Report] = []
+    plan = plan_bundle([fake_source(1, "empty", 0), fake_source(2, "empty too", 0)])
+    tally = Tally(4, reports.append)
+
+    tally.looked_up(0, skipped_files=2)
+    after_look_up = reports[-1]
+    tally.checked()
+    tally.checked()
+    tally.planned(plan.files)
+
+    assert (after_look_up.message, after_look_up.work_ratio) == ("Checking 3 of 4 files", 0.05)
+    assert (reports[-1].files_processed, reports[-1].work_ratio) == (4, 1.0)

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.job_request import read_job_request
 from shared.errors import InvalidRequest, MalformedBody, RequestError, UnsupportedMediaType
+from shared.jobs import OnMissing
 
 JSON = "application/json; charset=utf-8"
 
@@ -13,6 +14,11 @@ def test_valid_body_is_read() -> None:
 
     assert request.file_ids == (3, 1, 2)
     assert request.archive_name == "x"
+
+
+def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
+    assert read_job_request(JSON, b'{"file_ids":[1]}').on_missing is OnMissing.FAIL
+    assert read_job_request(JSON, b'{"file_ids":[1],"on_missing":"skip"}').on_missing is OnMissing.SKIP
 
 
 @pytest.mark.parametrize(
@@ -25,6 +31,7 @@ def test_valid_body_is_read() -> None:
         (b"[]", InvalidRequest, "Expected `object`"),
         (b"{}", InvalidRequest, "file_ids"),
         (b'{"file_ids":[1],"fileids":[2]}', InvalidRequest, "fileids"),
+        (b'{"file_ids":[1],"on_missing":"ignore"}', InvalidRequest, "on_missing"),
         (b'{"file_ids":[]}', InvalidRequest, ">= 1"),
         (b'{"file_ids":[1,2,1]}', InvalidRequest, "more than once: 1."),
         (b'{"file_ids":["1"]}', InvalidRequest, "file_ids[0]"),

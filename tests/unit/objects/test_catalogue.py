@@ -1,27 +1,59 @@
+"""What follows from what a catalogue knows."""
+
+from collections.abc import Sequence
+
 import pytest
 
-from shared.errors import UnknownFiles
-from shared.objects.catalogue import Catalogue, CatalogueFile
-
-CATALOGUE = Catalogue(CatalogueFile(file_id, f"{file_id}.txt", f"files/{file_id}") for file_id in range(70000, 70010))
+from shared.errors import FilesForbidden
+from shared.objects.catalogue import CatalogueFile, select, unknown_files
 
 
-def test_files_come_in_the_order_asked() -> None:
-    found = CATALOGUE.find([70003, 70001, 70002])
+class Shelf:
+    """A catalogue of ids 70000 to 70009; 70008 is bob's, 70009 is nobody's."""
 
-    assert [file.file_id for file in found] == [70003, 70001, 70002]
+    owners: dict[int, tuple[str, ...]] = {70008: ("bob",), 70009: ()}  # noqa: RUF012
+
+    async def find(self, file_ids: Sequence[int], owner: str) -> list[CatalogueFile | None]:
+        return [
+            CatalogueFile(file_id, f"{file_id}.txt", f"files/{file_id}", self.owners.get(file_id))
+            if 70000 <= file_id < 70010
+            else None
+            for file_id in file_ids
+        ]
+
+    async def run(self) -> None: ...
+
+
+async def test_files_come_in_the_order_asked_and_unknown_ids_apart() -> None:
+    selection = await select(Shelf(), [70003, 5, 70001, 6, 70002], "alice")
+
+    assert [file.file_id for file in selection.files] == [70003, 70001, 70002]
+    assert selection.unknown == (5, 6)
+
+
+async def test_a_file_is_given_to_its_owners() -> None:
+    selection = await select(Shelf(), [70008], "bob")
+
+    assert [file.file_id for file in selection.files] == [70008]
+
+
+async def test_all_files_of_others_are_named_and_nothing_is_given() -> None:
+    with pytest.raises(FilesForbidden, match=r"^2 files belong to somebody else: 70009, 70008\. Leave") as caught:
+        await select(Shelf(), [70001, 70009, 5, 70008], "alice")
+
+    assert caught.value.file_ids == (70009, 70008)
 
 
 def test_unknown_ids_are_named() -> None:
-    with pytest.raises(UnknownFiles, match=r"^2 file ids are not in the catalogue: 5, 6\. Leave") as caught:
-        CATALOGUE.find([70001, 5, 70002, 6])
+    error = unknown_files([5, 6])
 
-    assert caught.value.file_ids == (5, 6)
+    assert error.message.startswith("2 file ids are not in the catalogue: 5, 6. Leave")
+    assert error.file_ids == (5, 6)
 
 
 def test_a_thousand_unknown_ids_make_a_short_message() -> None:
-    with pytest.raises(UnknownFiles, match=r"18, 19, 20 and 980 more\.") as caught:
-        CATALOGUE.find(range(1, 1001))
+    error = unknown_files(range(1, 1001))
 
-    assert len(caught.value.file_ids) == 1000
-    assert len(caught.value.message) < 200
+    assert "18, 19, 20 and 980 more." in error.message
+    assert len(error.file_ids) == 1000
+    assert len(error.message) < 200

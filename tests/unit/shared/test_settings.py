@@ -1,9 +1,16 @@
-"""Settings: all problems at once, each with its variable and an example."""
+"""Settings: all problems at once, each with its variable and an example; secrets never shown."""
 
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import GatewaySettings, ProcessorSettings, load
+from shared.settings import PROGRAMS, CommonSettings, GatewaySettings, ProcessorSettings, likely_misspelt, load
+
+
+def problems_of(kind: type[CommonSettings], **environment: str) -> tuple[str, ...]:
+    """Load settings that must be refused."""
+    with pytest.raises(SettingsError) as caught:
+        load(kind, environment)
+    return caught.value.problems
 
 
 def test_defaults_run_on_one_machine() -> None:
@@ -18,20 +25,119 @@ def test_variables_are_read() -> None:
     assert (settings.redis_url, settings.slots, settings.lease_ms) == ("redis://h:1/0", 7, 15_000)
 
 
-def test_every_wrong_variable_is_named_with_an_example() -> None:
-    with pytest.raises(SettingsError) as caught:
-        load(GatewaySettings, {"WAYBILL_PORT": "eighty", "REDIS_URL": "http://x", "WAYBILL_PARTITIONS": "0"})
+def test_every_wrong_variable_is_named_with_its_value_and_an_example() -> None:
+    problems = problems_of(GatewaySettings, WAYBILL_PORT="eighty", REDIS_URL="http://x", WAYBILL_PARTITIONS="0")
 
-    assert len(caught.value.problems) == 3
-    assert any("WAYBILL_PORT='eighty'" in problem and "Example:" in problem for problem in caught.value.problems)
+    assert len(problems) == 3
+    assert "WAYBILL_PORT='eighty': it must be a whole number from 0 to 65,535. Example: WAYBILL_PORT=8080" in problems
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "301", "3s", "3,5", " ", "\n"])
+def test_numbers_out_of_range_and_other_texts_are_refused(text: str) -> None:
+    [problem] = problems_of(GatewaySettings, WAYBILL_DRAIN_SECONDS=text)
+
+    assert problem.startswith(f"WAYBILL_DRAIN_SECONDS={text!r}: it must be a number from 0 to 300 seconds")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_problem_is_one_line(program: str) -> None:
+    for problem in problems_of(PROGRAMS[program], REDIS_URL="a\nb", WAYBILL_PARTITIONS="1\n2"):
+        assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:hunter2@h",
+        "http://user:hunter2@h:6379/0",
+        "http://user:hun/ter2@hunter2@h",
+        "user:hunter2@h",
+        ":hunter2@h:6379",
+        "redis:/:hunter2@h",
+        "http://h/0?password=hunter2",
+        "http://h?a=b&sentinel_password=hunter2&c=d",
+        "s3x://bucket?secret_access_key=hunter2",
+        "http://h?session_token=hunter2#f",
+    ],
+)
+def test_passwords_inside_urls_are_hidden(url: str) -> None:
+    [problem] = problems_of(GatewaySettings, REDIS_URL=url)
+
+    assert "hunter2" not in problem
+    assert "***" in problem
+
+
+def test_lease_that_one_late_renewal_would_lose_is_refused_with_both_names() -> None:
+    [problem] = problems_of(ProcessorSettings, WAYBILL_LEASE_MS="1000", WAYBILL_RENEW_EVERY_MS="900")
+
+    assert problem.startswith("WAYBILL_RENEW_EVERY_MS=900 must be at most half of WAYBILL_LEASE_MS=1000, or")
+
+
+def test_a_drain_that_the_platform_would_cut_is_refused_with_both_names() -> None:
+    [problem] = problems_of(GatewaySettings, WAYBILL_DRAIN_SECONDS="26")
+
+    assert "WAYBILL_DRAIN_SECONDS=26 must be at least 5 seconds less than WAYBILL_STOP_GRACE_SECONDS=30" in problem
+    assert load(GatewaySettings, {"WAYBILL_DRAIN_SECONDS": "26", "WAYBILL_STOP_GRACE_SECONDS": "31"}).drain_seconds
+
+
+def test_two_servers_on_one_port_are_refused_with_both_names_but_not_two_free_ones() -> None:
+    [problem] = problems_of(GatewaySettings, WAYBILL_PORT="9090")
+
+    assert "WAYBILL_PORT=9090 must differ from WAYBILL_ADMIN_PORT=9090" in problem
+    assert load(GatewaySettings, {"WAYBILL_PORT": "0", "WAYBILL_ADMIN_PORT": "0"}).port == 0
+
+
+def test_contradictions_come_together_with_wrong_values() -> None:
+    problems = problems_of(ProcessorSettings, WAYBILL_SLOTS="many", WAYBILL_LEASE_MS="1000")
+
+    assert [problem.split("=")[0] for problem in problems] == ["WAYBILL_SLOTS", "WAYBILL_RENEW_EVERY_MS"]
+
+
+def test_a_wrong_value_is_not_blamed_for_a_contradiction_with_its_default() -> None:
+    [problem] = problems_of(ProcessorSettings, WAYBILL_LEASE_MS="1 minute", WAYBILL_RENEW_EVERY_MS="20000")
+
+    assert problem.startswith("WAYBILL_LEASE_MS='1 minute'")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::", "127.0.0.1.evil"])
 def test_gateway_without_authentication_listens_on_loopback_only(host: str) -> None:
-    with pytest.raises(SettingsError, match="WAYBILL_HOST"):
-        load(GatewaySettings, {"WAYBILL_HOST": host})
+    [problem] = problems_of(GatewaySettings, WAYBILL_HOST=host)
+
+    assert f"WAYBILL_HOST={host!r}" in problem
 
 
-def test_lease_that_one_late_renewal_would_lose_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"WAYBILL_RENEW_EVERY_MS=900 .* WAYBILL_LEASE_MS=1000"):
-        load(ProcessorSettings, {"WAYBILL_LEASE_MS": "1000", "WAYBILL_RENEW_EVERY_MS": "900"})
+@pytest.mark.parametrize(
+    "text",
+    ["/srv/c.jsonl", "hook.jsonl", "templates/c", "template:{file_id}", "template:{owner}/{file_id}.bin", "hook:a.b:c"],
+)
+def test_the_three_kinds_of_catalogue_are_accepted(text: str) -> None:
+    assert load(GatewaySettings, {"WAYBILL_CATALOGUE": text}).catalogue == text
+
+
+@pytest.mark.parametrize(
+    "text", ["template:", "template:files/{id}", "hook:", "hook:module", "hook:a/b.py:c", "hook:a:1"]
+)
+def test_a_catalogue_that_names_no_file_is_refused(text: str) -> None:
+    [problem] = problems_of(GatewaySettings, WAYBILL_CATALOGUE=text)
+
+    assert f"WAYBILL_CATALOGUE={text!r}: it must be the path of a manifest, template:" in problem
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("WAYBILL_PROT", "WAYBILL_PORT"),
+        ("WAYBILL_RENEW_EVERY", "WAYBILL_RENEW_EVERY_MS"),
+        ("WAYBILL_REDIS_URL", "REDIS_URL"),
+        ("waybill_slots", "WAYBILL_SLOTS"),
+        ("WAYBILL_CATALOG", "WAYBILL_CATALOGUE"),
+    ],
+)
+def test_a_variable_near_a_known_one_is_told(variable: str, meant: str) -> None:
+    assert likely_misspelt({variable: "1"}) == [(variable, meant)]
+
+
+def test_known_and_far_variables_are_no_mistakes() -> None:
+    known = ["WAYBILL_SLOTS", "WAYBILL_PORT", "WAYBILL_HOME", "WAYBILL_REQUIRE_TOOLS", "REDIS_URL"]
+
+    assert likely_misspelt(dict.fromkeys([*known, "WAYBILL_SERVICE_HOST_9", "PATH", "SLOTS", "WAYBILL_"], "1")) == []

@@ -1,0 +1,23 @@
+"""Which catalogue a setting means (docs/catalogue.md)."""
+
+from pathlib import Path
+
+from shared.objects.catalogue import Catalogue
+from shared.objects.directory import ObjectDirectory
+from shared.objects.hook import Hook
+from shared.objects.key_template import KeyTemplate
+from shared.objects.manifest import Manifest
+
+
+def open_catalogue(setting: str, sources: ObjectDirectory) -> Catalogue:
+    """Open the catalogue of WAYBILL_CATALOGUE. Blocks: for the start of a process.
+
+    `sources` is the store that a template asks. Raises SettingsError when the manifest or the hook is no good.
+    """
+    kind, _, rest = setting.partition(":")
+    match kind:
+        case "template":
+            return KeyTemplate(rest, sources)
+        case "hook":
+            return Hook.load(rest)
+    return Manifest.load(Path(setting))

@@ -1,0 +1,135 @@
+"""The catalogue in somebody's own code: `hook:module:name`, a Python callable that may block or be async.
+
+    async def find(file_ids: list[int], owner: str) -> list[CatalogueFile | None]
+
+Its code is trusted, its conduct is not: it has a deadline, a few threads, and its answer is checked. What it raises
+goes to the log and never to a caller.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from shared import limits
+from shared.errors import CatalogueUnavailable, SettingsError, WaybillError
+from shared.objects.catalogue import CatalogueFile
+from shared.objects.info import check_key
+
+log = structlog.get_logger(__name__)
+
+Find = Callable[[list[int], str], Any]
+
+
+class Hook:
+    """A callable as a catalogue."""
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._is_async = inspect.iscoroutinefunction(find) or inspect.iscoroutinefunction(
+            getattr(find, "__call__", None)  # noqa: B004  # an object with `async def __call__`
+        )
+        self._threads = asyncio.Semaphore(limits.CATALOGUE_HOOK_THREADS)
+
+    @classmethod
+    def load(cls, reference: str) -> "Hook":
+        """Import the callable that `module:name` names. Raises SettingsError that says what is wrong with it."""
+        module_name, _, name = reference.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:  # a module may raise anything while it is imported
+            raise SettingsError([f"{_setting(reference)}: {_why_not_imported(module_name, error)}"]) from error
+        find = getattr(module, name, None)
+        if find is None:
+            raise SettingsError([f"{_setting(reference)}: the module {module_name} has no {name}."])
+        if not callable(find):
+            raise SettingsError([f"{_setting(reference)}: {name} is no function; it must be callable."])
+        return cls(find)
+
+    async def run(self) -> None:
+        """Return at once: the hook is asked each time."""
+
+    async def find(self, file_ids: Sequence[int], owner: str) -> list[CatalogueFile | None]:
+        """Ask the hook, within the catalogue's deadline, and check what it says."""
+        try:
+            async with asyncio.timeout(limits.CATALOGUE_WITHIN_SECONDS):
+                answer = await self._ask(list(file_ids), owner)
+            return _checked(answer, file_ids)
+        except TimeoutError as error:
+            log.error("catalogue hook failed", reason="not in time", exc_info=error)
+        except Exception as error:  # the hook is not ours: whatever it raises is told here, not outside
+            log.error("catalogue hook failed", reason=type(error).__name__, exc_info=error)
+        raise CatalogueUnavailable("The catalogue cannot be asked now. Try again in a moment.")
+
+    async def _ask(self, file_ids: list[int], owner: str) -> Any:
+        answer = self._find(file_ids, owner) if self._is_async else await self._in_own_thread(file_ids, owner)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def _in_own_thread(self, file_ids: list[int], owner: str) -> Any:
+        """Call a hook that blocks. Its thread is left behind at the deadline, and counts until it has ended.
+
+        A daemon thread and no executor's, which would keep a stopping process waiting for a hook that hangs.
+        """
+        await self._threads.acquire()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(act: Callable[[Any], None], value: Any) -> None:
+            self._threads.release()
+            if not future.done():
+                act(value)
+
+        def call() -> None:
+            try:
+                outcome = (future.set_result, self._find(file_ids, owner))
+            except BaseException as error:  # noqa: BLE001  # handed over; what would end a thread or a loop is wrapped
+                outcome = (future.set_exception, _harmless(error))
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        threading.Thread(target=call, name="catalogue-hook", daemon=True).start()
+        return await future
+
+
+def _harmless(error: BaseException) -> Exception:
+    """Give an error that a future takes and that ends no process: sys.exit in a hook is a hook that failed."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"the hook raised {type(error).__name__}")
+    wrapped.add_note("".join(traceback.format_exception(error)))
+    return wrapped
+
+
+def _checked(answer: Any, file_ids: Sequence[int]) -> list[CatalogueFile | None]:
+    """Insist on one answer for each id, in the order asked. Raises ValueError, or what is wrong with a file."""
+    if not isinstance(answer, list | tuple) or len(answer) != len(file_ids):
+        raise ValueError(f"the hook must give a list of {len(file_ids)} files or None, one for each id")
+    return [
+        None if file is None else _checked_file(file, wanted) for file, wanted in zip(answer, file_ids, strict=True)
+    ]
+
+
+def _checked_file(file: Any, file_id: int) -> CatalogueFile:
+    if not isinstance(file, CatalogueFile) or file.file_id != file_id:
+        raise ValueError(f"the hook must give a CatalogueFile with file_id {file_id}, or None, in this place")
+    check_key(file.key)
+    return msgspec.convert(msgspec.to_builtins(file), CatalogueFile)  # whoever makes a struct in Python is not checked
+
+
+def _setting(reference: str) -> str:
+    return f"WAYBILL_CATALOGUE=hook:{reference}"
+
+
+def _why_not_imported(module_name: str, error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}."):
+        return f"there is no module {error.name}. Install it, or set PYTHONPATH to the directory that it is in."
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    reason = error.message if isinstance(error, WaybillError) else f"{type(error).__name__}: {error}"
+    return f"the module {module_name} cannot be imported: {reason} ({place.filename}, line {place.lineno})."
