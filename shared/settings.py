@@ -1,6 +1,7 @@
 """What an operator may set: read from the environment, all together, into frozen structs.
 
-A field `lease_ms` is the variable WAYBILL_LEASE_MS; `redis_url` is REDIS_URL. Pure: the environment is passed in.
+A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have no prefix. Pure: the environment is
+passed in.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from msgspec import Meta
 
 from shared import limits
 from shared.errors import SettingsError
+from shared.jobstore.location import RedisLocation, parse_location
 
 Port = Annotated[int, Meta(ge=0, le=65535, examples=[8080])]
 PositiveMs = Annotated[int, Meta(ge=100, le=3_600_000, examples=[15000])]
@@ -19,12 +21,13 @@ PositiveMs = Annotated[int, Meta(ge=100, le=3_600_000, examples=[15000])]
 class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What gateway and processor both need.
 
-    `catalogue`: path of the manifest of files (JSON Lines). `objects_dir`: where archives are kept.
+    `redis_url`: see shared/jobstore/location.py; `redis_username` and `redis_password` stand in for those that it does
+    not have. `catalogue`: path of the manifest of files (JSON Lines). `objects_dir`: where archives are kept.
     """
 
-    redis_url: Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://", examples=["redis://127.0.0.1:6379/0"])] = (
-        "redis://127.0.0.1:6379/0"
-    )
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_username: str = ""
+    redis_password: str = ""
     partitions: Annotated[int, Meta(ge=1, le=limits.MAX_PARTITIONS, examples=[1])] = 1
     admin_host: str = "127.0.0.1"
     catalogue: Annotated[str, Meta(min_length=1, examples=["/srv/waybill/catalogue.jsonl"])] = (
@@ -32,6 +35,10 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
     objects_dir: Annotated[str, Meta(min_length=1, examples=["/srv/waybill/objects"])] = ".waybill/objects"
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", examples=["info"])] = "info"
+
+    def redis_location(self) -> RedisLocation:
+        """Tell where Redis is; raises SettingsError for a URL that does not say it clearly."""
+        return parse_location(self.redis_url, username=self.redis_username, password=self.redis_password)
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
@@ -67,7 +74,7 @@ S = TypeVar("S", bound=CommonSettings)
 
 def variable_of(field: str) -> str:
     """Name the environment variable of a field."""
-    return "REDIS_URL" if field == "redis_url" else f"WAYBILL_{field.upper()}"
+    return field.upper() if field.startswith("redis_") else f"WAYBILL_{field.upper()}"
 
 
 def load(kind: type[S], environment: Mapping[str, str]) -> S:
@@ -83,7 +90,11 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
         if not text:
             continue
         try:
+            if field.name == "redis_url":
+                parse_location(text)
             values[field.name] = msgspec.convert(text, field.type, strict=False)
+        except SettingsError as unclear:
+            problems += unclear.problems
         except msgspec.ValidationError as error:
             problems.append(f"{variable}={text!r}: {error}{_example(field.type, variable)}")
     if problems:
