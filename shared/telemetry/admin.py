@@ -5,11 +5,14 @@
 
 import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared.errors import SettingsError
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -23,6 +26,27 @@ class EmbeddedServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals alone."""
         yield
+
+
+class AdminServer(EmbeddedServer):
+    """The server of the admin port. uvicorn alone would end the process with its own words when the port is taken."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until `should_exit` is set. Raises SettingsError when the address cannot be used."""
+        await super().serve(sockets or [self._listen()])
+
+    def _listen(self) -> socket.socket:
+        host, port = self.config.host, self.config.port
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            listener.close()
+            raise SettingsError(
+                [f"Cannot listen on {host}:{port}: {error.strerror}. Set WAYBILL_ADMIN_PORT to a free port."]
+            ) from error
+        return listener
 
 
 class AdminApp:
@@ -50,9 +74,9 @@ class AdminApp:
         return 404, "text/plain", b"Not here. See /livez, /readyz and /metrics.\n"
 
 
-def admin_server(host: str, port: int, problems: Callable[[], list[str]]) -> EmbeddedServer:
+def admin_server(host: str, port: int, problems: Callable[[], list[str]]) -> AdminServer:
     """Make the admin server; run it with `await server.serve()`, end it with `server.should_exit = True`."""
     config = uvicorn.Config(
         AdminApp(problems), host=host, port=port, lifespan="off", access_log=False, log_config=None, ws="none"
     )
-    return EmbeddedServer(config)
+    return AdminServer(config)
