@@ -17,7 +17,7 @@ from shared.jobstore.location import parse_location
 from shared.jobstore.store import Answer, JobStore, Run
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
-from tests.support.proxy import CuttableWire
+from tests.support.proxy import FaultProxy
 from tests.support.servers import cut_clients, forget_scripts, frozen
 from tests.support.stores import running_connection, running_store
 
@@ -30,9 +30,9 @@ async def connection(redis_url: str) -> AsyncIterator[CommandConnection]:
 
 
 @pytest_asyncio.fixture
-async def wire(redis_url: str, standalone_server: EmbeddedValkey) -> AsyncIterator[CuttableWire]:
+async def wire(redis_url: str, standalone_server: EmbeddedValkey) -> AsyncIterator[FaultProxy]:
     """A wire to the standalone server that can be cut."""
-    async with CuttableWire(standalone_server.port).listening() as listening:
+    async with FaultProxy(standalone_server.port).listening() as listening:
         yield listening
 
 
@@ -185,7 +185,7 @@ async def test_requests_in_flight_while_the_connection_is_cut_are_answered_once(
         assert [entry.type for entry in log].count("completed") == 1
 
 
-async def test_an_operation_whose_reply_is_lost_is_done_once(wire: CuttableWire) -> None:
+async def test_an_operation_whose_reply_is_lost_is_done_once(wire: FaultProxy) -> None:
     async with running_store(wire.url, partitions=1) as store:
         new = jobs.new_job(store)
         wire.lose_next_reply()
@@ -202,7 +202,7 @@ async def test_an_operation_whose_reply_is_lost_is_done_once(wire: CuttableWire)
         assert await inspection.commands(store, 0) == {}
 
 
-async def test_a_claim_whose_reply_is_lost_has_its_run(wire: CuttableWire) -> None:
+async def test_a_claim_whose_reply_is_lost_has_its_run(wire: FaultProxy) -> None:
     async with running_store(wire.url, partitions=1) as store:
         entry = await jobs.take(store, await jobs.create(store))
         wire.lose_next_reply()
