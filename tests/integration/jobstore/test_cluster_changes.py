@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
-from shared.errors import RedisUnavailable, UnavailableError
+from shared.errors import RedisUnavailable
 from shared.jobstore import keys
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.slots import slot_of
@@ -35,32 +36,20 @@ def owner_of(cluster: EmbeddedCluster, partition: int) -> int:
 
 
 async def run_a_job(store: JobStore, partition: int) -> str:
-    """Create a job and take it to its end, as patiently as a processor does; give its id."""
-
-    async def insist(operation: object) -> object:
-        while True:
-            try:
-                return await operation()  # type: ignore[operator]
-            except UnavailableError:
-                await asyncio.sleep(0.05)
-
+    """Create a job and take some job of the partition to its end, as patiently as a processor does; give its id."""
     new = jobs.new_job(store, partition=partition)
-    await insist(lambda: store.create(new))
-    while True:
-        taken = await insist(lambda: store.take(partition, processor="p1", most=1))
-        assert isinstance(taken, list)
-        if taken:
-            break
+    await jobs.insist(lambda: store.create(new))
+    while not (taken := await jobs.insist(lambda: store.take(partition, processor="p1", most=1))):
         # The reply that had the entry was lost: a sweeper finds it, and here that is us.
         with contextlib.suppress(RedisUnavailable):
             await jobs.sweep(store, partition, lease_ms=200)
         await asyncio.sleep(0.05)
-    run = await insist(lambda: jobs.claim(store, taken[0]))
+    run = await jobs.insist(lambda: jobs.claim(store, taken[0]))
     for seq in range(3, 13):
-        answer = await insist(lambda seq=seq: store.append_progress(run, seq=seq, message=jobs.progress(seq / 100)))
-        assert answer in (Answer.OK, Answer.DUP)
-    assert await insist(lambda: store.finish(run, jobs.completion())) in (Answer.OK, Answer.DONE)
-    return taken[0].job_id
+        append = partial(store.append_progress, run, seq=seq, message=jobs.progress(seq / 100))
+        assert await jobs.insist(append) in (Answer.OK, Answer.DUP)
+    assert await jobs.insist(lambda: store.finish(run, jobs.completion())) in (Answer.OK, Answer.DONE)
+    return run.job_id
 
 
 def move_slot(cluster: EmbeddedCluster, slot: int, source: int, target: int) -> None:
