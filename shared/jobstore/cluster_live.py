@@ -73,6 +73,11 @@ class ClusterLive:
         if live is not None:
             live.unsubscribe(channel)
 
+    def is_subscribed(self, channel: str) -> bool:
+        """Tell whether messages of this channel arrive now."""
+        live = self._live_of(channel)
+        return live is not None and live.is_subscribed(channel)
+
     async def run(self) -> None:
         """Own the connections until cancelled."""
         async with asyncio.TaskGroup() as self._group:

@@ -18,8 +18,10 @@ from collections.abc import Callable, Sequence
 import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
+    AskError,
     BusyLoadingError,
     ClusterDownError,
+    MasterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -30,19 +32,23 @@ from redis.exceptions import (
 )
 
 from shared import limits
-from shared.errors import RedisFull, RedisUnavailable, SettingsError
-from shared.jobstore.location import Address, RedisLocation
+from shared.errors import RedisFull, RedisRefused, RedisUnavailable, SettingsError
+from shared.jobstore.location import Address, Mode, RedisLocation
 from shared.jobstore.script import ALL, Script
 from shared.jobstore.server_check import judge
 from shared.jobstore.wire import ask, connect, describe, open_connection
+from shared.retry import reconnect_pause_seconds
 
 Argument = str | bytes | int | float
 Reply = object
 """What redis-py's RESP2 parser gives: bytes, int, None, or lists of these. Only store.py looks inside."""
 
-OUTAGES = (BusyLoadingError, ClusterDownError, ReadOnlyError, TryAgainError)
-OUTAGE_WORDS = ("BUSY ", "MASTERDOWN ", "MISCONF ", "NOREPLICAS ")
-"""Answers that mean: not now, and not because of the request. redis-py has no class for those in words."""
+OUTAGES = (AskError, BusyLoadingError, ClusterDownError, ReadOnlyError, TryAgainError)
+"""Answers that mean: not now, and not because of the request. (MOVED and MASTERDOWN are subclasses.)"""
+MISPLACED = (AskError, MasterDownError, ReadOnlyError)
+"""Those of them that this server will go on giving: its name must be looked up again, by a new connection."""
+OUTAGE_WORDS = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""Outages that redis-py has no class for."""
 
 log = structlog.get_logger(__name__)
 
@@ -100,8 +106,8 @@ class CommandConnection:
 
         `is_patient` False: an outage is not waited for, and the command not sent again after one. `is_asking`: behind
         ASKING, for a node that is just importing the slot (Redis Cluster specification, "ASK redirection").
-        Raises RedisUnavailable when there is no answer in time, RedisFull when maxmemory is reached, and redis-py's
-        ResponseError for what Redis refuses otherwise.
+        Raises RedisUnavailable when there is no answer in time, RedisFull when maxmemory is reached, RedisRefused for
+        what Redis refuses otherwise; on a cluster redis-py's AskError and MovedError, for whoever routes.
         """
         if len(self._waiting) >= limits.MAX_REDIS_REQUESTS_WAITING:
             raise RedisUnavailable("Too many requests wait for Redis already. Try again in a few seconds.")
@@ -166,7 +172,7 @@ class CommandConnection:
                     self._note_trouble(describe(error))
                     await self._connection.disconnect(nowait=True)
                     failures += 1
-                    await self._pause(failures)
+                    await asyncio.sleep(reconnect_pause_seconds(failures, random.random()))
         finally:
             await self._connection.disconnect(nowait=True)
             for request in self._waiting:
@@ -248,7 +254,7 @@ class CommandConnection:
         """Write a batch, read all of its replies; give back what must be sent again."""
         await self._connection.send_packed_command(b"".join(request.command for request in batch))
         again: list[_Request] = []
-        is_script_missing, demotion = False, None
+        is_script_missing, is_outage, misplaced = False, False, None
         for request in batch:
             try:
                 request.succeed(await self._read_reply(request))
@@ -258,20 +264,24 @@ class CommandConnection:
             except OutOfMemoryError:
                 request.fail(RedisFull("Redis is full and takes no new work (maxmemory reached). Try again later."))
             except (BusyLoadingError, ResponseError) as error:
-                if not _is_outage(error):
+                if isinstance(error, AskError) and self.location.mode is Mode.CLUSTER:
                     request.fail(error)
                     continue
+                if not _is_outage(error):
+                    request.fail(_refusal(error))
+                    continue
+                is_outage = True
                 self._note_trouble(describe(error))
-                demotion = error if isinstance(error, ReadOnlyError) else demotion
+                misplaced = error if isinstance(error, MISPLACED) else misplaced
                 if request.is_patient:
                     again.append(request)
                 else:
                     request.fail(RedisUnavailable(f"Redis cannot do this now ({error}). Try again soon."))
-        if demotion is not None:
-            raise demotion  # this server has become a replica: the next connection asks anew for the master
+        if misplaced is not None:
+            raise misplaced
         if is_script_missing:
             await self._load_scripts()
-        elif not again:
+        elif not is_outage:
             self._note_success()
         return again
 
@@ -296,11 +306,12 @@ class CommandConnection:
             if not request.is_patient:
                 request.fail(RedisUnavailable(f"Redis went away ({trouble}). Try again soon."))
 
-    @staticmethod
-    async def _pause(failures: int) -> None:
-        ceiling = min(limits.RECONNECT_MAX_SECONDS, limits.RECONNECT_MIN_SECONDS * 2 ** min(failures, 10))
-        await asyncio.sleep(random.uniform(limits.RECONNECT_MIN_SECONDS, ceiling))
-
 
 def _is_outage(error: Exception) -> bool:
     return isinstance(error, OUTAGES) or str(error).startswith(OUTAGE_WORDS)
+
+
+def _refusal(error: Exception) -> RedisRefused:
+    if not str(error).startswith("NOGROUP"):  # the store heals that one
+        log.error("redis refuses an operation", trouble=describe(error))
+    return RedisRefused(f"Redis refuses the operation: {error}. An operator must look at it.")

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared.errors import SettingsError
+from shared.listener import listen
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -33,20 +33,8 @@ class AdminServer(EmbeddedServer):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer until `should_exit` is set. Raises SettingsError when the address cannot be used."""
-        await super().serve(sockets or [self._listen()])
-
-    def _listen(self) -> socket.socket:
-        host, port = self.config.host, self.config.port
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            listener.close()
-            raise SettingsError(
-                [f"Cannot listen on {host}:{port}: {error.strerror}. Set WAYBILL_ADMIN_PORT to a free port."]
-            ) from error
-        return listener
+        listener = listen(self.config.host, self.config.port, port_variable="WAYBILL_ADMIN_PORT")
+        await super().serve(sockets or [listener])
 
 
 class AdminApp:

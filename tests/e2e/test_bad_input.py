@@ -320,13 +320,14 @@ def test_page_after_what_is_no_id_is_refused(gateway: System, queued: str, after
 
 @pytest.mark.parametrize("limit", ["0", "-1", "501", "1.5", "ten", "1e2", "%D9%A1", "9" * 2_000, "+1", "null"])
 def test_page_of_a_size_that_is_none_is_refused(gateway: System, queued: str, limit: str) -> None:
-    assert_problem(gateway.get(f"{queued}/events?limit={limit}"), 400, "INVALID_CURSOR")
+    assert_problem(gateway.get(f"{queued}/events?limit={limit}"), 400, "INVALID_LIMIT")
 
 
-def test_page_after_an_id_that_is_still_to_come_is_empty(gateway: System, queued: str) -> None:
+def test_page_after_an_id_that_never_was_is_empty_and_tells_the_gap(gateway: System, queued: str) -> None:
     page = gateway.get(f"{queued}/events?after=9-9").json()
 
-    assert page == {"events": [], "next_after": "9-9", "has_more": False}
+    assert (page["events"], page["next_after"], page["has_more"]) == ([], "0-1", False)
+    assert page["gap"] == {"from": "9-9", "to": "0-1", "missed": None}
 
 
 def test_nothing_of_all_this_was_an_error_of_ours(idle: System) -> None:

@@ -80,6 +80,7 @@ async def watch_all(viewers: Iterable[Viewer]) -> None:
     unlimited = httpx.Limits()
     async with (
         httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False, verify=False, limits=unlimited) as client,
+        asyncio.timeout(PATIENCE_SECONDS),
         asyncio.TaskGroup() as group,
     ):
         for viewer in viewers:
