@@ -41,8 +41,10 @@ async def run_a_job(store: JobStore, partition: int) -> str:
     processor, token = f"p-{new.job_id}", f"token-{new.job_id}"
     await jobs.insist(lambda: store.create(new))
     take = partial(store.take, partition, processor=processor, most=1, in_hand=set())
-    while not (taken := await jobs.insist(take)):
+    taken = await jobs.insist(take)
+    while not taken:
         await asyncio.sleep(0.05)
+        taken = await jobs.insist(take)
     run = await jobs.insist(lambda: store.claim(taken[0], token, jobs.terms(processor)))
     assert isinstance(run, Run)
     for seq in range(3, 13):
