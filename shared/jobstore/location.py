@@ -101,7 +101,7 @@ def parse_location(url: str, *, username: str = "", password: str = "") -> Redis
     try:
         return _parse(url, shown, Credentials(username or None, password or None))
     except _Unclear as unclear:
-        sentence = f"REDIS_URL={shown!r} {unclear.trouble}. Example: REDIS_URL={unclear.example}"
+        sentence = f"REDIS_URL={shown!r}: it {unclear.trouble}. Example: REDIS_URL={unclear.example}"
         raise SettingsError([sentence]) from None
 
 

@@ -1,6 +1,7 @@
 """Getting in: TLS with the right and the wrong CA, client certificates, users, passwords, the ACL that suffices."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +27,16 @@ PASSWORD = "s3cret/@?"
 PASSWORD_IN_URL = "s3cret%2F%40%3F"
 PATIENCE_SECONDS = 20.0
 
-# asyncio (3.11) closes the socket of a refused handshake only after its shutdown time-out, and the test ends before.
-refused_handshakes = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+# asyncio (3.11) closes the socket of a refused handshake only after its shutdown time-out, and the test ends before:
+# it is found in a later one.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collect_leftovers() -> Iterator[None]:
+    """Let such a socket be found within this module, and not in a test elsewhere that does not expect it."""
+    yield
+    gc.collect()
 
 
 class TlsServer:
@@ -60,7 +69,6 @@ async def test_tls_with_the_right_ca_and_certificate_works(tls: TlsServer) -> No
         await walk(store, url)
 
 
-@refused_handshakes
 async def test_tls_with_another_ca_is_refused_and_says_why(tls: TlsServer, tmp_path: Path) -> None:
     other = Authority(tmp_path / "other")
 
@@ -74,7 +82,6 @@ async def test_tls_without_verification_takes_any_server(tls: TlsServer) -> None
         assert await commands.execute("PING") == b"PONG"
 
 
-@refused_handshakes
 async def test_a_server_with_somebody_elses_name_is_refused(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
     certificate, key = authority.issue("server", host="DNS:redis.example.org")

@@ -125,7 +125,7 @@ def test_a_mistake_is_told_with_an_example(url: str, trouble: str) -> None:
         parse_location(url)
 
     [problem] = caught.value.problems
-    assert problem.startswith(f"REDIS_URL={parse_safely(url)!r} ")
+    assert problem.startswith(f"REDIS_URL={parse_safely(url)!r}: it ")
     assert trouble in problem
     example = problem.rpartition("Example: REDIS_URL=")[2]
     assert parse_location(example).addresses or "unix" in example
