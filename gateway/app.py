@@ -19,7 +19,7 @@ from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
-from shared.jobstore.connection import CommandConnection
+from shared.jobstore.access import open_commands
 from shared.jobstore.store import JobStore
 from shared.listener import listen
 from shared.objects.catalogue_choice import open_catalogue
@@ -36,9 +36,9 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._connection = CommandConnection(settings.redis_url, name="gateway")
+        self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
-        self._hub = Hub(self._store, settings.redis_url)
+        self._hub = Hub(self._store, self._connection)
         self._catalogue = open_catalogue(settings.catalogue, ObjectDirectory(Path(settings.sources_dir)))
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)

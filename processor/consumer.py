@@ -73,13 +73,15 @@ class Consumer:
             free = self._slots - len(self._running)
             if free <= 0 or self._is_stopping:
                 return
+            if self._store.healthy_since(partition) is None:
+                continue  # its server is away; the others' work is not to wait for it
             try:
                 entries = await self._store.take(
                     partition, processor=self._processor, most=free, in_hand=self._in_hand()
                 )
             except UnavailableError as error:
-                log.debug("cannot take work", trouble=error.message)
-                return
+                log.debug("cannot take work", partition=partition, trouble=error.message)
+                continue
             for entry in entries:
                 self._start(entry)
 

@@ -19,8 +19,7 @@ from processor.maintenance.sweeper import Sweeper
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
-from shared.jobstore.connection import CommandConnection
-from shared.jobstore.live import LiveChannel
+from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue_choice import open_catalogue
@@ -64,7 +63,7 @@ class Supervisor:
         self._settings = settings
         self._upkeep = work.upkeep
         self._name = processor_name()
-        self._connection = CommandConnection(settings.redis_url, name=self._name)
+        self._connection = open_commands(settings.redis_location(), name=self._name)
         self._store = JobStore(self._connection, partitions=settings.partitions)
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
@@ -79,9 +78,7 @@ class Supervisor:
         self._wake = asyncio.Event()
         # With several partitions a blocking read would wait for one of them only.
         reader = (
-            BlockingReader(settings.redis_url, self._connection, partition=0, processor=self._name)
-            if settings.partitions == 1
-            else None
+            BlockingReader(self._connection, partition=0, processor=self._name) if settings.partitions == 1 else None
         )
         self._consumer = Consumer(
             self._store,
@@ -90,8 +87,8 @@ class Supervisor:
             slots=settings.slots,
             new_execution=lambda: Execution(self._store, work.handler, policy, metrics),
         )
-        self._live = LiveChannel(
-            settings.redis_url,
+        self._live = open_live(
+            self._connection,
             name=f"{self._name}-live",
             on_message=lambda _channel, _data: self._wake.set(),
             on_restored=self._wake.set,

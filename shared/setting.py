@@ -25,8 +25,9 @@ _UNITS = {
     "_ms": "milliseconds",
 }
 # `scheme://user:` and everything up to the last @: passwords hold slashes and @ when somebody forgot to quote them.
-_PASSWORD = re.compile(r"^((?:[a-z][\w+.-]*://)?[^:@/]*:).*@", re.IGNORECASE | re.DOTALL)
-_SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:pass|secret|token|key|credential)[^=&;]*=)[^&;#]*", re.IGNORECASE)
+_USERINFO = re.compile(r"^([a-z][\w+.-]*://)([^:@/]*:)?.*@", re.IGNORECASE | re.DOTALL)
+_WITHOUT_SCHEME = re.compile(r"^([^:@/]*:)(?!//).*@", re.DOTALL)
+_SECRET_PARAMETER = re.compile(r"([?&;](?!key_file=)[^=&;]*(?:pass|secret|token|key|credential)[^=&;]*=)[^&;#]*", re.IGNORECASE)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 def _variable_of(field: str) -> str:
     """Name the environment variable of a field."""
-    return "REDIS_URL" if field == "redis_url" else f"{PREFIX}{field.upper()}"
+    return field.upper() if field.startswith("redis_") else f"{PREFIX}{field.upper()}"
 
 
 def settings_of(kind: type[msgspec.Struct]) -> tuple[Setting, ...]:
@@ -71,7 +72,8 @@ def settings_of(kind: type[msgspec.Struct]) -> tuple[Setting, ...]:
 
 def without_passwords(text: str) -> str:
     """Hide the password of a URL, and the parameters in its query that are called like a secret."""
-    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _PASSWORD.sub(rf"\1{HIDDEN}@", text))
+    text = _USERINFO.sub(lambda found: f"{found[1]}{found[2] or ''}{HIDDEN}@", text)
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _WITHOUT_SCHEME.sub(rf"\1{HIDDEN}@", text))
 
 
 def _setting(field: msgspec.structs.FieldInfo) -> Setting:

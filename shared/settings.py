@@ -1,7 +1,7 @@
 """What an operator may set: read from the environment, all together, into frozen structs.
 
-A field `lease_ms` is the variable WAYBILL_LEASE_MS; `redis_url` is REDIS_URL. Its annotation describes it (setting.py);
-a new field is in `--help` by itself, and in docs/settings.md after `make docs`. Pure: the environment is passed in.
+A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have no prefix. Its annotation describes it
+(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`. Pure: the environment is passed in.
 """
 
 import difflib
@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from shared import limits
 from shared.errors import SettingsError
+from shared.jobstore.location import RedisLocation, parse_location
 from shared.setting import PREFIX, settings_of
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -25,12 +26,23 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Annotated[
         str,
         Meta(
-            pattern=r"^(redis|rediss|unix)://",
-            description="The Redis or Valkey server (7.0 or newer) that keeps all job state.",
+            description="The Redis or Valkey (7.0 or newer) that keeps all job state: one server, Sentinel or a "
+            "cluster, with or without TLS. See docs/redis.md.",
             examples=["redis://127.0.0.1:6379/0"],
-            extra={"form": "a URL that starts with redis://, rediss:// or unix://"},
+            extra={"form": "a URL as docs/redis.md describes it"},
         ),
     ] = "redis://127.0.0.1:6379/0"
+    redis_username: Annotated[
+        str, Meta(description="The Redis user, when REDIS_URL names none.", examples=["waybill"])
+    ] = ""
+    redis_password: Annotated[
+        str,
+        Meta(
+            description="The Redis user's password, when REDIS_URL has none.",
+            examples=["correct horse"],
+            extra={"secret": True},
+        ),
+    ] = ""
     partitions: Annotated[
         int,
         Meta(
@@ -70,6 +82,10 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
     ] = "info"
+
+    def redis_location(self) -> RedisLocation:
+        """Tell where Redis is; raises SettingsError for a URL that does not say it clearly."""
+        return parse_location(self.redis_url, username=self.redis_username, password=self.redis_password)
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
@@ -192,6 +208,11 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
         except ValueError as error:
             problems.append(str(error))
             wrong.add(setting.field)
+    try:
+        parse_location(values.get("redis_url", CommonSettings().redis_url))
+    except SettingsError as unclear:
+        problems += unclear.problems
+        wrong.add("redis_url")
     settings = kind(**values)
     # What contradicts only the default of a wrong variable is no problem yet.
     problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong]

@@ -41,7 +41,7 @@ class EmbeddedValkey:
     """A Valkey server of our own, with its data and its log in `data_dir`; a context manager.
 
     `port`: None takes a free one, which is kept over stop() and start(). `durable`: an append-only file, synced every
-    second; otherwise nothing is kept. `cluster`: cluster mode, with this one node serving all slots. `settings` are
+    second; otherwise nothing is kept. `cluster`: cluster mode, with this node serving these slots. `settings` are
     further valkey.conf settings. `kept_open_fds` stay open in the server: a lock held that way lasts as long as it.
     """
 
@@ -51,7 +51,7 @@ class EmbeddedValkey:
         *,
         port: int | None = None,
         durable: bool = False,
-        cluster: bool = False,
+        cluster: range | None = None,
         settings: Mapping[str, str] | None = None,
         kept_open_fds: Sequence[int] = (),
     ) -> None:
@@ -62,6 +62,7 @@ class EmbeddedValkey:
         self._settings = dict(settings or {})
         self._kept_open_fds = tuple(kept_open_fds)
         self._process: subprocess.Popen[bytes] | None = None
+        self.cluster_port = 0
 
     @property
     def port(self) -> int:
@@ -71,8 +72,12 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """Its redis:// URL."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        """Its URL: redis://, or redis+cluster:// in cluster mode."""
+        return (
+            f"redis+cluster://127.0.0.1:{self.port}"
+            if self._cluster is not None
+            else f"redis://127.0.0.1:{self.port}/0"
+        )
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -137,9 +142,10 @@ class EmbeddedValkey:
 
     def _start_on(self, port: int) -> None:
         settings = server_settings(self.data_dir, port, durable=self._durable)
-        if self._cluster:
+        if self._cluster is not None:
             # The usual offset of 10,000 leaves the range of ports for the upper free ones.
-            settings |= {"cluster-enabled": "yes", "cluster-port": str(free_port())}
+            self.cluster_port = self.cluster_port or free_port()
+            settings |= {"cluster-enabled": "yes", "cluster-port": str(self.cluster_port)}
         settings |= self._settings
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
         with self.log_path.open("wb") as log:
@@ -177,11 +183,11 @@ class EmbeddedValkey:
         # A stranger on this port would answer a PING as well; ours then ends with a bind error.
         if f"process_id:{self.process.pid}\r\n" not in ask(port, "INFO", "server"):
             return False
-        if not self._cluster:
+        if self._cluster is None:
             return True
         cluster = ask(port, "CLUSTER", "INFO")
         if "cluster_slots_assigned:0\r\n" in cluster:
-            ask(port, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+            ask(port, "CLUSTER", "ADDSLOTSRANGE", str(self._cluster[0]), str(self._cluster[-1]))
         # Valkey itself keeps a node that has just started out of service for two seconds.
         return "cluster_state:ok" in cluster
 

@@ -13,7 +13,7 @@ import structlog
 from gateway.streaming.sse import Message, event_message
 from gateway.streaming.viewer import Viewer
 from shared.event_id import EventId
-from shared.jobstore.live import LiveChannel
+from shared.jobstore.access import Commands, open_live
 from shared.jobstore.store import JobStore
 
 log = structlog.get_logger(__name__)
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 class Hub:
     """Knows the viewers of this process by job."""
 
-    def __init__(self, store: JobStore, redis_url: str) -> None:
+    def __init__(self, store: JobStore, commands: Commands) -> None:
         self._store = store
         self._viewers: defaultdict[str, set[Viewer]] = defaultdict(set)
-        self.live = LiveChannel(redis_url, name="gateway-live", on_message=self._deliver, on_restored=self._resync)
+        self.live = open_live(commands, name="gateway-live", on_message=self._deliver, on_restored=self._resync)
         self.is_draining = False
         self._emptied = asyncio.Event()
 

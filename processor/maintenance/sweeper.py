@@ -39,18 +39,19 @@ class Sweeper:
         """Sweep until cancelled."""
         while True:
             await asyncio.sleep(random.uniform(0.8, 1.2) * limits.SWEEP_EVERY_SECONDS)
-            if may_take_over(self._store.connection.healthy_since, time.monotonic(), lease_ms=self._lease_ms):
-                await self._sweep_all()
+            await self._sweep_all()
 
     async def _sweep_all(self) -> None:
         for partition, cursor in self._cursors.items():
+            if not may_take_over(self._store.healthy_since(partition), time.monotonic(), lease_ms=self._lease_ms):
+                continue
             try:
                 sweep = await self._store.sweep(
                     partition, leader=self._processor, lease_ms=self._lease_ms, cursor=cursor
                 )
             except UnavailableError as error:
-                log.debug("cannot sweep", trouble=error.message)
-                return
+                log.debug("cannot sweep", partition=partition, trouble=error.message)
+                continue  # another partition may be on another server
             # The cursor is kept: starting at 0-0 each time would never reach entries behind many healthy ones.
             self._cursors[partition] = sweep.cursor
             if sweep.found:

@@ -16,14 +16,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AskError,
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -31,11 +30,13 @@ from redis.exceptions import (
     ResponseError,
     TryAgainError,
 )
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared import limits
-from shared.errors import RedisFull, RedisRefused, RedisUnavailable
+from shared.errors import RedisFull, RedisRefused, RedisUnavailable, SettingsError
+from shared.jobstore.location import Address, Mode, RedisLocation
 from shared.jobstore.script import ALL, Script
+from shared.jobstore.server_check import judge
+from shared.jobstore.wire import ask, connect, describe, open_connection
 from shared.retry import reconnect_pause_seconds
 
 Argument = str | bytes | int | float
@@ -52,28 +53,13 @@ OUTAGE_WORDS = ("BUSY ", "MISCONF ", "NOREPLICAS ")
 log = structlog.get_logger(__name__)
 
 
-def open_connection(url: str, *, name: str) -> AbstractConnection:
-    """Make (not connect) one connection for `url` (redis://, rediss://, unix://); `name` shows in CLIENT LIST.
-
-    Protocol 2 is pinned: redis-py's replies differ in shape from 3. No socket timeout: the owner has deadlines.
-    """
-    pool = ConnectionPool.from_url(
-        url,
-        protocol=2,
-        client_name=name,
-        socket_timeout=None,
-        socket_connect_timeout=limits.REDIS_CONNECT_WITHIN_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's own gap
-    return connection
-
-
 class _Request:
-    __slots__ = ("command", "reply")
+    __slots__ = ("command", "is_asking", "is_patient", "reply")
 
-    def __init__(self, command: bytes) -> None:
-        self.command = command
+    def __init__(self, command: bytes, *, is_asking: bool, is_patient: bool) -> None:
+        self.command = b"*1\r\n$6\r\nASKING\r\n" + command if is_asking else command
+        self.is_asking = is_asking
+        self.is_patient = is_patient
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def fail(self, error: Exception) -> None:
@@ -89,28 +75,47 @@ class CommandConnection:
     """Sends commands in batches over one connection and reconnects by itself.
 
     `healthy_since` is the monotonic time of the first success after the last trouble, None while there is trouble:
-    whoever takes over other processes' work must look at it first.
+    whoever takes over other processes' work must look at it first. `address`: the node of a cluster.
     """
 
-    def __init__(self, url: str, *, name: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._connection = open_connection(url, name=name)
+    def __init__(
+        self,
+        location: RedisLocation,
+        *,
+        name: str,
+        address: Address | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.location = location
+        self._connection = open_connection(location, name=name, address=address)
         self._monotonic = monotonic
         self._waiting: deque[_Request] = deque()
         self._wanted = asyncio.Event()
-        self._is_misplaced = False
+        self._is_judged = False
         self.healthy_since: float | None = None
         self.last_trouble = "not connected yet"
 
-    async def execute(self, *arguments: Argument, within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS) -> Reply:
+    async def execute(
+        self,
+        *arguments: Argument,
+        within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS,
+        is_patient: bool = True,
+        is_asking: bool = False,
+    ) -> Reply:
         """Send one command and give its reply.
 
+        `is_patient` False: an outage is not waited for, and the command not sent again after one. `is_asking`: behind
+        ASKING, for a node that is just importing the slot (Redis Cluster specification, "ASK redirection").
         Raises RedisUnavailable when there is no answer in time, RedisFull when maxmemory is reached, RedisRefused for
-        what Redis refuses otherwise.
+        what Redis refuses otherwise; on a cluster redis-py's AskError and MovedError, for whoever routes.
         """
         if len(self._waiting) >= limits.MAX_REDIS_REQUESTS_WAITING:
             raise RedisUnavailable("Too many requests wait for Redis already. Try again in a few seconds.")
+        if not is_patient and self.healthy_since is None:
+            raise RedisUnavailable(f"Redis is not there ({self.last_trouble}). Try again soon.")
         # Encoded here, so that an argument that cannot be sent is its caller's error and nobody else's.
-        request = _Request(b"".join(self._connection.pack_command(*arguments)))
+        packed = b"".join(self._connection.pack_command(*arguments))
+        request = _Request(packed, is_asking=is_asking, is_patient=is_patient)
         self._waiting.append(request)
         self._wanted.set()
         try:
@@ -126,12 +131,36 @@ class CommandConnection:
         keys: Sequence[str],
         *arguments: Argument,
         within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS,
+        is_patient: bool = True,
     ) -> Reply:
         """Run one operation; raises as execute()."""
-        return await self.execute("EVALSHA", script.sha, len(keys), *keys, *arguments, within_seconds=within_seconds)
+        return await self.execute(
+            "EVALSHA", script.sha, len(keys), *keys, *arguments, within_seconds=within_seconds, is_patient=is_patient
+        )
+
+    def node_of(self, _key: str) -> "CommandConnection":
+        """Give the connection to the server that holds a key."""
+        return self
+
+    async def open_another(self, _key: str, *, name: str) -> AbstractConnection:
+        """Connect once more to the server that holds a key, for somebody who needs a connection of his own."""
+        connection = open_connection(self.location, name=name)
+        try:
+            await connect(connection, self.location)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    def healthy_since_at(self, _key: str) -> float | None:
+        """Give `healthy_since` of the server that holds a key."""
+        return self.healthy_since
 
     async def run(self) -> None:
-        """Own the connection until cancelled: connect, send, receive, and begin again after every loss."""
+        """Own the connection until cancelled: connect, send, receive, and begin again after every loss.
+
+        Raises SettingsError when the first server that it meets cannot be used (version, mode).
+        """
         failures = 0
         try:
             while True:
@@ -140,7 +169,7 @@ class CommandConnection:
                     failures = 0
                     await self._serve()
                 except (RedisError, OSError, TimeoutError) as error:
-                    self._note_trouble(str(error) or type(error).__name__)
+                    self._note_trouble(describe(error))
                     await self._connection.disconnect(nowait=True)
                     failures += 1
                     await asyncio.sleep(reconnect_pause_seconds(failures, random.random()))
@@ -152,10 +181,28 @@ class CommandConnection:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
-            await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
+            await connect(self._connection, self.location)
+            await self._judge_server()
             await self._load_scripts()
-        self._is_misplaced = False
         self._note_success()
+
+    async def _judge_server(self) -> None:
+        """Look at the first server once: a wrong one is a mistake in the settings, and is told before any script is."""
+        if self._is_judged:
+            return
+        try:
+            info = await ask(self._connection, "INFO")
+        except NoPermissionError:
+            self._is_judged = True
+            log.warning("redis settings unknown", reason="the user may not ask for INFO")
+            return
+        assert isinstance(info, bytes)
+        judgement = judge(info.decode(errors="replace"), self.location)
+        if judgement.problems:
+            raise SettingsError(judgement.problems)
+        self._is_judged = True
+        for warning in judgement.warnings:
+            log.warning("redis may lose jobs", reason=warning)
 
     async def _load_scripts(self) -> None:
         # The handshake of every connection: NOSCRIPT would not stop what stands behind it in a pipeline.
@@ -165,7 +212,7 @@ class CommandConnection:
 
     async def _serve(self) -> None:
         while True:
-            await self._wanted.wait()
+            await self._wait_until_wanted()
             batch = self._take_batch()
             if not batch:
                 self._wanted.clear()
@@ -178,9 +225,21 @@ class CommandConnection:
                 raise
             if again:
                 self._waiting.extendleft(reversed(again))
-                if self._is_misplaced:
-                    raise RedisConnectionError(self.last_trouble)
                 await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MIN_SECONDS)
+
+    async def _wait_until_wanted(self) -> None:
+        """Return when there is something to send; in trouble that is a PING, so that its end does not go unseen."""
+        if self.healthy_since is not None:
+            await self._wanted.wait()
+            return
+        try:
+            async with asyncio.timeout(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS):
+                await self._wanted.wait()
+        except TimeoutError:
+            packed = b"".join(self._connection.pack_command("PING"))
+            probe = _Request(packed, is_asking=False, is_patient=False)
+            probe.reply.add_done_callback(asyncio.Future.exception)  # nobody else will look at it
+            self._waiting.append(probe)
 
     def _take_batch(self) -> list[_Request]:
         """Take what is still wanted: not answered, not given up."""
@@ -193,35 +252,44 @@ class CommandConnection:
 
     async def _exchange(self, batch: list[_Request]) -> list[_Request]:
         """Write a batch, read all of its replies; give back what must be sent again."""
-        connection = self._connection
-        await connection.send_packed_command(b"".join(request.command for request in batch))
+        await self._connection.send_packed_command(b"".join(request.command for request in batch))
         again: list[_Request] = []
-        is_script_missing = False
+        is_script_missing, is_outage, misplaced = False, False, None
         for request in batch:
             try:
-                request.succeed(await connection.read_response(disable_decoding=True, disconnect_on_error=False))
+                request.succeed(await self._read_reply(request))
             except NoScriptError:
                 is_script_missing = True
                 again.append(request)
-            except OUTAGES as error:
-                self._note_trouble(str(error))
-                self._is_misplaced |= isinstance(error, MISPLACED)
-                again.append(request)
             except OutOfMemoryError:
                 request.fail(RedisFull("Redis is full and takes no new work (maxmemory reached). Try again later."))
-            except ResponseError as error:
-                if str(error).startswith(OUTAGE_WORDS):
-                    self._note_trouble(str(error))
+            except (BusyLoadingError, ResponseError) as error:
+                if isinstance(error, AskError) and self.location.mode is Mode.CLUSTER:
+                    request.fail(error)
+                    continue
+                if not _is_outage(error):
+                    request.fail(_refusal(error))
+                    continue
+                is_outage = True
+                self._note_trouble(describe(error))
+                misplaced = error if isinstance(error, MISPLACED) else misplaced
+                if request.is_patient:
                     again.append(request)
                 else:
-                    if not str(error).startswith("NOGROUP"):  # the store heals that one
-                        log.error("redis refuses an operation", trouble=str(error))
-                    request.fail(RedisRefused(f"Redis refuses the operation: {error}. An operator must look at it."))
+                    request.fail(RedisUnavailable(f"Redis cannot do this now ({error}). Try again soon."))
+        if misplaced is not None:
+            raise misplaced
         if is_script_missing:
             await self._load_scripts()
-        elif not again:
+        elif not is_outage:
             self._note_success()
         return again
+
+    async def _read_reply(self, request: _Request) -> Reply:
+        if request.is_asking:
+            await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
+        reply: Reply = await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
+        return reply
 
     def _note_success(self) -> None:
         if self.healthy_since is None:
@@ -234,3 +302,16 @@ class CommandConnection:
             log.warning("redis unreachable", trouble=trouble)
         self.healthy_since = None
         self.last_trouble = trouble
+        for request in self._waiting:
+            if not request.is_patient:
+                request.fail(RedisUnavailable(f"Redis went away ({trouble}). Try again soon."))
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, OUTAGES) or str(error).startswith(OUTAGE_WORDS)
+
+
+def _refusal(error: Exception) -> RedisRefused:
+    if not str(error).startswith("NOGROUP"):  # the store heals that one
+        log.error("redis refuses an operation", trouble=describe(error))
+    return RedisRefused(f"Redis refuses the operation: {error}. An operator must look at it.")

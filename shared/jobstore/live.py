@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import MovedError, RedisError
 
 from shared import limits
 from shared.errors import RedisUnavailable
-from shared.jobstore.connection import open_connection
+from shared.jobstore.location import Address, RedisLocation
+from shared.jobstore.slots import slot_of
+from shared.jobstore.wire import connect, describe, open_connection
 from shared.retry import reconnect_pause_seconds
 
 log = structlog.get_logger(__name__)
@@ -24,23 +26,31 @@ class LiveChannel:
     """Delivers published messages to `on_message(channel, data)`, in order, on the event loop.
 
     `on_restored()` follows a loss, once every wanted channel is subscribed again: messages were missed meanwhile.
+    With the `address` of a cluster's node, `on_displaced(channels)` tells of channels that the node does not serve any
+    more; from then on they are not wanted here.
     """
 
     def __init__(
         self,
-        url: str,
+        location: RedisLocation,
         *,
         name: str,
         on_message: Callable[[str, bytes], None],
         on_restored: Callable[[], None],
+        address: Address | None = None,
+        on_displaced: Callable[[list[str]], None] = lambda _: None,
     ) -> None:
-        self._connection = open_connection(url, name=name)
+        self._location = location
+        self._connection = open_connection(location, name=name, address=address)
         self._on_message = on_message
         self._on_restored = on_restored
+        self._on_displaced = on_displaced
         self._acknowledged: dict[str, asyncio.Future[None]] = {}
         """The wanted channels, each with the future of its confirmation on this connection."""
         self._unanswered: Counter[str] = Counter()
         """SSUBSCRIBE commands without an answer yet: a channel wanted, unwanted and wanted again has several."""
+        self._leaving: Counter[str] = Counter()
+        """SUNSUBSCRIBE commands without an answer yet; one more answer than these is the server's own doing."""
         self._restoring: set[str] = set()
         self._commands: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self._failures = 0
@@ -62,9 +72,17 @@ class LiveChannel:
         except TimeoutError:
             raise RedisUnavailable("The live channel is not connected. Try again soon.") from None
 
+    def restore(self, channel: str) -> None:
+        """Want a channel that was served elsewhere; `on_restored` follows its confirmation, as after a loss."""
+        if channel not in self._acknowledged:
+            self._acknowledged[channel] = asyncio.get_running_loop().create_future()
+            self._restoring.add(channel)
+            self._send_subscribe(channel)
+
     def unsubscribe(self, channel: str) -> None:
         """Stop wanting a channel; messages that are on their way may still arrive."""
         if self._acknowledged.pop(channel, None) and self._is_open:
+            self._leaving[channel] += 1
             self._commands.put_nowait(("SUNSUBSCRIBE", channel))
             self._note_restored(channel)
 
@@ -88,7 +106,7 @@ class LiveChannel:
                     await self._serve()
                 except (RedisError, OSError, TimeoutError) as error:
                     if self._failures == 0:  # once for each loss, not for each try to mend it
-                        log.warning("live channel lost", trouble=str(error))
+                        log.warning("live channel lost", trouble=describe(error))
                 self._forget_connection()
                 await self._connection.disconnect(nowait=True)
                 self._failures += 1
@@ -98,7 +116,7 @@ class LiveChannel:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
-            await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
+            await connect(self._connection, self._location)
         self._commands = asyncio.Queue()
         self._is_open = True
         self._restoring = set(self._acknowledged)
@@ -124,6 +142,7 @@ class LiveChannel:
     def _forget_connection(self) -> None:
         self._is_open = self.is_connected = False
         self._unanswered.clear()
+        self._leaving.clear()
         for channel, acknowledged in self._acknowledged.items():
             if acknowledged.done():
                 self._acknowledged[channel] = asyncio.get_running_loop().create_future()
@@ -140,12 +159,19 @@ class LiveChannel:
     async def _read(self) -> None:
         while True:
             async with asyncio.timeout(limits.LIVE_SILENCE_MAX_SECONDS):
-                reply = await self._connection.read_response(disable_decoding=True)
+                try:
+                    reply = await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
+                except MovedError as moved:
+                    # The answer to a SSUBSCRIBE of a slot that has gone; it names the slot, not the channel.
+                    self._displace([name for name in self._unconfirmed() if slot_of(name) == moved.slot_id])
+                    continue
             match reply:
                 case [b"smessage", bytes(channel), bytes(message)]:
                     self._deliver(channel.decode(), message)
                 case [b"ssubscribe", bytes(channel), _]:
                     self._acknowledge(channel.decode())
+                case [b"sunsubscribe", bytes(channel), _]:
+                    self._note_unsubscribed(channel.decode())
                 case _:
                     # The answer to PING comes behind those to all SSUBSCRIBE: nothing was refused.
                     self._failures, self.is_connected = 0, True
@@ -166,6 +192,27 @@ class LiveChannel:
         if acknowledged and not acknowledged.done():
             acknowledged.set_result(None)
         self._note_restored(channel)
+
+    def _unconfirmed(self) -> list[str]:
+        return [channel for channel, acknowledged in self._acknowledged.items() if not acknowledged.done()]
+
+    def _note_unsubscribed(self, channel: str) -> None:
+        if self._leaving[channel] > 0:
+            self._leaving[channel] -= 1
+            self._leaving += Counter()  # which drops what has come to zero
+        elif channel in self._acknowledged:
+            # Nobody asked: a node tells its subscribers so when it has given a slot away.
+            self._displace([channel])
+
+    def _displace(self, channels: list[str]) -> None:
+        for channel in channels:
+            acknowledged = self._acknowledged.pop(channel)
+            if not acknowledged.done():
+                acknowledged.set_result(None)  # who waits for it looks again at where the channel is
+            del self._unanswered[channel], self._leaving[channel]
+            self._restoring.discard(channel)
+        if channels:
+            self._on_displaced(channels)
 
     def _note_restored(self, channel: str) -> None:
         if channel in self._restoring:

@@ -9,13 +9,15 @@ import random
 from typing import Any, cast
 
 import structlog
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from shared import limits
 from shared.errors import UnavailableError
 from shared.jobstore import keys
-from shared.jobstore.connection import CommandConnection, open_connection
+from shared.jobstore.access import Commands
 from shared.jobstore.store import Entry
+from shared.jobstore.wire import ask
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +25,8 @@ log = structlog.get_logger(__name__)
 class BlockingReader:
     """Waits for new entries of one partition; read() is called by one task, which is never cancelled."""
 
-    def __init__(self, url: str, commands: CommandConnection, *, partition: int, processor: str) -> None:
-        self._connection = open_connection(url, name=f"{processor}-reader")
+    def __init__(self, commands: Commands, *, partition: int, processor: str) -> None:
+        self._connection: AbstractConnection | None = None
         self._commands = commands
         self._stream = keys.commands(partition)
         self._processor = processor
@@ -35,14 +37,13 @@ class BlockingReader:
         """Wait for entries: at most `most`, none after about four seconds, an interruption, or trouble with Redis."""
         try:
             async with asyncio.timeout(limits.BLOCK_MS / 1000 + limits.REDIS_BATCH_WITHIN_SECONDS):
-                if self._client_id is None:
-                    await self._connect()
+                connection = self._connection or await self._connect()
                 self._is_blocked = True
-                reply = await self._exchange(
-                    "XREADGROUP", "GROUP", keys.GROUP, self._processor, "COUNT", most, "BLOCK", limits.BLOCK_MS,
-                    "STREAMS", self._stream, ">",
+                reply = await ask(
+                    connection, "XREADGROUP", "GROUP", keys.GROUP, self._processor, "COUNT", str(most),
+                    "BLOCK", str(limits.BLOCK_MS), "STREAMS", self._stream, ">",
                 )  # fmt: skip
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError, UnavailableError) as error:
             log.debug("cannot wait for work", trouble=str(error))
             await self.close()
             await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS)
@@ -50,7 +51,9 @@ class BlockingReader:
         finally:
             self._is_blocked = False
         return [
-            Entry(entry_id.decode(), fields[1].decode()) for _, entries in reply or () for entry_id, fields in entries
+            Entry(entry_id.decode(), fields[1].decode())
+            for _, entries in cast(list[Any], reply or ())
+            for entry_id, fields in entries
         ]
 
     async def interrupt(self) -> None:
@@ -59,7 +62,7 @@ class BlockingReader:
         # Again and again: the first try may overtake the read on its way to the server.
         while self._is_blocked and client_id is not None and client_id == self._client_id:
             try:
-                await self._commands.execute("CLIENT", "UNBLOCK", client_id)
+                await self._commands.node_of(self._stream).execute("CLIENT", "UNBLOCK", client_id)
             except UnavailableError:
                 if client_id == self._client_id:
                     await self.close()  # what waits for a Redis that does not answer is not worth waiting for
@@ -68,12 +71,13 @@ class BlockingReader:
     async def close(self) -> None:
         """Disconnect; the next read connects again."""
         self._client_id = None
-        await self._connection.disconnect(nowait=True)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
 
-    async def _connect(self) -> None:
-        await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
-        self._client_id = cast(int, await self._exchange("CLIENT", "ID"))
-
-    async def _exchange(self, *arguments: str | int) -> Any:
-        await self._connection.send_command(*arguments)
-        return await self._connection.read_response(disable_decoding=True)
+    async def _connect(self) -> AbstractConnection:
+        # A new one each time: the partition may have moved to another server.
+        connection = await self._commands.open_another(self._stream, name=f"{self._processor}-reader")
+        self._connection = connection
+        self._client_id = cast(int, await ask(connection, "CLIENT", "ID"))
+        return connection

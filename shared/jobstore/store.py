@@ -14,7 +14,7 @@ from shared.errors import RedisRefused, SettingsError, UnavailableError
 from shared.event_id import EventId
 from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, ProgressSnapshot, make_job_id, partition_of
 from shared.jobstore import keys, script
-from shared.jobstore.connection import CommandConnection
+from shared.jobstore.access import Commands
 from shared.jobstore.record import as_words, decode_record, encode_json, flatten
 from shared.retry import reconnect_pause_seconds
 
@@ -150,7 +150,7 @@ class JobStore:
     operation answers with the first outcome. Times are Redis' own clock.
     """
 
-    def __init__(self, connection: CommandConnection, *, partitions: int) -> None:
+    def __init__(self, connection: Commands, *, partitions: int) -> None:
         self.connection = connection
         self.partitions = partitions
 
@@ -181,16 +181,21 @@ class JobStore:
         await self.connection.run_script(script.CREATE_GROUP, [keys.commands(partition)])
 
     async def _run_on_group(
-        self, operation: script.Script, partition: int, names: Sequence[str], *arguments: str | bytes | int
+        self,
+        operation: script.Script,
+        partition: int,
+        names: Sequence[str],
+        *arguments: str | bytes | int,
+        is_patient: bool = True,
     ) -> object:
         """Run an operation that needs the consumer group, which is gone when Redis was emptied under us."""
         try:
-            return await self.connection.run_script(operation, names, *arguments)
+            return await self.connection.run_script(operation, names, *arguments, is_patient=is_patient)
         except RedisRefused as error:
             if "NOGROUP" not in error.message:
                 raise
         await self._create_group(partition)
-        return await self.connection.run_script(operation, names, *arguments)
+        return await self.connection.run_script(operation, names, *arguments, is_patient=is_patient)
 
     # ── the gateway's side ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -339,7 +344,11 @@ class JobStore:
     # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def sweep(self, partition: int, *, leader: str, lease_ms: int, cursor: str) -> Sweep:
-        """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper."""
+        """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper.
+
+        Raises RedisUnavailable at the first trouble: a sweep that waited for the end of an outage, or followed its
+        partition to another node, would come before those who could not renew meanwhile.
+        """
         word, rest = as_words(
             await self._run_on_group(
                 script.SWEEP,
@@ -350,6 +359,7 @@ class JobStore:
                 lease_ms,
                 cursor,
                 limits.SWEEP_PAGE_ENTRIES,
+                is_patient=False,
             )
         )
         return Sweep(True, rest[0].decode(), rest[1]) if word == "LEADER" else Sweep(False)
@@ -358,6 +368,10 @@ class JobStore:
         """Count one partition's unfinished jobs and dead letters."""
         reply = await self._run_on_group(script.BACKLOG, partition, [keys.commands(partition), keys.dead(partition)])
         return Backlog(*cast(list[int], reply))
+
+    def healthy_since(self, partition: int) -> float | None:
+        """Tell since when (monotonic seconds) the partition's server has answered; None while it does not."""
+        return self.connection.healthy_since_at(keys.commands(partition))
 
     def wake_channels(self) -> list[str]:
         """Name the channels on which idle processors hear of work."""

@@ -34,6 +34,8 @@ PURE = (
     "shared/event_id.py",
     "shared/events.py",
     "shared/jobs.py",
+    "shared/jobstore/location.py",
+    "shared/jobstore/server_check.py",
     "shared/limits.py",
     "shared/retry.py",
     "shared/setting.py",

@@ -19,6 +19,7 @@ from deploy.local.valkey import EmbeddedValkey
 from shared import limits
 from shared.jobs import JobState
 from shared.jobstore.connection import Argument, CommandConnection, Reply
+from shared.jobstore.location import parse_location
 from shared.jobstore.store import JobStore, Run
 from tests.support import jobs
 from tests.support.servers import empty
@@ -38,11 +39,17 @@ class PlainClient(CommandConnection):
     """redis-py's own client in place of ours: one command, one round trip."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, name="plain")
+        super().__init__(parse_location(url), name="plain")
         self.client = Redis.from_url(url, protocol=2)
         self._send: Callable[..., Awaitable[Reply]] = self.client.execute_command
 
-    async def execute(self, *arguments: Argument, within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS) -> Reply:
+    async def execute(
+        self,
+        *arguments: Argument,
+        within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS,
+        is_patient: bool = True,
+        is_asking: bool = False,
+    ) -> Reply:
         """Send one command and wait for its reply."""
         return await self._send(*arguments)
 

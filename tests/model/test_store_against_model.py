@@ -22,13 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from deploy.local.valkey import EmbeddedValkey
 from shared.event_id import EventId
 from shared.jobs import JobState
 from shared.jobstore import keys
 from shared.jobstore.store import Answer, Buried, Ending, Entry, JobStore, NewJob, NotDue, Run
 from tests.model.lifecycle import NEW, READY, Claimed, Job, Partition
 from tests.support import inspection, jobs
+from tests.support.cluster import Server
 from tests.support.servers import empty
 from tests.support.stores import Setup, running_store
 
@@ -66,7 +66,7 @@ class Hand(NamedTuple):
 class StoreMachine(RuleBasedStateMachine):
     """Drives a job store and its model side by side."""
 
-    def __init__(self, server: EmbeddedValkey, setup: Setup) -> None:
+    def __init__(self, server: Server, setup: Setup) -> None:
         super().__init__()
         empty(server)
         self.runner = asyncio.Runner()
@@ -421,7 +421,7 @@ def repeated(refusal: Answer | None, sendings: int, *, again: Answer) -> list[An
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 120)
-def test_the_store_agrees_with_its_model(server: EmbeddedValkey, store_setup: Setup) -> None:
+def test_the_store_agrees_with_its_model(server: Server, store_setup: Setup) -> None:
     class Machine(StoreMachine):
         def __init__(self) -> None:
             super().__init__(server, store_setup)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, cast
 
 from shared.event_id import START, EventId
 from shared.jobstore import keys
-from shared.jobstore.connection import CommandConnection
+from shared.jobstore.access import Commands
+from shared.jobstore.cluster import ClusterCommands
 from shared.jobstore.store import JobStore
 from tests.support.jobs import partition_number
 
@@ -44,16 +45,18 @@ async def event_types(store: JobStore, job_id: str) -> list[str]:
     return [entry.type for entry in await read_log(store, job_id)]
 
 
-async def expiries(connection: CommandConnection) -> dict[str, int]:
-    """Give the time to live of every key of the server, in milliseconds; NO_EXPIRY for those that stay."""
+async def expiries(commands: Commands) -> dict[str, int]:
+    """Give the time to live of every key, of all servers, in milliseconds; NO_EXPIRY for those that stay."""
+    nodes = commands.nodes() if isinstance(commands, ClusterCommands) else [commands]
     found: list[str] = []
-    cursor = b"0"
-    while True:
-        cursor, page = cast("tuple[bytes, list[bytes]]", await connection.execute("SCAN", cursor, "COUNT", 1000))
-        found += [key.decode() for key in page]
-        if cursor == b"0":
-            break
-    lifetimes = await asyncio.gather(*(connection.execute("PTTL", key) for key in found))
+    for node in nodes:
+        cursor = b"0"
+        while True:
+            cursor, page = cast("tuple[bytes, list[bytes]]", await node.execute("SCAN", cursor, "COUNT", 1000))
+            found += [key.decode() for key in page]
+            if cursor == b"0":
+                break
+    lifetimes = await asyncio.gather(*(commands.execute("PTTL", key) for key in found))
     return dict(zip(found, cast("list[int]", lifetimes), strict=True))
 
 

@@ -1,11 +1,17 @@
 """Jobs, runs and endings as tests want them: everything that the test at hand does not care about has a default."""
 
+import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from shared import events
+from shared.errors import UnavailableError
 from shared.events import Failed, Progress, Queued, Retrying
 from shared.jobs import BundleSummary, JobError, JobOptions, make_job_id, partition_of
 from shared.jobstore.store import Answer, ClaimTerms, Ending, Entry, JobStore, NewJob, Run
+
+T = TypeVar("T")
 
 LEASE_MS = 3_600_000
 """So long that no lease ends by itself during a test; `lapse` ends one."""
@@ -123,6 +129,15 @@ async def sweep(store: JobStore, partition: int, *, lease_ms: int = LEASE_MS) ->
     turn = await store.sweep(partition, leader="sweeper", lease_ms=lease_ms, cursor="0-0")
     assert turn.is_leader
     return turn.found
+
+
+async def insist(operation: Callable[[], Awaitable[T]]) -> T:
+    """Repeat an operation until Redis answers, as processors do."""
+    while True:
+        try:
+            return await operation()
+        except UnavailableError:
+            await asyncio.sleep(0.05)
 
 
 def partition_number(job_id: str) -> int:

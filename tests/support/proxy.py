@@ -1,22 +1,77 @@
-"""A wire between a client and a server that can be cut, also after a request went through and before its reply does."""
+"""A line between clients and a server of any TCP protocol, with faults: by script, by seeded chance, or by hand.
+
+    client ──▶ FaultProxy ──▶ server        requests
+    client ◀── FaultProxy ◀── server        replies: delayed, slowed down, lost; then both sides cut
+
+Each connection is dealt one Fault when it is opened. The proxy runs on the caller's event loop; for tests without one,
+`in_thread` gives it a thread with a loop of its own.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import random
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple
+
+PIECE_BYTES = 65_536
+SLOW_PIECE_BYTES = 1_024
 
 
-class CuttableWire:
-    """Forwards bytes to 127.0.0.1:`server_port`; listens on `port`."""
+class Fault(NamedTuple):
+    """What befalls one connection; by default nothing does.
 
-    def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._loses_next_reply = False
-        self.lost_replies = 0
+    `cut_after_bytes`: both sides are closed once so many bytes went through, replies and requests together.
+    `delay_seconds`: before each piece. `bytes_per_second`: in each direction. `is_half_open`: it is accepted and
+    everything swallowed, and the server never hears of it. `loses_replies_after_bytes`: replies beyond vanish while
+    requests still arrive, and nothing is closed.
+    """
+
+    cut_after_bytes: int | None = None
+    delay_seconds: float = 0.0
+    bytes_per_second: int | None = None
+    is_half_open: bool = False
+    loses_replies_after_bytes: int | None = None
+
+
+Deal = Callable[[int], Fault]
+"""Gives the fault of the n-th connection, counted from 0."""
+NO_FAULT = Fault()
+
+
+def by_chance(seed: int, *, cut_bytes: tuple[int, int], delay_seconds: float, rare: float = 0.05) -> Deal:
+    """Deal faults at random, the same for the same seed: cuts and delays always, the silent ones rarely."""
+
+    def deal(number: int) -> Fault:
+        chance = random.Random(f"{seed}/{number}")
+        kind = chance.random()
+        return Fault(
+            cut_after_bytes=chance.randint(*cut_bytes),
+            delay_seconds=chance.uniform(0, delay_seconds),
+            bytes_per_second=chance.randint(200_000, 2_000_000) if kind > 0.8 else None,
+            is_half_open=kind < rare,
+            loses_replies_after_bytes=chance.randint(*cut_bytes) if rare <= kind < 2 * rare else None,
+        )
+
+    return deal
+
+
+class FaultProxy:
+    """Forwards bytes to 127.0.0.1:`server_port`, which may be set later; listens on `port`."""
+
+    def __init__(self, server_port: int = 0, *, deal: Deal = lambda _: NO_FAULT) -> None:
+        self.server_port = server_port
+        self.deal = deal
         self.port = 0
+        self.connections = 0
+        self.cuts = 0
+        self.lost_replies = 0
+        self._loses_next_reply = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator["CuttableWire"]:
+    async def listening(self) -> AsyncIterator["FaultProxy"]:
         """Listen until the end of the block, then close everything."""
         listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
@@ -25,15 +80,38 @@ class CuttableWire:
         finally:
             listener.close()
             self.cut()
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
             await listener.wait_closed()
+
+    @contextlib.contextmanager
+    def in_thread(self) -> Iterator["FaultProxy"]:
+        """Listen until the end of the block, in a thread."""
+        is_up, loop, is_over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+        async def serve() -> None:
+            async with self.listening():
+                is_up.set()
+                await is_over.wait()
+
+        thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="fault-proxy", daemon=True)
+        thread.start()
+        is_up.wait()
+        try:
+            yield self
+        finally:
+            loop.call_soon_threadsafe(is_over.set)
+            thread.join()
+            loop.close()
 
     @property
     def url(self) -> str:
-        """The server's URL through this wire."""
+        """The address of a Redis behind this proxy."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def lose_next_reply(self) -> None:
-        """Cut the connection in place of its next reply: the server has done what was asked, the client cannot know."""
+        """Cut everything in place of the next reply: the server has done what was asked, the client cannot know."""
         self._loses_next_reply = True
 
     def cut(self) -> None:
@@ -42,27 +120,81 @@ class CuttableWire:
             writer.close()
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
-        self._writers |= {to_client, to_server}
-        with contextlib.suppress(ConnectionError):
+        fault = self.deal(self.connections)
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self._writers.add(to_client)
+        try:
+            if fault.is_half_open:
+                while await from_client.read(PIECE_BYTES):
+                    pass
+            else:
+                await self._connect(_Line(self, fault), from_client, to_client)
+        except (OSError, ExceptionGroup, asyncio.CancelledError):
+            pass  # either side is gone, or the proxy ends: so does the connection
+        finally:
+            self._serving.discard(task)
+            self._writers.discard(to_client)
+            to_client.close()
+
+    async def _connect(self, line: "_Line", from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self.server_port)
+        self._writers.add(to_server)
+        try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._forward(from_client, to_server))
-                group.create_task(self._forward_replies(from_server, to_client))
-        for writer in (to_client, to_server):
-            self._writers.discard(writer)
-            writer.close()
+                group.create_task(line.forward(from_client, to_server, is_reply=False))
+                group.create_task(line.forward(from_server, to_client, is_reply=True))
+        finally:
+            self._writers.discard(to_server)
+            to_server.close()
 
-    async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        while piece := await source.read(65_536):
-            target.write(piece)
-        target.close()
+    def take_lost_reply(self) -> bool:
+        """Tell whether this reply is the one to be lost."""
+        is_lost, self._loses_next_reply = self._loses_next_reply, False
+        self.lost_replies += is_lost
+        return is_lost
 
-    async def _forward_replies(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        while piece := await source.read(65_536):
-            if self._loses_next_reply:
-                self._loses_next_reply = False
-                self.lost_replies += 1
-                self.cut()
+
+class _Line:
+    """One connection's two directions, which share what is left until the cut."""
+
+    def __init__(self, proxy: FaultProxy, fault: Fault) -> None:
+        self._proxy = proxy
+        self._fault = fault
+        self._passed_bytes = 0
+        self._reply_bytes = 0
+
+    async def forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_reply: bool) -> None:
+        """Pass pieces on until either side ends, or the fault does it."""
+        size = SLOW_PIECE_BYTES if self._fault.bytes_per_second else PIECE_BYTES
+        while piece := await source.read(size):
+            if is_reply and self._proxy.take_lost_reply():
+                self._proxy.cut()
                 return
-            target.write(piece)
+            await self._linger(piece)
+            if is_reply and self._swallows(piece):
+                continue
+            left = self._left_bytes()
+            target.write(piece if left is None else piece[:left])
+            self._passed_bytes += len(piece)
+            await target.drain()
+            if left is not None and len(piece) >= left:
+                self._proxy.cuts += 1
+                raise ConnectionResetError("cut by the proxy")
         target.close()
+
+    async def _linger(self, piece: bytes) -> None:
+        pause_seconds = self._fault.delay_seconds + len(piece) / (self._fault.bytes_per_second or float("inf"))
+        if pause_seconds:
+            await asyncio.sleep(pause_seconds)
+
+    def _swallows(self, piece: bytes) -> bool:
+        self._reply_bytes += len(piece)
+        bound = self._fault.loses_replies_after_bytes
+        return bound is not None and self._reply_bytes > bound
+
+    def _left_bytes(self) -> int | None:
+        bound = self._fault.cut_after_bytes
+        return None if bound is None else max(0, bound - self._passed_bytes)

@@ -1,43 +1,49 @@
-"""What tests do to an embedded server besides asking it for jobs: empty, fill up, freeze it, cut its clients off."""
+"""What tests do to embedded servers besides asking them for jobs: empty, fill up, freeze them, cut clients off."""
 
 import contextlib
 import signal
 from collections.abc import Iterator
 
 from deploy.local.resp import ask
-from deploy.local.valkey import EmbeddedValkey
+from tests.support.cluster import Server, nodes_of
 
 
-def empty(server: EmbeddedValkey) -> None:
+def empty(server: Server) -> None:
     """Forget all data of a server, and nothing else."""
-    ask(server.port, "FLUSHALL")
+    _ask_all(server, "FLUSHALL")
 
 
 @contextlib.contextmanager
-def full(server: EmbeddedValkey) -> Iterator[None]:
+def full(server: Server) -> Iterator[None]:
     """Let a server refuse new data for a while: it holds more than its maxmemory."""
-    ask(server.port, "CONFIG", "SET", "maxmemory", "1")
+    _ask_all(server, "CONFIG", "SET", "maxmemory", "1")
     try:
         yield
     finally:
-        ask(server.port, "CONFIG", "SET", "maxmemory", "0")
+        _ask_all(server, "CONFIG", "SET", "maxmemory", "0")
 
 
 @contextlib.contextmanager
-def frozen(server: EmbeddedValkey) -> Iterator[None]:
+def frozen(server: Server) -> Iterator[None]:
     """Let a server neither answer nor close anything for a while."""
-    server.process.send_signal(signal.SIGSTOP)
+    for node in nodes_of(server):
+        node.process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        server.process.send_signal(signal.SIGCONT)
+        for node in nodes_of(server):
+            node.process.send_signal(signal.SIGCONT)
 
 
-def forget_scripts(server: EmbeddedValkey) -> None:
+def forget_scripts(server: Server) -> None:
     """Let the server not know any script any more, as after a failover to a fresh one."""
-    ask(server.port, "SCRIPT", "FLUSH", "SYNC")
+    _ask_all(server, "SCRIPT", "FLUSH", "SYNC")
 
 
-def cut_clients(server: EmbeddedValkey, *, kind: str = "normal") -> int:
+def cut_clients(server: Server, *, kind: str = "normal") -> int:
     """Close all connections of a kind (normal, pubsub) from the server's side; gives how many there were."""
-    return int(ask(server.port, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"))
+    return sum(map(int, _ask_all(server, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")))
+
+
+def _ask_all(server: Server, *words: str) -> list[str]:
+    return [ask(node.port, *words) for node in nodes_of(server)]

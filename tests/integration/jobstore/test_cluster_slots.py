@@ -7,7 +7,7 @@ from shared.errors import RedisRefused
 from shared.jobstore import keys
 from tests.support import inspection, jobs
 from tests.support.servers import empty
-from tests.support.stores import running_connection, running_store
+from tests.support.stores import running_commands, running_store
 
 FOREIGN_DECLARED = "#!lua\nredis.call('SET', KEYS[1], '1') redis.call('SET', KEYS[2], '1') return 1"
 FOREIGN_UNDECLARED = "#!lua\nredis.call('SET', ARGV[1], '1') return 1"
@@ -15,7 +15,7 @@ FOREIGN_UNDECLARED = "#!lua\nredis.call('SET', ARGV[1], '1') return 1"
 
 async def test_a_script_with_a_declared_key_of_a_foreign_slot_is_refused(cluster_server: EmbeddedValkey) -> None:
     empty(cluster_server)
-    async with running_connection(cluster_server.url) as connection:
+    async with running_commands(cluster_server.url) as connection:
         with pytest.raises(RedisRefused, match="don't hash to the same slot"):
             await connection.execute("EVAL", FOREIGN_DECLARED, 2, keys.stats(0), keys.stats(1))
 
@@ -24,7 +24,7 @@ async def test_a_script_with_a_declared_key_of_a_foreign_slot_is_refused(cluster
 
 async def test_a_script_with_an_undeclared_key_of_a_foreign_slot_is_refused(cluster_server: EmbeddedValkey) -> None:
     empty(cluster_server)
-    async with running_connection(cluster_server.url) as connection:
+    async with running_commands(cluster_server.url) as connection:
         with pytest.raises(RedisRefused, match="do not hash to the same slot"):
             await connection.execute("EVAL", FOREIGN_UNDECLARED, 1, keys.stats(0), keys.stats(1))
 

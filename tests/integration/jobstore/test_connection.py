@@ -13,9 +13,11 @@ from deploy.local.valkey import EmbeddedValkey
 from shared import limits
 from shared.errors import RedisUnavailable
 from shared.jobstore.connection import CommandConnection
+from shared.jobstore.location import parse_location
 from shared.jobstore.store import Answer, JobStore, Run
 from tests.support import inspection, jobs
-from tests.support.proxy import CuttableWire
+from tests.support.cluster import Server
+from tests.support.proxy import FaultProxy
 from tests.support.servers import cut_clients, forget_scripts, frozen
 from tests.support.stores import running_connection, running_store
 
@@ -28,9 +30,9 @@ async def connection(redis_url: str) -> AsyncIterator[CommandConnection]:
 
 
 @pytest_asyncio.fixture
-async def wire(redis_url: str, standalone_server: EmbeddedValkey) -> AsyncIterator[CuttableWire]:
+async def wire(redis_url: str, standalone_server: EmbeddedValkey) -> AsyncIterator[FaultProxy]:
     """A wire to the standalone server that can be cut."""
-    async with CuttableWire(standalone_server.port).listening() as listening:
+    async with FaultProxy(standalone_server.port).listening() as listening:
         yield listening
 
 
@@ -124,7 +126,7 @@ async def test_what_was_given_up_before_it_was_sent_is_never_sent(
 
 
 async def test_too_many_waiting_requests_are_refused_at_once(redis_url: str) -> None:
-    connection = CommandConnection(redis_url, name="idle")
+    connection = CommandConnection(parse_location(redis_url), name="idle")
     waiting = [
         asyncio.create_task(connection.execute("PING", within_seconds=30))
         for _ in range(limits.MAX_REDIS_REQUESTS_WAITING)
@@ -142,9 +144,7 @@ async def test_too_many_waiting_requests_are_refused_at_once(redis_url: str) -> 
 # ── trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_scripts_that_the_server_forgot_are_loaded_again_and_run_once(
-    store: JobStore, server: EmbeddedValkey
-) -> None:
+async def test_scripts_that_the_server_forgot_are_loaded_again_and_run_once(store: JobStore, server: Server) -> None:
     new = [jobs.new_job(store) for _ in range(20)]
     forget_scripts(server)
 
@@ -154,10 +154,10 @@ async def test_scripts_that_the_server_forgot_are_loaded_again_and_run_once(
     assert store.connection.healthy_since is not None
 
 
-async def test_a_connection_that_was_cut_heals_unseen(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_a_connection_that_was_cut_heals_unseen(store: JobStore, server: Server) -> None:
     run = await jobs.start(store)
     for seq in range(3, 9):
-        assert cut_clients(server) == 1
+        assert cut_clients(server) >= 1
 
         assert await store.append_progress(run, seq=seq, message=jobs.progress(seq / 100)) is Answer.OK
 
@@ -165,7 +165,7 @@ async def test_a_connection_that_was_cut_heals_unseen(store: JobStore, server: E
 
 
 async def test_requests_in_flight_while_the_connection_is_cut_are_answered_once(
-    store: JobStore, server: EmbeddedValkey
+    store: JobStore, server: Server
 ) -> None:
     async def finish(run: Run) -> Answer:
         for seq in range(3, 53):
@@ -185,7 +185,7 @@ async def test_requests_in_flight_while_the_connection_is_cut_are_answered_once(
         assert [entry.type for entry in log].count("completed") == 1
 
 
-async def test_an_operation_whose_reply_is_lost_is_done_once(wire: CuttableWire) -> None:
+async def test_an_operation_whose_reply_is_lost_is_done_once(wire: FaultProxy) -> None:
     async with running_store(wire.url, partitions=1) as store:
         new = jobs.new_job(store)
         wire.lose_next_reply()
@@ -202,7 +202,7 @@ async def test_an_operation_whose_reply_is_lost_is_done_once(wire: CuttableWire)
         assert await inspection.commands(store, 0) == {}
 
 
-async def test_a_claim_whose_reply_is_lost_has_its_run(wire: CuttableWire) -> None:
+async def test_a_claim_whose_reply_is_lost_has_its_run(wire: FaultProxy) -> None:
     async with running_store(wire.url, partitions=1) as store:
         entry = await jobs.take(store, await jobs.create(store))
         wire.lose_next_reply()
@@ -337,7 +337,7 @@ async def test_a_server_that_is_busy_with_somebodys_script_is_an_outage_and_not_
 
 
 async def test_a_connection_that_nobody_runs_answers_unavailable(redis_url: str) -> None:
-    connection = CommandConnection(redis_url, name="idle")
+    connection = CommandConnection(parse_location(redis_url), name="idle")
 
     with pytest.raises(RedisUnavailable, match="not connected yet"):
         await connection.execute("PING", within_seconds=0.01)
@@ -361,5 +361,5 @@ async def test_a_process_that_stops_answers_its_callers_at_once(
 
 async def _leave(connection: CommandConnection) -> None:
     for task in asyncio.all_tasks():
-        if task.get_name() == "test-connection":
+        if task.get_name() == "test-owner":
             task.cancel()

@@ -2,18 +2,16 @@
 
 import pytest
 
-from deploy.local.valkey import EmbeddedValkey
 from shared.errors import RedisFull
 from shared.jobs import JobState
 from shared.jobstore.store import Answer, JobStore
 from tests.support import inspection, jobs
+from tests.support.cluster import Server
 from tests.support.servers import full
 from tests.support.stores import running_store
 
 
-async def test_create_on_a_full_redis_raises_redis_full_and_leaves_nothing(
-    store: JobStore, server: EmbeddedValkey
-) -> None:
+async def test_create_on_a_full_redis_raises_redis_full_and_leaves_nothing(store: JobStore, server: Server) -> None:
     job = jobs.new_job(store)
 
     with full(server), pytest.raises(RedisFull):
@@ -25,7 +23,7 @@ async def test_create_on_a_full_redis_raises_redis_full_and_leaves_nothing(
 
 
 async def test_append_progress_on_a_full_redis_raises_redis_full_and_leaves_no_hole(
-    store: JobStore, server: EmbeddedValkey
+    store: JobStore, server: Server
 ) -> None:
     run = await jobs.start(store)
 
@@ -35,7 +33,7 @@ async def test_append_progress_on_a_full_redis_raises_redis_full_and_leaves_no_h
     assert await store.append_progress(run, seq=3, message=jobs.progress(0.5)) is Answer.OK
 
 
-async def test_a_run_can_end_in_every_way_on_a_full_redis(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_a_run_can_end_in_every_way_on_a_full_redis(store: JobStore, server: Server) -> None:
     completed, failed, retried, released, renewed = [await jobs.start(store) for _ in range(5)]
 
     with full(server):
@@ -56,7 +54,7 @@ async def test_a_run_can_end_in_every_way_on_a_full_redis(store: JobStore, serve
     ]
 
 
-async def test_waiting_jobs_are_taken_run_and_finished_on_a_full_redis(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_waiting_jobs_are_taken_run_and_finished_on_a_full_redis(store: JobStore, server: Server) -> None:
     job_id = await jobs.create(store, partition=0)
     crashed = await jobs.start(store, partition=0)
 
@@ -70,7 +68,7 @@ async def test_waiting_jobs_are_taken_run_and_finished_on_a_full_redis(store: Jo
     assert (await inspection.event_types(store, job_id))[-1] == "completed"
 
 
-async def test_a_process_can_start_on_a_full_redis(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_a_process_can_start_on_a_full_redis(store: JobStore, server: Server) -> None:
     run = await jobs.start(store)
 
     with full(server):

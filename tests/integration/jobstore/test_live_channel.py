@@ -7,28 +7,34 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from deploy.local.valkey import EmbeddedValkey
 from shared.errors import RedisUnavailable
-from shared.jobstore.live import LiveChannel
+from shared.jobstore.access import Live, open_live
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
+from tests.support.cluster import Server, nodes_of
 from tests.support.servers import cut_clients, frozen
+from tests.support.stores import running, running_commands, running_live
 
 PATIENCE_SECONDS = 10.0
 
 
 class Listener:
-    """A running live channel, with what it heard."""
+    """A live channel, with what it heard."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self) -> None:
         self.heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self.restored: asyncio.Queue[None] = asyncio.Queue()
-        self.channel = LiveChannel(
+        self.channel: Live
+
+    @contextlib.asynccontextmanager
+    async def listening(self, url: str) -> AsyncIterator["Listener"]:
+        """Listen until the end of the block."""
+        async with running_live(
             url,
-            name="listener",
             on_message=lambda channel, data: self.heard.put_nowait((channel, data)),
             on_restored=lambda: self.restored.put_nowait(None),
-        )
+        ) as self.channel:
+            yield self
 
     async def next(self, count: int) -> list[tuple[str, bytes]]:
         """Wait for some messages."""
@@ -41,23 +47,11 @@ class Listener:
             await self.restored.get()
 
 
-@contextlib.asynccontextmanager
-async def _running(channel: LiveChannel) -> AsyncIterator[None]:
-    owner = asyncio.create_task(channel.run())
-    try:
-        yield
-    finally:
-        owner.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await owner
-
-
 @pytest_asyncio.fixture
-async def listener(server: EmbeddedValkey) -> AsyncIterator[Listener]:
+async def listener(server: Server) -> AsyncIterator[Listener]:
     """A listener on each set-up's server."""
-    made = Listener(server.url)
-    async with _running(made.channel):
-        yield made
+    async with Listener().listening(server.url) as listening:
+        yield listening
 
 
 async def test_the_live_channel_carries_every_event_as_the_log_has_it(store: JobStore, listener: Listener) -> None:
@@ -150,15 +144,16 @@ async def test_a_subscriber_who_gives_up_waiting_disturbs_nobody(store: JobStore
 
 
 async def test_a_lost_connection_is_restored_with_all_channels_and_says_so(
-    store: JobStore, server: EmbeddedValkey, listener: Listener
+    store: JobStore, server: Server, listener: Listener
 ) -> None:
-    runs = [await jobs.start(store) for _ in range(20)]
+    runs = [await jobs.start(store, partition=number % store.partitions) for number in range(20)]
     await asyncio.gather(*(listener.channel.subscribe(store.live_channel(run.job_id)) for run in runs))
     while not listener.restored.empty():
         listener.restored.get_nowait()
 
-    assert cut_clients(server, kind="pubsub") == 1
-    await listener.until_restored()
+    assert cut_clients(server, kind="pubsub") == len(nodes_of(server))
+    for _ in nodes_of(server):
+        await listener.until_restored()
     for run in runs:
         await store.append_progress(run, seq=3, message=jobs.progress(0.5))
 
@@ -167,7 +162,7 @@ async def test_a_lost_connection_is_restored_with_all_channels_and_says_so(
 
 
 async def test_a_channel_that_is_no_longer_wanted_does_not_come_back_with_the_connection(
-    store: JobStore, server: EmbeddedValkey, listener: Listener
+    store: JobStore, server: Server, listener: Listener
 ) -> None:
     unwanted, wanted = await jobs.start(store), await jobs.start(store)
     for run in (unwanted, wanted):
@@ -185,7 +180,7 @@ async def test_a_channel_that_is_no_longer_wanted_does_not_come_back_with_the_co
 
 
 async def test_subscribe_without_an_answer_raises_in_time_and_the_channel_stays_wanted(
-    store: JobStore, server: EmbeddedValkey, listener: Listener
+    store: JobStore, server: Server, listener: Listener
 ) -> None:
     run = await jobs.start(store)
     name = store.live_channel(run.job_id)
@@ -200,15 +195,20 @@ async def test_subscribe_without_an_answer_raises_in_time_and_the_channel_stays_
 
 
 async def test_channels_that_were_wanted_before_the_start_are_subscribed_at_the_start(
-    store: JobStore, server: EmbeddedValkey
+    store: JobStore, server: Server
 ) -> None:
     run = await jobs.start(store)
-    late = Listener(server.url)
-    waiting = asyncio.create_task(late.channel.subscribe(store.live_channel(run.job_id)))
-    await asyncio.sleep(0)
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    async with running_commands(server.url) as commands:
+        live = open_live(
+            commands, name="late", on_message=lambda _, data: heard.put_nowait(data), on_restored=lambda: None
+        )
+        waiting = asyncio.create_task(live.subscribe(store.live_channel(run.job_id)))
+        await asyncio.sleep(0)
 
-    async with _running(late.channel):
-        await waiting
-        await store.append_progress(run, seq=3, message=jobs.progress(0.5))
+        async with running(live.run):
+            await waiting
+            await store.append_progress(run, seq=3, message=jobs.progress(0.5))
 
-        assert len(await late.next(1)) == 1
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await heard.get() == b"1-3 " + jobs.progress(0.5)

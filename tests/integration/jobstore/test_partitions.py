@@ -2,10 +2,10 @@
 
 import pytest
 
-from deploy.local.valkey import EmbeddedValkey
 from shared.errors import SettingsError
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
+from tests.support.cluster import Server
 
 
 async def test_prepare_repeated_changes_nothing(store: JobStore) -> None:
@@ -38,7 +38,7 @@ async def test_prepare_with_more_partitions_finds_all_jobs_from_before(store: Jo
     assert (await jobs.take(more, job_id)).job_id == job_id
 
 
-async def test_prepare_keeps_entries_that_are_older_than_their_group(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_prepare_keeps_entries_that_are_older_than_their_group(store: JobStore, server: Server) -> None:
     await store.connection.execute("XGROUP", "DESTROY", "waybill:{0}:commands", "processors")
     job_id = await jobs.create(store, partition=0)
 

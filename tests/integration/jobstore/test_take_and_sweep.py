@@ -2,13 +2,13 @@
 
 import asyncio
 
-from deploy.local.valkey import EmbeddedValkey
 from shared import limits
 from shared.jobstore import keys
-from shared.jobstore.live import LiveChannel
 from shared.jobstore.store import JobStore, NotDue, Run
 from tests.support import inspection, jobs
+from tests.support.cluster import Server
 from tests.support.servers import empty
+from tests.support.stores import running_live
 
 
 async def test_take_gives_new_entries_in_the_order_of_creation_and_never_more_than_asked(store: JobStore) -> None:
@@ -118,13 +118,10 @@ async def test_a_sweep_that_comes_too_early_robs_nobody(store: JobStore) -> None
     assert await inspection.pending(store, 0) == {run.record.entry: "p1"}
 
 
-async def test_idle_processors_are_woken_by_create_release_and_sweep(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_idle_processors_are_woken_by_create_release_and_sweep(store: JobStore, server: Server) -> None:
     woken: asyncio.Queue[str] = asyncio.Queue()
-    live = LiveChannel(
-        server.url, name="wake", on_message=lambda channel, _: woken.put_nowait(channel), on_restored=lambda: None
-    )
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        owner = group.create_task(live.run())
+    hearing = running_live(server.url, on_message=lambda channel, _: woken.put_nowait(channel))
+    async with asyncio.timeout(10), hearing as live:
         for channel in store.wake_channels():
             await live.subscribe(channel)
 
@@ -137,10 +134,8 @@ async def test_idle_processors_are_woken_by_create_release_and_sweep(store: JobS
         await jobs.sweep(store, 0, lease_ms=0)
         assert await woken.get() == keys.wake(0)
 
-        owner.cancel()
 
-
-async def test_a_server_that_was_emptied_serves_again(store: JobStore, server: EmbeddedValkey) -> None:
+async def test_a_server_that_was_emptied_serves_again(store: JobStore, server: Server) -> None:
     await jobs.start(store, partition=0)
     empty(server)
 

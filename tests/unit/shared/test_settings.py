@@ -99,6 +99,14 @@ def test_a_wrong_value_is_not_blamed_for_a_contradiction_with_its_default() -> N
     assert problem.startswith("WAYBILL_LEASE_MS='1 minute'")
 
 
+def test_redis_is_where_the_url_says_and_its_password_may_stand_apart() -> None:
+    environment = {"REDIS_URL": "redis://h:1/2", "REDIS_USERNAME": "anna", "REDIS_PASSWORD": "pw"}
+
+    location = load(GatewaySettings, environment).redis_location()
+
+    assert (location.addresses, location.db, location.credentials) == ((("h", 1),), 2, ("anna", "pw"))
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::", "127.0.0.1.evil"])
 def test_gateway_without_authentication_listens_on_loopback_only(host: str) -> None:
     [problem] = problems_of(GatewaySettings, WAYBILL_HOST=host)
