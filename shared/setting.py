@@ -27,7 +27,9 @@ _UNITS = {
 # `scheme://user:` and everything up to the last @: passwords hold slashes and @ when somebody forgot to quote them.
 _USERINFO = re.compile(r"^([a-z][\w+.-]*://)([^:@/]*:)?.*@", re.IGNORECASE | re.DOTALL)
 _WITHOUT_SCHEME = re.compile(r"^([^:@/]*:)(?!//).*@", re.DOTALL)
-_SECRET_PARAMETER = re.compile(r"([?&;](?!key_file=)[^=&;]*(?:pass|secret|token|key|credential)[^=&;]*=)[^&;#]*", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(
+    r"([?&;](?!key_file=)[^=&;]*(?:pass|secret|token|key|credential)[^=&;]*=)[^&;#]*", re.IGNORECASE
+)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

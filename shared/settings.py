@@ -1,7 +1,8 @@
 """What an operator may set: read from the environment, all together, into frozen structs.
 
 A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have no prefix. Its annotation describes it
-(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`. Pure: the environment is passed in.
+(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`. Pure: the environment is
+passed in.
 """
 
 import difflib
