@@ -33,7 +33,7 @@ format: environment ## Rewrite the code in the house's format, with the safe lin
 	@$(BIN)/ruff format --quiet $(SOURCES)
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
-	@$(BIN)/uv pip compile pyproject.toml --extra gateway --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra s3 --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 

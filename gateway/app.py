@@ -23,7 +23,8 @@ from shared.errors import SettingsError, UnavailableError, WaybillError
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue
-from shared.objects.directory import ObjectDirectory
+from shared.objects.opening import open_store
+from shared.objects.store import ObjectStore
 from shared.settings import GatewaySettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics
@@ -31,11 +32,18 @@ from shared.telemetry.metrics import BacklogGauges, configure_metrics
 log = structlog.get_logger(__name__)
 
 
+async def serve(settings: GatewaySettings) -> None:
+    """Open the object store and run one gateway to its end."""
+    async with open_store(settings.objects) as objects:
+        await Gateway(settings, objects).run()
+
+
 class Gateway:
     """One gateway process."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, objects: ObjectStore) -> None:
         self._settings = settings
+        self._objects = objects
         self._connection = CommandConnection(settings.redis_url, name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
         self._hub = Hub(self._store, settings.redis_url)
@@ -56,7 +64,7 @@ class Gateway:
             "hub": self._hub,
             "metrics": metrics,
             "catalogue": Catalogue.load(Path(self._settings.catalogue)),
-            "objects": ObjectDirectory(Path(self._settings.objects_dir)),
+            "objects": self._objects,
         }
         return Litestar(
             [create_job, read_job, read_events, stream_job, fetch_archive],

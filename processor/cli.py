@@ -1,12 +1,10 @@
 """`python -m processor`: read the settings, then work until told to stop."""
 
-from processor.supervisor import Supervisor, bundle_handler
+from processor.supervisor import work
 from shared.service import run_service
 from shared.settings import ProcessorSettings
 
 
 def main() -> int:
     """Run a processor; the exit code is 0 after a clean stop, 2 when it cannot start like this."""
-    return run_service(
-        "processor", ProcessorSettings, lambda settings: Supervisor(settings, bundle_handler(settings)).run()
-    )
+    return run_service("processor", ProcessorSettings, work)

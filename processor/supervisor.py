@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
@@ -22,7 +23,8 @@ from shared.jobstore.live import LiveChannel
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue
-from shared.objects.directory import ObjectDirectory
+from shared.objects.opening import open_store
+from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics
@@ -35,12 +37,20 @@ def processor_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def bundle_handler(settings: ProcessorSettings) -> Handler:
+async def work(settings: ProcessorSettings) -> None:
+    """Open the object stores and run one processor with the built-in handler to its end."""
+    async with AsyncExitStack() as stack:
+        sources = await stack.enter_async_context(open_store(settings.sources))
+        objects = await stack.enter_async_context(open_store(settings.objects))
+        await Supervisor(settings, bundle_handler(settings, sources=sources, objects=objects)).run()
+
+
+def bundle_handler(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Handler:
     """Make the built-in handler."""
     return BundleHandler(
         Catalogue.load(Path(settings.catalogue)),
-        sources=ObjectDirectory(Path(settings.sources_dir)),
-        objects=ObjectDirectory(Path(settings.objects_dir)),
+        sources=sources,
+        objects=objects,
         copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
     )
 

@@ -13,8 +13,8 @@ from gateway.routes.jobs import find_job
 from shared.errors import JobFailed, JobGone, JobNotReady, ObjectMissing
 from shared.jobs import JobRecord, JobState
 from shared.jobstore.store import JobStore
-from shared.objects.directory import ObjectDirectory
 from shared.objects.info import ObjectInfo
+from shared.objects.store import ObjectStore
 
 
 class ArchiveBody:
@@ -22,7 +22,7 @@ class ArchiveBody:
 
     def __init__(
         self,
-        objects: ObjectDirectory,
+        objects: ObjectStore,
         info: ObjectInfo,
         span: Span,
         *,
@@ -52,9 +52,7 @@ class ArchiveBody:
 
 
 @route("/v1/download/jobs/{job_id:str}/file", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def fetch_archive(
-    request: Request[Any, Any, Any], store: JobStore, objects: ObjectDirectory, job_id: str
-) -> ASGIApp:
+async def fetch_archive(request: Request[Any, Any, Any], store: JobStore, objects: ObjectStore, job_id: str) -> ASGIApp:
     """Send a job's archive: 200, 206, 304, 412 or 416; 409 while there is none, 410 when it is gone."""
     record = await find_job(store, job_id)
     info = await _find_archive(record, objects)
@@ -90,7 +88,7 @@ async def fetch_archive(
     return ArchiveBody(objects, info, span, status=status, headers=headers, has_body=request.method != HttpMethod.HEAD)
 
 
-async def _find_archive(record: JobRecord, objects: ObjectDirectory) -> ObjectInfo:
+async def _find_archive(record: JobRecord, objects: ObjectStore) -> ObjectInfo:
     if not record.state.is_terminal:
         raise JobNotReady("The archive is not ready yet. Follow the job's stream, or ask again in a few seconds.")
     if record.state is not JobState.COMPLETED or record.object_key is None:

@@ -10,7 +10,7 @@ from shared import limits
 from shared.errors import UnknownFiles
 from shared.jobs import BundleSummary, JobRecord, RenamedFile
 from shared.objects.catalogue import Catalogue, CatalogueFile
-from shared.objects.directory import ObjectDirectory
+from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
 
 
@@ -24,8 +24,8 @@ class BundleHandler:
         self,
         catalogue: Catalogue,
         *,
-        sources: ObjectDirectory,
-        objects: ObjectDirectory,
+        sources: ObjectStore,
+        objects: ObjectStore,
         copy_rate_bytes_per_second: int | None = None,
     ) -> None:
         self._catalogue = catalogue

@@ -9,10 +9,22 @@ from processor.bundle.crc import crc32_of
 from processor.bundle.for_each import for_each
 from processor.bundle.plan import SourceFile
 from processor.bundle.tally import Tally
-from shared.errors import ObjectChanged, ObjectError, ObjectMissing, RetryableRunError, SourceChanged, SourceMissing
+from shared.errors import (
+    ObjectArchived,
+    ObjectChanged,
+    ObjectError,
+    ObjectForbidden,
+    ObjectMissing,
+    RetryableRunError,
+    RunError,
+    SourceArchived,
+    SourceChanged,
+    SourceForbidden,
+    SourceMissing,
+)
 from shared.objects.catalogue import CatalogueFile, list_ids
-from shared.objects.directory import ObjectDirectory
 from shared.objects.info import ObjectInfo
+from shared.objects.store import ObjectStore
 
 LOOK_UPS_AT_ONCE = 16
 CHECKS_AT_ONCE = 2  # one reads while the other computes; each holds 4 MiB
@@ -25,7 +37,7 @@ class FoundFile(msgspec.Struct, frozen=True):
     info: ObjectInfo
 
 
-async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> list[FoundFile]:
+async def look_up(files: Sequence[CatalogueFile], store: ObjectStore) -> list[FoundFile]:
     """Find the objects of all files, and give them in the same order.
 
     Raises SourceMissing with the ids of all files that have none.
@@ -47,7 +59,7 @@ async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> lis
     return [found[position] for position in range(len(files))]
 
 
-async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally) -> list[SourceFile]:
+async def check(found: Sequence[FoundFile], store: ObjectStore, tally: Tally) -> list[SourceFile]:
     """Read all files for their CRC-32, and give what a plan needs, in the same order.
 
     Raises SourceMissing or SourceChanged for the first file that is not what it was when it was looked up.
@@ -68,7 +80,8 @@ async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally
 def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
     """Turn what the store says about an object into what the run says about a file, with its id and name.
 
-    Raises SourceMissing, SourceChanged, or RetryableRunError when the store cannot give the object now.
+    Raises SourceMissing, SourceChanged, SourceArchived, SourceForbidden, or RetryableRunError when the store cannot
+    give the object now.
     """
     try:
         yield
@@ -77,8 +90,13 @@ def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
     except ObjectChanged as error:
         raise changed_file(file) from error
     except ObjectError as error:
+        kind: type[RunError] = RetryableRunError
+        if isinstance(error, ObjectArchived):
+            kind = SourceArchived
+        elif isinstance(error, ObjectForbidden):
+            kind = SourceForbidden
         sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
-        raise RetryableRunError(sentence, file_ids=[file.file_id]) from error
+        raise kind(sentence, file_ids=[file.file_id]) from error
 
 
 def missing_files(file_ids: Sequence[int]) -> SourceMissing:

@@ -209,6 +209,22 @@ def remove(root: Path, key: str, name: str | None = None) -> None:
             return
 
 
+def hidden_files(root: Path, prefix: str) -> list[tuple[str, str, int]]:
+    """List the files whose names start with `prefix`: a key in their directory, the rest of the name, the last change.
+
+    Which object such a file was to become is not written anywhere; the key ends in `*` in place of that name.
+    """
+    found: list[tuple[str, str, int]] = []
+    for directory, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(prefix):
+                path = Path(directory, name)
+                with suppress(FileNotFoundError):  # completed or aborted by now
+                    key = path.with_name("*").relative_to(root).as_posix()
+                    found.append((key, name.removeprefix(prefix), path.lstat().st_mtime_ns // 1_000_000))
+    return found
+
+
 def _up_to(root: Path, directory: Path) -> list[Path]:
     """List the directory, the ones above it, and the root, which comes last."""
     return [directory, *directory.parents][: len(directory.parts) - len(root.parts) + 1]

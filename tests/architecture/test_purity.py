@@ -35,6 +35,9 @@ PURE = (
     "shared/events.py",
     "shared/jobs.py",
     "shared/limits.py",
+    "shared/objects/info.py",
+    "shared/objects/location.py",
+    "shared/objects/s3_errors.py",
     "shared/retry.py",
     "shared/settings.py",
 )
