@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from deploy.local.valkey import EmbeddedValkey
 from shared.jobstore.store import JobStore
+from tests.support.s3_server import S3Server, describe, require_s3_server, running_server
 from tests.support.servers import empty
 from tests.support.stores import SETUPS, Setup, running_store
 
@@ -52,3 +53,17 @@ async def store(server: EmbeddedValkey, store_setup: Setup) -> AsyncIterator[Job
     """A job store of each set-up, on a connection of its own."""
     async with running_store(server.url, partitions=store_setup.partitions) as running:
         yield running
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which S3 server is used; pytest's own header is not printed with -q."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(describe())
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """The real S3 server, for the session."""
+    with running_server(require_s3_server()) as server:
+        yield server
