@@ -1,9 +1,11 @@
 """Servers and stores for all tests. A server starts when the first test asks for it, and serves the whole session."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from moto.server import ThreadedMotoServer
 
 from deploy.local.valkey import EmbeddedValkey
 from shared.jobstore.store import JobStore
@@ -67,3 +69,13 @@ def s3_server() -> Iterator[S3Server]:
     """The real S3 server, for the session."""
     with running_server(require_s3_server()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Moto's server, in a thread of this process."""
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()

@@ -6,8 +6,6 @@ from the byte at which a read broke. The memory of a part is its caller's; nothi
 """
 
 import asyncio
-import base64
-import binascii
 import mimetypes
 import time
 import zlib
@@ -19,8 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 from botocore.handlers import add_expect_header
+from botocore.loaders import create_loader
 
 from shared import limits
 from shared.errors import ObjectChanged, ObjectError, SettingsError, StoreUnavailable
@@ -38,6 +38,7 @@ from shared.objects.info import (
 from shared.objects.location import S3Options
 from shared.objects.part_body import PartBody
 from shared.objects.patience import Patience
+from shared.objects.s3_checksum import crc32_in, encoded
 from shared.objects.s3_links import Linker
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
 from shared.objects.threads import in_thread, until_done
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LOADER = create_loader()  # what describes the API is read once: half a second, and some MB, for each further client
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 
 
@@ -70,7 +72,10 @@ class S3ObjectStore:
 
         Raises SettingsError when the options cannot be used on this machine.
         """
+        botocore_session = get_session()
+        botocore_session.register_component("data_loader", _LOADER)
         session = aioboto3.Session(
+            botocore_session=botocore_session,
             aws_access_key_id=options.access_key_id,
             aws_secret_access_key=options.secret_access_key,
             aws_session_token=options.session_token,
@@ -96,7 +101,7 @@ class S3ObjectStore:
             found = await self._call("head", key, partial(self._head, key))
         self._insist_on_readable(key, found)
         modified_at_ms = int(found["LastModified"].timestamp() * 1000)
-        return ObjectInfo(key, found["ContentLength"], found["ETag"].strip('"'), modified_at_ms, _crc32_in(found))
+        return ObjectInfo(key, found["ContentLength"], found["ETag"].strip('"'), modified_at_ms, crc32_in(found))
 
     async def _head(self, key: str) -> Any:
         mode: dict[str, Any] = {"ChecksumMode": "ENABLED"} if self._options.checksums else {}
@@ -213,7 +218,7 @@ class S3ObjectStore:
         view = memoryview(data)
         proof: dict[str, Any] = {}
         if self._options.checksums:
-            proof["ChecksumCRC32"] = _encoded(crc32 if crc32 is not None else await in_thread(zlib.crc32, view))
+            proof["ChecksumCRC32"] = encoded(crc32 if crc32 is not None else await in_thread(zlib.crc32, view))
 
         async def send() -> str:
             sent = await self._client.upload_part(
@@ -374,24 +379,3 @@ def _listed(part: PartTag) -> "CompletedPartTypeDef":
     if part.checksum is not None:
         listed["ChecksumCRC32"] = part.checksum
     return listed
-
-
-def _encoded(crc32: int) -> str:
-    """Write a CRC-32 as S3 does: base64 of its four bytes, the highest first."""
-    return base64.b64encode(crc32.to_bytes(4, "big")).decode()
-
-
-def _crc32_in(found: Any) -> int | None:
-    """Read the CRC-32 of a whole object, where the server has it.
-
-    That of an object made of parts is mostly one of its parts' CRCs ("…-3", COMPOSITE), and some servers leave out the
-    number and the type: then only its ETag tells.
-    """
-    text = found.get("ChecksumCRC32", "")
-    is_of_parts = "-" in text or "-" in found["ETag"]
-    if not text or found.get("ChecksumType", "COMPOSITE" if is_of_parts else "FULL_OBJECT") != "FULL_OBJECT":
-        return None
-    try:
-        return int.from_bytes(base64.b64decode(text, validate=True), "big")
-    except binascii.Error:
-        return None

@@ -37,6 +37,7 @@ PURE = (
     "shared/limits.py",
     "shared/objects/info.py",
     "shared/objects/location.py",
+    "shared/objects/s3_checksum.py",
     "shared/objects/s3_errors.py",
     "shared/retry.py",
     "shared/settings.py",

@@ -1,13 +1,11 @@
 """Object stores in every place where one can be kept."""
 
 import itertools
-import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from moto.server import ThreadedMotoServer
 
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
@@ -15,16 +13,6 @@ from tests.support.depots import Depot, DirectoryDepot, S3Depot
 from tests.support.s3_server import S3Server, new_client, options_for
 
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """Moto's server, in a thread of this process."""
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
 
 
 @pytest.fixture
