@@ -11,6 +11,7 @@ from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
 
 BUFFER_BYTES = 4 * 1024 * 1024  # a millisecond of CRC: ten times the cost of a thread hop
+SMALL_BYTES = 64 * 1024  # 20 µs of CRC: a fifth of the cost of a thread hop
 
 
 async def crc32_of(store: ObjectStore, info: ObjectInfo, watch: Callable[[int], None]) -> int:
@@ -26,7 +27,8 @@ async def crc32_of(store: ObjectStore, info: ObjectInfo, watch: Callable[[int], 
     while start < info.size_bytes:
         view = buffer[: info.size_bytes - start]
         await store.read_into(info.key, view, etag=info.etag, start_byte=start)
-        crc32 = await in_thread(zlib.crc32, view, crc32)
+        is_small = len(view) <= SMALL_BYTES
+        crc32 = zlib.crc32(view, crc32) if is_small else await in_thread(zlib.crc32, view, crc32)
         start += len(view)
         watch(len(view))
     return crc32

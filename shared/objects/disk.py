@@ -116,8 +116,9 @@ class OpenObject:
         opened = os.fstat(self._fd)
         self._insist_on_etag(opened)
         try:
-            named = find(self._root, self._key).lstat()
-        except FileNotFoundError:
+            # Links followed: what is not the open file any more is another one, wherever it is.
+            named = os.stat(self._root / self._key)
+        except (FileNotFoundError, NotADirectoryError):
             raise self._changed() from None
         if not os.path.samestat(opened, named):
             raise self._changed()
