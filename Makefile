@@ -47,5 +47,5 @@ bench-store: environment ## Measure the job store's operations
 	@$(BIN)/python -m tests.load.bench_store $(ARGS)
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv.lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +

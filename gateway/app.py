@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 from pathlib import Path
 
 import structlog
@@ -16,12 +15,13 @@ from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import create_job, read_job
 from gateway.routes.stream import stream_job
-from gateway.server import GatewayServer, listen
+from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.hub import Hub
 from shared import limits
-from shared.errors import SettingsError, UnavailableError, WaybillError
+from shared.errors import WaybillError
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.store import JobStore
+from shared.listener import listen
 from shared.objects.catalogue import Catalogue
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
@@ -94,7 +94,8 @@ class Gateway:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain and return."""
-        listener = self._listen()
+        listener = listen(self._settings.host, self._settings.port, port_variable="WAYBILL_PORT")
+        bound_connections(listener)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -110,30 +111,17 @@ class Gateway:
             await self._public.serve(sockets=[listener])
             self._admin.should_exit = True
             await admin
-            for task in background:
-                task.cancel()
+            for part in background:
+                part.cancel()
         log.info("gateway stopped")
 
     def stop(self) -> None:
         """Begin to stop: drain, then return from run()."""
         self._public.should_exit = True
 
-    def _listen(self) -> socket.socket:
-        try:
-            return listen(self._settings.host, self._settings.port)
-        except OSError as error:
-            address = f"{self._settings.host}:{self._settings.port}"
-            raise SettingsError(
-                [f"Cannot listen on {address}: {error.strerror}. Set WAYBILL_PORT to a free port."]
-            ) from error
-
     async def _prepare(self) -> None:
-        while not self._is_prepared:
-            try:
-                await self._store.prepare()
-                self._is_prepared = True
-            except UnavailableError:
-                await asyncio.sleep(0.2)
+        await self._store.prepare_when_reachable()
+        self._is_prepared = True
 
 
 def _always(part: object) -> Provide:

@@ -4,7 +4,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"bytes=([0-9]{0,40})-([0-9]{0,40})", re.ASCII | re.IGNORECASE)
 
 
 class Span(NamedTuple):

@@ -16,7 +16,8 @@ def attachment(name: str) -> str:
     safe = safe.encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
     if not safe.lower().endswith(".zip"):
         safe += ".zip"
-    plain = unicodedata.normalize("NFKD", safe).encode("ascii", "ignore").decode()
+    # Compatibility forms of quotes and slashes become real ones only now.
+    plain = _UNSAFE.sub("_", unicodedata.normalize("NFKD", safe).encode("ascii", "ignore").decode())
     if plain.lower() in ("zip", ".zip"):
         plain = "download.zip"
     disposition = f'attachment; filename="{plain}"'

@@ -22,26 +22,16 @@ UNACKNOWLEDGED_MAX_MS = 60_000
 ABORT_AFTER_SECONDS = 2
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the listening socket; what is set here every accepted connection inherits.
+def bound_connections(listener: socket.socket) -> None:
+    """Bound what a slow or half-open peer costs; every accepted connection inherits it from its listener.
 
-    A small send buffer makes slow readers felt, keepalive and the user timeout end half-open ones (tcp(7)). Raises
-    OSError when the address cannot be used.
+    A small send buffer makes slow readers felt, keepalive and the user timeout end half-open ones (tcp(7)).
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.SOCKET_SEND_BUFFER_BYTES)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS), ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MAX_MS)):
         if hasattr(socket, option):  # Linux has both
             listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class GatewayServer(EmbeddedServer):
@@ -58,7 +48,7 @@ class GatewayServer(EmbeddedServer):
                 server_header=False,
                 lifespan="off",
                 backlog=2048,
-                timeout_graceful_shutdown=ABORT_AFTER_SECONDS,
+                timeout_graceful_shutdown=2 * ABORT_AFTER_SECONDS,
             )
         )
         self._drain_seconds = drain_seconds
@@ -70,7 +60,12 @@ class GatewayServer(EmbeddedServer):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_seconds):
                 await self._drain()
+        # Downloads and idle peers: their apps end when they are told that the peer has left, uvicorn would cancel them.
+        aborting = asyncio.get_running_loop().call_later(ABORT_AFTER_SECONDS, self._abort_connections)
         await super().shutdown(sockets)
+        aborting.cancel()
+
+    def _abort_connections(self) -> None:
         for connection in list(self.server_state.connections):
             if transport := getattr(connection, "transport", None):
                 transport.abort()

@@ -38,7 +38,7 @@ class Consumer:
         self._processor = processor
         self._slots = slots
         self._new_execution = new_execution
-        self._running: dict[asyncio.Task[None], Execution] = {}
+        self._running: dict[asyncio.Task[None], tuple[Entry, Execution]] = {}
         self._look = asyncio.Event()
         self._is_stopping = False
 
@@ -51,7 +51,7 @@ class Consumer:
     def stop(self) -> None:
         """Take nothing more and hand back what is running; wake() ends a read that is waiting."""
         self._is_stopping = True
-        for execution in self._running.values():
+        for _, execution in self._running.values():
             execution.stop()
         self._look.set()
 
@@ -74,17 +74,22 @@ class Consumer:
             if free <= 0 or self._is_stopping:
                 return
             try:
-                entries = await self._store.take(partition, processor=self._processor, most=free)
+                entries = await self._store.take(
+                    partition, processor=self._processor, most=free, in_hand=self._in_hand()
+                )
             except UnavailableError as error:
                 log.debug("cannot take work", trouble=error.message)
                 return
             for entry in entries:
                 self._start(entry)
 
+    def _in_hand(self) -> set[str]:
+        return {entry.entry_id for entry, _ in self._running.values()}
+
     def _start(self, entry: Entry) -> None:
         execution = self._new_execution()
         task = asyncio.create_task(execution.execute(entry), name=f"job-{entry.job_id}")
-        self._running[task] = execution
+        self._running[task] = (entry, execution)
         task.add_done_callback(self._finished)
         if self._is_stopping:
             execution.stop()

@@ -5,7 +5,8 @@ only what is its own. The engine knows nothing of ZIPs.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -49,4 +50,4 @@ class RunContext:
         return self.report_so_far
 
 
-Handler = Callable[[JobRecord, RunContext], Awaitable[Result]]
+Handler = Callable[[JobRecord, RunContext], Coroutine[Any, Any, Result]]

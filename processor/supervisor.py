@@ -13,11 +13,11 @@ import structlog
 from processor.bundle.handler import BundleHandler
 from processor.consumer import Consumer
 from processor.context import Handler
-from processor.execution import Execution, RunPolicy
+from processor.execution import Execution
 from processor.maintenance.sweeper import Sweeper
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
-from shared.errors import UnavailableError
+from processor.settlement import RunPolicy
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.live import LiveChannel
 from shared.jobstore.reader import BlockingReader
@@ -96,12 +96,12 @@ class Supervisor:
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     def problems(self) -> list[str]:
         """Say why this process cannot work, a sentence each; none when it is ready."""
         problems = []
-        if self._is_stopping:
+        if self._stopping.is_set():
             problems.append("This processor is stopping.")
         if self._connection.healthy_since is None:
             problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
@@ -126,30 +126,25 @@ class Supervisor:
                 )
             ]
             admin = group.create_task(self._admin.serve(), name="admin")
-            await self._prepare()
+            preparing = group.create_task(self._store.prepare_when_reachable(), name="prepare")
+            stopping = group.create_task(self._stopping.wait(), name="stopping")
+            await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            self._is_prepared = preparing.done()
+            background.append(preparing)
+            stopping.cancel()
             background.append(group.create_task(self._pass_on_wakes(), name="wake"))
             await self._consumer.run()
             self._admin.should_exit = True
             await admin
-            for task in background:
-                task.cancel()
+            for part in background:
+                part.cancel()
         log.info("processor stopped", name=self._name)
 
     def stop(self) -> None:
         """Begin to stop; running jobs are handed back uncounted."""
-        self._is_stopping = True
+        self._stopping.set()
         self._consumer.stop()
         self._wake.set()
-
-    async def _prepare(self) -> None:
-        while not self._is_stopping:
-            try:
-                await self._store.prepare()
-            except UnavailableError:
-                await asyncio.sleep(0.2)
-            else:
-                self._is_prepared = True
-                return
 
     async def _pass_on_wakes(self) -> None:
         # A channel that cannot be subscribed now stays wanted, and is when Redis is back.

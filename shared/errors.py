@@ -3,11 +3,11 @@
     WaybillError
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
-    │   ├── MalformedBody, InvalidRequest, UnknownFiles, InvalidCursor
+    │   ├── MalformedBody, InvalidRequest, UnknownFiles, InvalidCursor, InvalidLimit
     │   ├── UnsupportedMediaType
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
-    │   └── RedisUnavailable, RedisFull, Draining
+    │   └── RedisUnavailable, RedisFull, RedisRefused, Draining
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, StoreFull
     └── RunError                   one run of a job ended badly
@@ -77,9 +77,15 @@ class UnknownFiles(RequestError):
 
 
 class InvalidCursor(RequestError):
-    """The `after` or `limit` of an /events page cannot be read."""
+    """The `after` of an /events page is no event id."""
 
     code = "INVALID_CURSOR"
+
+
+class InvalidLimit(RequestError):
+    """The `limit` of an /events page is no number, or out of bounds."""
+
+    code = "INVALID_LIMIT"
 
 
 class UnsupportedMediaType(RequestError):
@@ -136,6 +142,12 @@ class RedisFull(UnavailableError):
     """Redis refuses new data (maxmemory reached under noeviction)."""
 
     code = "REDIS_FULL"
+
+
+class RedisRefused(UnavailableError):
+    """Redis refuses an operation for a reason that only an operator can mend: missing rights, a foreign server."""
+
+    code = "REDIS_REFUSED"
 
 
 class Draining(UnavailableError):

@@ -152,7 +152,6 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     object_key: str | None = None
     bundle: BundleSummary | None = None
     traceparent: str | None = None
-    checkpoint: str | None = None
     created_at_ms: int
     updated_at_ms: int
     started_at_ms: int | None = None

@@ -26,6 +26,7 @@ MAX_PARKED_MESSAGES = 64  # live messages kept for one viewer while it is behind
 REPLAY_PAGE_EVENTS = 100
 HEARTBEAT_EVERY_SECONDS = 15.0  # ± 20 %; well under the 100 s at which Cloudflare, nginx and ALB cut silent connections
 STREAM_MAX_AGE_SECONDS = 600.0  # ± 20 %; spreads viewers over gateways again after a deploy
+READ_LOG_EVERY_SECONDS = 0.5  # while the live channel does not deliver: the built-in polling mode
 STREAM_SEND_WITHIN_SECONDS = 30.0  # a viewer that takes no byte for so long is cut and resumes by its id
 MIN_SSE_RETRY_MS = 500
 MAX_SSE_RETRY_MS = 3_000
@@ -71,6 +72,7 @@ OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the n
 # Background work
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not
+STOP_WORK_WITHIN_SECONDS = 10.0  # for a cancelled handler: one part's upload and its fsync
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
 TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410
 RETENTION_SLACK_SECONDS = 3_600  # Redis forgets an ended job this much after its tombstone

@@ -86,13 +86,20 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
             ("gateway", gateway_settings(options, redis_url)),
         ):
             processes[name] = started.enter_context(_child(name, {**environment, **settings}, lock_fd))
-        started.callback(_say, "waybill: stopping …", sys.stderr)
+        started.push(_announce_stop)
         _wait_until_ready(stop, options, processes)
         if not stop.has_come:
             _say(welcome(options), sys.stdout)
         while not stop.has_come:
             refuse_ended(processes)
             time.sleep(POLL_INTERVAL_SECONDS)
+
+
+def _announce_stop(_: object, error: BaseException | None, __: object) -> None:
+    # The reason first: stopping may take a while, and what the children log meanwhile hides it.
+    if isinstance(error, LocalSetupError):
+        _say(f"waybill: {error}", sys.stderr)
+    _say("waybill: stopping …", sys.stderr)
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 import msgspec
 from litestar import Response, get
 
-from gateway.routes.jobs import find_job
+from gateway.access import find_job
+from gateway.streaming.subscription import tail_of
 from shared import limits
-from shared.errors import InvalidCursor
+from shared.errors import InvalidCursor, InvalidLimit
 from shared.event_id import START, EventId
 from shared.events import Gap
 from shared.jobstore.store import JobStore
@@ -22,11 +23,11 @@ async def read_events(
     cursor = EventId.parse(after)
     if cursor is None:
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= limits.MAX_EVENTS_PER_PAGE):
-        raise InvalidCursor(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
-    await find_job(store, job_id)
+    if not (len(limit) < 5 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limits.MAX_EVENTS_PER_PAGE):
+        raise InvalidLimit(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
+    tail = tail_of(await find_job(store, job_id))
     found = await store.read_events(job_id, after=cursor, count=int(limit) + 1)
-    body = page(found, cursor, int(limit))
+    body = page(found, cursor, int(limit)) if cursor <= tail else beyond(cursor, tail)
     return Response(msgspec.json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
 
 
@@ -52,3 +53,8 @@ def page(found: list[tuple[EventId, bytes]], cursor: EventId, limit: int) -> Eve
         has_more=len(found) > limit,
         gap=gap,
     )
+
+
+def beyond(cursor: EventId, tail: EventId) -> EventsPage:
+    """Build the page of a cursor after the last event: of another job, or of writes that Redis has lost."""
+    return EventsPage(events=[], next_after=str(tail), has_more=False, gap=Gap(str(cursor), str(tail), None))

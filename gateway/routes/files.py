@@ -1,6 +1,6 @@
 """Fetch a finished archive: whole, in ranges, conditionally; or from the store itself, where it can be reached."""
 
-import time
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -8,10 +8,11 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.params import SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from gateway.access import find_job
 from gateway.conditional import Span, Whole, fails_if_match, matches_weakly, range_of
 from gateway.content_disposition import attachment
 from gateway.problems import problem
-from gateway.routes.jobs import find_job
+from shared.clock import now_ms
 from shared.errors import JobFailed, JobGone, JobNotReady, ObjectMissing
 from shared.jobs import JobRecord, JobState
 from shared.jobstore.store import JobStore
@@ -51,9 +52,15 @@ class ArchiveBody:
             chunks = self._objects.read(
                 self._info.key, etag=self._info.etag, start_byte=start, length_bytes=end - start
             )
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            leaving = asyncio.create_task(_until_left(receive), name="download-watch")
+            try:
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        if leaving.done():  # uvicorn swallows what is sent to nobody
+                            return
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            finally:
+                leaving.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -105,13 +112,13 @@ def _archive_key(record: JobRecord) -> str:
     if not record.state.is_terminal:
         raise JobNotReady("The archive is not ready yet. Follow the job's stream, or ask again in a few seconds.")
     if record.state is not JobState.COMPLETED or record.object_key is None:
-        raise JobFailed("The job ended without an archive; its record says why. Create the job again.")
+        raise JobFailed("The job ended without an archive. Its record says why, and whether trying again may help.")
     return record.object_key
 
 
 def _left_seconds(record: JobRecord) -> int:
     """Give how long the archive will still be there: no link shall outlive it."""
-    return max(1, (record.expires_at_ms or 0) // 1000 - int(time.time()))
+    return max(1, ((record.expires_at_ms or 0) - now_ms()) // 1000)
 
 
 def _point_to(url: str, record: JobRecord, disposition: str, request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -134,3 +141,8 @@ async def _find_archive(key: str, objects: ObjectStore) -> ObjectInfo:
         return await objects.head(key)
     except ObjectMissing:
         raise JobGone("The archive is not in the object store any more. Create the job again.") from None
+
+
+async def _until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,6 +1,5 @@
 """Create a job, read it."""
 
-import time
 import zlib
 from typing import Any
 
@@ -9,17 +8,15 @@ import structlog
 from litestar import HttpMethod, Request, Response, post, route
 from opentelemetry import trace
 
+from gateway.access import OWNER, find_job
 from gateway.conditional import matches_weakly
 from gateway.estimate import estimated_duration
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
 from gateway.representation import represent, status_path
 from shared import events
-from shared.errors import (
-    JobGone,
-    JobNotFound,
-)
-from shared.jobs import JobOptions, JobRecord
+from shared.clock import now_ms
+from shared.jobs import JobOptions
 from shared.jobstore.store import JobStore, NewJob
 from shared.objects.catalogue import Catalogue
 from shared.telemetry.tracing import context_of, traceparent_of_current_span
@@ -28,8 +25,6 @@ log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("waybill.gateway")
 
 POLL_AFTER_SECONDS = "2"
-OWNER = "local"
-"""The owner of every job while there is no authentication; the gateway listens on loopback only."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -41,16 +36,6 @@ class Accepted(msgspec.Struct, frozen=True):
     status_url: str
     stream_url: str
     events_url: str
-
-
-async def find_job(store: JobStore, job_id: str) -> JobRecord:
-    """Find a job or raise: JobNotFound when there is none, JobGone when it ended too long ago."""
-    record = await store.find(job_id)
-    if record is None:
-        raise JobNotFound("There is no such job. Check the id; jobs are forgotten some days after their end.")
-    if record.state.is_terminal and (record.expires_at_ms or 0) <= time.time() * 1000:
-        raise JobGone(f"The archive of job {job_id} was removed at its expiry. Create the job again.")
-    return record
 
 
 @post("/v1/download/jobs", status_code=202)
@@ -68,7 +53,7 @@ async def create_job(
                 owner=OWNER,
                 file_ids=wanted.file_ids,
                 options=JobOptions(archive_name=wanted.archive_name),
-                queued_message=events.encode(events.Queued(at=events.timestamp(time.time_ns() // 1_000_000))),
+                queued_message=events.encode(events.Queued(at=events.timestamp(now_ms()))),
                 traceparent=traceparent_of_current_span(),
             )
         )

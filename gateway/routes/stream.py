@@ -5,11 +5,12 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.types import ASGIApp
 
+from gateway.access import find_job
 from gateway.metrics import GatewayMetrics
-from gateway.routes.jobs import find_job
 from gateway.streaming.hub import Hub
 from gateway.streaming.subscription import Subscription, read_cursor
-from gateway.streaming.viewer import HEADERS, Viewer, busy, now_ms
+from gateway.streaming.viewer import Goodbye, Viewer
+from shared.clock import now_ms
 from shared.errors import Draining, UnavailableError
 from shared.jobstore.store import JobStore
 
@@ -25,7 +26,7 @@ async def stream_job(
         record = await find_job(store, job_id)
     except UnavailableError as error:
         if "text/event-stream" in request.headers.get("accept", ""):
-            return _soft_refusal(request, "drain" if isinstance(error, Draining) else "redis")
+            return Goodbye("drain" if isinstance(error, Draining) else "redis")
         raise
     subscription = Subscription()
     cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
@@ -35,9 +36,3 @@ async def stream_job(
         # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
         return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
     return Viewer(job_id, subscription, hub=hub, store=store, metrics=metrics)
-
-
-def _soft_refusal(request: Request[Any, Any, Any], reason: str) -> ASGIApp:
-    """Refuse an EventSource without killing it: any status but 200 would stop it for ever."""
-    headers = {name.decode(): value.decode() for name, value in HEADERS}
-    return Response(busy(reason), headers=headers).to_asgi_response(None, request)

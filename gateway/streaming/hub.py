@@ -39,6 +39,10 @@ class Hub:
         """Return when live messages of the viewer's job arrive; raises RedisUnavailable when they do not for now."""
         await self.live.subscribe(self._store.live_channel(viewer.job_id))
 
+    def is_live(self, viewer: Viewer) -> bool:
+        """Tell whether live messages of the viewer's job arrive now."""
+        return self.live.is_subscribed(self._store.live_channel(viewer.job_id))
+
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; the job's channel goes with its last one."""
         channel = self._store.live_channel(viewer.job_id)
@@ -79,9 +83,11 @@ class _Written(msgspec.Struct):
 
 
 def _parse(published: bytes) -> Message | None:
-    """Read `<id> <message>` as the scripts publish it."""
-    identifier, _, data = published.partition(b" ")
+    """Read `<id> <message>` as the scripts publish it; None when it is something else."""
+    identifier, _, encoded = published.partition(b" ")
     event_id = EventId.parse(identifier.decode("ascii", "replace"))
-    if event_id is None or not data:
+    try:
+        written_at = msgspec.json.decode(encoded, type=_Written).at
+    except (msgspec.DecodeError, RecursionError):
         return None
-    return event_message(event_id, data, written_at=msgspec.json.decode(data, type=_Written).at)
+    return event_message(event_id, encoded, written_at=written_at) if event_id else None

@@ -23,21 +23,21 @@ class Message(NamedTuple):
     written_at: str | None = None
 
 
-def event_message(event_id: EventId, data: bytes, *, written_at: str | None = None) -> Message:
+def event_message(event_id: EventId, encoded: bytes, *, written_at: str | None = None) -> Message:
     """Frame an event of the log."""
-    frame = b"id: %d-%d\ndata: %b\n\n" % (event_id.epoch, event_id.seq, data)
-    return Message(event_id, frame, is_terminal_message(data), written_at)
+    frame = b"id: %d-%d\ndata: %b\n\n" % (event_id.epoch, event_id.seq, encoded)
+    return Message(event_id, frame, is_terminal_message(encoded), written_at)
 
 
-def snapshot_message(event_id: EventId | None, data: bytes) -> Message:
+def snapshot_message(event_id: EventId | None, encoded: bytes) -> Message:
     """Frame a snapshot; without an id when a terminal message follows it."""
     prefix = b"id: %b\n" % event_id.encode() if event_id else b""
-    return Message(event_id, prefix + b"data: %b\n\n" % data)
+    return Message(event_id, prefix + b"data: %b\n\n" % encoded)
 
 
-def heartbeat_frame(data: bytes) -> bytes:
+def heartbeat_frame(encoded: bytes) -> bytes:
     """Frame a heartbeat: invisible to onmessage, visible to a watchdog."""
-    return b"event: heartbeat\ndata: %b\n\n" % data
+    return b"event: heartbeat\ndata: %b\n\n" % encoded
 
 
 def with_retry(frame: bytes, retry_ms: int) -> bytes:
@@ -45,6 +45,6 @@ def with_retry(frame: bytes, retry_ms: int) -> bytes:
     return b"retry: %d\n%b" % (retry_ms, frame)
 
 
-def busy_frame(data: bytes, retry_ms: int) -> bytes:
+def busy_frame(encoded: bytes, retry_ms: int) -> bytes:
     """Frame the goodbye of a stream that ends before its job does."""
-    return with_retry(b"data: %b\n\n" % data, retry_ms)
+    return with_retry(b"data: %b\n\n" % encoded, retry_ms)

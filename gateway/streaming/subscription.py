@@ -67,6 +67,8 @@ class Subscription:
         self.is_ended = False
         self.resume = Resume.FRESH
         self._record: JobRecord | None = None
+        self._replayed_from = self.cursor
+        self._fruitless = 0
         self._at_ms = 0
         self._parked: list[Message] = []
         self._has_overflowed = False
@@ -110,7 +112,7 @@ class Subscription:
 
     def begin_replay(self, record: JobRecord, *, at_ms: int) -> None:
         """Take the job as it is now; pages of the log after `cursor` follow by replayed()."""
-        self._record, self._at_ms = record, at_ms
+        self._record, self._at_ms, self._replayed_from = record, at_ms, self.cursor
         if tail_of(record) < self.cursor:
             # Redis lost writes that this viewer has seen: another timeline has begun.
             self._parked.clear()
@@ -118,9 +120,9 @@ class Subscription:
 
     def replayed(self, page: Sequence[tuple[EventId, bytes]], *, is_last_page: bool) -> None:
         """Take a page of the log after `cursor`, read after the record of begin_replay()."""
-        for event_id, data in page:
+        for event_id, encoded in page:
             if not self.is_ended:
-                self._replay(event_id, data)
+                self._replay(event_id, encoded)
         if is_last_page and not self.is_ended:
             self._catch_up()
 
@@ -129,12 +131,12 @@ class Subscription:
         out, self._out = self._out, []
         return out
 
-    def _replay(self, event_id: EventId, data: bytes) -> None:
+    def _replay(self, event_id: EventId, encoded: bytes) -> None:
         if event_id <= self.cursor:
             return
         if not self.cursor.is_followed_by(event_id):
             self._show_missing(_before(event_id))
-        self._give(event_message(event_id, data))
+        self._give(event_message(event_id, encoded))
 
     def _catch_up(self) -> None:
         """Go live: the log has nothing newer than the cursor."""
@@ -145,12 +147,16 @@ class Subscription:
                 self._end()
                 return
         parked, self._parked = self._parked, []
-        self.is_behind = self._has_overflowed
-        if self._has_overflowed:
-            self._has_overflowed = False
-            return
-        for message in parked:
-            self.offer(message)
+        self.is_behind, self._has_overflowed = self._has_overflowed, False
+        if not self.is_behind:
+            for message in parked:
+                self.offer(message)
+        self._fruitless = self._fruitless + 1 if self.cursor == self._replayed_from else 0
+        if self.is_behind and self._fruitless > 1:
+            # What is parked stands beyond a hole that the log cannot fill: it belongs to no log of this job, or to one
+            # that was lost. Reading again would be for ever; the next doubt finds what there is.
+            self._parked.clear()
+            self.is_behind = False
 
     def _show_missing(self, to: EventId) -> None:
         """Tell that the events up to `to` are gone: one frame with state and gap, so that no cut falls between them."""
@@ -164,9 +170,9 @@ class Subscription:
     def _show(self, record: JobRecord, gap: Gap | None, at_ms: int) -> None:
         """Begin anew with the job as it is; of an ended job the terminal message follows, from the log."""
         tail = tail_of(record)
-        data = snapshot(record, at_ms=at_ms, gap=gap)
+        encoded = snapshot(record, at_ms=at_ms, gap=gap)
         is_over = record.state.is_terminal
-        self._out.append(snapshot_message(None if is_over else tail, data))
+        self._out.append(snapshot_message(None if is_over else tail, encoded))
         self.cursor = _before(tail) if is_over else tail
 
     def _give(self, message: Message) -> None:

@@ -17,6 +17,7 @@ from litestar.types import Receive, Scope, Send
 from gateway.streaming.sse import Message, busy_frame, heartbeat_frame, with_retry
 from gateway.streaming.subscription import Subscription
 from shared import events, limits
+from shared.clock import now_ms
 from shared.errors import UnavailableError
 from shared.jobstore.store import JobStore
 
@@ -40,11 +41,6 @@ def retry_ms() -> int:
     return random.randint(limits.MIN_SSE_RETRY_MS, limits.MAX_SSE_RETRY_MS)
 
 
-def now_ms() -> int:
-    """Read the wall clock, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 def busy(reason: str) -> bytes:
     """Make the goodbye of a stream that ends before its job does, or does not begin."""
     return busy_frame(events.encode(events.Busy(reason=reason, at=events.timestamp(now_ms()))), retry_ms())
@@ -52,6 +48,19 @@ def busy(reason: str) -> bytes:
 
 def _soon(seconds: float) -> float:
     return time.monotonic() + random.uniform(0.8, 1.2) * seconds
+
+
+class Goodbye:
+    """The answer to an EventSource that cannot be served now: any status but 200 would stop it for ever."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send one busy frame and end (ASGI 3)."""
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await send({"type": "http.response.body", "body": busy(self._reason), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class Viewer:
@@ -68,7 +77,7 @@ class Viewer:
         self._news = asyncio.Event()
         self._end: str | None = None
         self._is_first = True
-        self._look_again_at = math.inf
+        self._look_after = math.inf
 
     # ── what the hub tells ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -101,6 +110,9 @@ class Viewer:
             await self._transmit(b"", more=False)
         except TimeoutError:
             self._end = "slow"
+        except Exception:
+            self._end = "error"
+            raise
         finally:
             self._hub.leave(self)
             self._metrics.close_stream()
@@ -113,17 +125,19 @@ class Viewer:
         self.dismiss("left")
 
     async def _stream(self) -> None:
-        heartbeat_at, ends_at = _soon(limits.HEARTBEAT_EVERY_SECONDS), _soon(limits.STREAM_MAX_AGE_SECONDS)
+        beat_after, end_after = _soon(limits.HEARTBEAT_EVERY_SECONDS), _soon(limits.STREAM_MAX_AGE_SECONDS)
         await self._greet()
         await self._subscribe()
         while await self._tell_news():
-            await self._wait(min(heartbeat_at, ends_at, self._look_again_at))
-            if time.monotonic() >= ends_at:
+            await self._wait(min(beat_after, end_after, self._look_after))
+            if time.monotonic() >= end_after:
                 self.dismiss("max_age")
-            elif time.monotonic() >= heartbeat_at:
-                heartbeat_at = _soon(limits.HEARTBEAT_EVERY_SECONDS)
+            elif time.monotonic() >= beat_after:
+                beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
                 await self._beat()
                 # The live channel is at most once: whatever it lost is in the log.
+                self._subscription.fall_behind()
+            elif time.monotonic() >= self._look_after:
                 self._subscription.fall_behind()
         if self._end not in (None, "left"):
             await self._transmit(busy(str(self._end)))
@@ -138,13 +152,15 @@ class Viewer:
     async def _tell_news(self) -> bool:
         """Send everything that is new; False when the stream is at its end."""
         self._news.clear()
-        self._look_again_at = math.inf
-        while self._subscription.is_behind:
+        self._look_after = math.inf
+        while self._subscription.is_behind and self._end is None:
             if not await self._catch_up():
-                self._look_again_at = _soon(limits.RECONNECT_MAX_SECONDS)
+                self._look_after = _soon(limits.RECONNECT_MAX_SECONDS)
                 break
             await self._flush()
         await self._flush()
+        if not self._hub.is_live(self):
+            self._look_after = min(self._look_after, _soon(limits.READ_LOG_EVERY_SECONDS))
         return not self._subscription.is_ended and self._end is None
 
     async def _subscribe(self) -> None:
@@ -168,7 +184,7 @@ class Viewer:
                 )
                 is_last_page = len(page) < limits.REPLAY_PAGE_EVENTS
                 subscription.replayed(page, is_last_page=is_last_page)
-                if is_last_page or subscription.is_ended:
+                if is_last_page or subscription.is_ended or self._end is not None:
                     return True
                 await self._flush()  # back-pressure: the next page is read when this one is on its way
         except UnavailableError:
@@ -186,13 +202,13 @@ class Viewer:
     async def _beat(self) -> None:
         await self._transmit(heartbeat_frame(events.encode(events.Heartbeat(at=events.timestamp(now_ms())))))
 
-    async def _transmit(self, data: bytes, *, more: bool = True) -> None:
-        if self._is_first and data:
+    async def _transmit(self, chunk: bytes, *, more: bool = True) -> None:
+        if self._is_first and chunk:
             # How soon to come back rides in the first frame: after a cut everybody's time is another one.
             self._is_first = False
-            data = data if data.startswith(b"retry:") else with_retry(data, retry_ms())
+            chunk = chunk if chunk.startswith(b"retry:") else with_retry(chunk, retry_ms())
         async with asyncio.timeout(limits.STREAM_SEND_WITHIN_SECONDS):
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
 
     async def _wait(self, until: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -102,7 +102,9 @@ def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
 def missing_files(file_ids: Sequence[int]) -> SourceMissing:
     """Say that these files do not exist; the sentence names the first 20."""
     which = "1 file does" if len(file_ids) == 1 else f"{len(file_ids):,} files do"
-    return SourceMissing(f"{which} not exist any more: {list_ids(file_ids)}. Ask again without.", file_ids=file_ids)
+    return SourceMissing(
+        f"{which} not exist any more: {list_ids(file_ids)}. Ask for the others again.", file_ids=file_ids
+    )
 
 
 def changed_file(file: CatalogueFile | SourceFile) -> SourceChanged:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from processor.bundle.plan import FilePiece, PlannedFile
 from processor.progress import Phase, Report
 
+CHECKING_SHARE = 10  # one part in ten
+
 
 class Tally:
-    """The count of one run. Every byte of a source counts twice as work: once when it is checked, once when copied."""
+    """The count of one run. Checking is a tenth of the work, copying the rest: people compare progress with bytes."""
 
     def __init__(self, total_files: int, report: Callable[[Report], None]) -> None:
         self._total_files = total_files
@@ -88,8 +90,10 @@ class Tally:
 
     def _work_ratio(self) -> float:
         if self._total_bytes:
-            return (self._checked_bytes + self._copied_bytes) / (2 * self._total_bytes)
-        return (self._checked_files + self._copied_files) / (2 * self._total_files or 1)
+            checked, copied, total = self._checked_bytes, self._copied_bytes, self._total_bytes
+        else:
+            checked, copied, total = self._checked_files, self._copied_files, self._total_files or 1
+        return (checked + (CHECKING_SHARE - 1) * copied) / (CHECKING_SHARE * total)
 
 
 def _files(count: int) -> str:

@@ -20,9 +20,10 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     BusyLoadingError,
     ClusterDownError,
-    MovedError,
+    MasterDownError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -30,18 +31,23 @@ from redis.exceptions import (
     ResponseError,
     TryAgainError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared import limits
-from shared.errors import RedisFull, RedisUnavailable
+from shared.errors import RedisFull, RedisRefused, RedisUnavailable
 from shared.jobstore.script import ALL, Script
+from shared.retry import reconnect_pause_seconds
 
 Argument = str | bytes | int | float
 Reply = object
 """What redis-py's RESP2 parser gives: bytes, int, None, or lists of these. Only store.py looks inside."""
 
-OUTAGES = (BusyLoadingError, ClusterDownError, MovedError, ReadOnlyError, TryAgainError)
-OUTAGE_WORDS = ("BUSY ", "MASTERDOWN ", "MISCONF ", "NOREPLICAS ")
-"""Answers that mean: not now, and not because of the request. redis-py has no class for those in words."""
+OUTAGES = (AskError, BusyLoadingError, ClusterDownError, ReadOnlyError, TryAgainError)
+"""Answers that mean: not now, and not because of the request. (MOVED and MASTERDOWN are subclasses.)"""
+MISPLACED = (AskError, MasterDownError, ReadOnlyError)
+"""Those of them that this server will go on giving: its name must be looked up again, by a new connection."""
+OUTAGE_WORDS = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""Outages that redis-py has no class for."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,14 +97,15 @@ class CommandConnection:
         self._monotonic = monotonic
         self._waiting: deque[_Request] = deque()
         self._wanted = asyncio.Event()
+        self._is_misplaced = False
         self.healthy_since: float | None = None
         self.last_trouble = "not connected yet"
 
     async def execute(self, *arguments: Argument, within_seconds: float = limits.REDIS_REQUEST_WITHIN_SECONDS) -> Reply:
         """Send one command and give its reply.
 
-        Raises RedisUnavailable when there is no answer in time, RedisFull when maxmemory is reached, and redis-py's
-        ResponseError for what Redis refuses otherwise.
+        Raises RedisUnavailable when there is no answer in time, RedisFull when maxmemory is reached, RedisRefused for
+        what Redis refuses otherwise.
         """
         if len(self._waiting) >= limits.MAX_REDIS_REQUESTS_WAITING:
             raise RedisUnavailable("Too many requests wait for Redis already. Try again in a few seconds.")
@@ -136,7 +143,7 @@ class CommandConnection:
                     self._note_trouble(str(error) or type(error).__name__)
                     await self._connection.disconnect(nowait=True)
                     failures += 1
-                    await self._pause(failures)
+                    await asyncio.sleep(reconnect_pause_seconds(failures, random.random()))
         finally:
             await self._connection.disconnect(nowait=True)
             for request in self._waiting:
@@ -147,6 +154,7 @@ class CommandConnection:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
             await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
             await self._load_scripts()
+        self._is_misplaced = False
         self._note_success()
 
     async def _load_scripts(self) -> None:
@@ -170,6 +178,8 @@ class CommandConnection:
                 raise
             if again:
                 self._waiting.extendleft(reversed(again))
+                if self._is_misplaced:
+                    raise RedisConnectionError(self.last_trouble)
                 await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MIN_SECONDS)
 
     def _take_batch(self) -> list[_Request]:
@@ -195,6 +205,7 @@ class CommandConnection:
                 again.append(request)
             except OUTAGES as error:
                 self._note_trouble(str(error))
+                self._is_misplaced |= isinstance(error, MISPLACED)
                 again.append(request)
             except OutOfMemoryError:
                 request.fail(RedisFull("Redis is full and takes no new work (maxmemory reached). Try again later."))
@@ -203,7 +214,9 @@ class CommandConnection:
                     self._note_trouble(str(error))
                     again.append(request)
                 else:
-                    request.fail(error)
+                    if not str(error).startswith("NOGROUP"):  # the store heals that one
+                        log.error("redis refuses an operation", trouble=str(error))
+                    request.fail(RedisRefused(f"Redis refuses the operation: {error}. An operator must look at it."))
         if is_script_missing:
             await self._load_scripts()
         elif not again:
@@ -221,8 +234,3 @@ class CommandConnection:
             log.warning("redis unreachable", trouble=trouble)
         self.healthy_since = None
         self.last_trouble = trouble
-
-    @staticmethod
-    async def _pause(failures: int) -> None:
-        ceiling = min(limits.RECONNECT_MAX_SECONDS, limits.RECONNECT_MIN_SECONDS * 2 ** min(failures, 10))
-        await asyncio.sleep(random.uniform(limits.RECONNECT_MIN_SECONDS, ceiling))

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from shared import limits
 from shared.errors import RedisUnavailable
 from shared.jobstore.connection import open_connection
+from shared.retry import reconnect_pause_seconds
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,10 @@ class LiveChannel:
         """SSUBSCRIBE commands without an answer yet: a channel wanted, unwanted and wanted again has several."""
         self._restoring: set[str] = set()
         self._commands: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self._failures = 0
+        self._is_open = False
         self.is_connected = False
+        """The server answers, and accepts what it is asked for."""
 
     async def subscribe(self, channel: str) -> None:
         """Return when Redis has confirmed: from now on every message arrives, until the connection is lost.
@@ -60,34 +64,35 @@ class LiveChannel:
 
     def unsubscribe(self, channel: str) -> None:
         """Stop wanting a channel; messages that are on their way may still arrive."""
-        if self._acknowledged.pop(channel, None) and self.is_connected:
+        if self._acknowledged.pop(channel, None) and self._is_open:
             self._commands.put_nowait(("SUNSUBSCRIBE", channel))
             self._note_restored(channel)
 
     def _send_subscribe(self, channel: str) -> None:
-        if self.is_connected:
+        if self._is_open:
             self._unanswered[channel] += 1
             # One channel for each command: on a cluster a command must stay within one slot.
             self._commands.put_nowait(("SSUBSCRIBE", channel))
 
+    def is_subscribed(self, channel: str) -> bool:
+        """Tell whether messages of this channel arrive now."""
+        acknowledged = self._acknowledged.get(channel)
+        return acknowledged is not None and acknowledged.done()
+
     async def run(self) -> None:
         """Own the connection until cancelled."""
-        failures = 0
         try:
             while True:
                 try:
                     await self._connect()
-                    failures = 0
-                    async with asyncio.TaskGroup() as group:
-                        group.create_task(self._write(), name="live-write")
-                        group.create_task(self._read(), name="live-read")
-                except* (RedisError, OSError, TimeoutError) as errors:
-                    log.warning("live channel lost", trouble=str(errors.exceptions[0]))
+                    await self._serve()
+                except (RedisError, OSError, TimeoutError) as error:
+                    if self._failures == 0:  # once for each loss, not for each try to mend it
+                        log.warning("live channel lost", trouble=str(error))
                 self._forget_connection()
                 await self._connection.disconnect(nowait=True)
-                failures += 1
-                ceiling = min(limits.RECONNECT_MAX_SECONDS, limits.RECONNECT_MIN_SECONDS * 2 ** min(failures, 10))
-                await asyncio.sleep(random.uniform(limits.RECONNECT_MIN_SECONDS, ceiling))
+                self._failures += 1
+                await asyncio.sleep(reconnect_pause_seconds(self._failures, random.random()))
         finally:
             await self._connection.disconnect(nowait=True)
 
@@ -95,14 +100,29 @@ class LiveChannel:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
             await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own gap
         self._commands = asyncio.Queue()
-        self.is_connected = True
+        self._is_open = True
         self._restoring = set(self._acknowledged)
         for channel in self._acknowledged:
             self._send_subscribe(channel)
         self._commands.put_nowait(("PING",))
 
+    async def _serve(self) -> None:
+        # Not a TaskGroup: when a part fails, Python 3.11's drops a cancellation of this task that comes with it.
+        parts = {
+            asyncio.create_task(self._write(), name="live-write"),
+            asyncio.create_task(self._read(), name="live-read"),
+        }
+        try:
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in ended:
+                part.result()
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.wait(parts)
+
     def _forget_connection(self) -> None:
-        self.is_connected = False
+        self._is_open = self.is_connected = False
         self._unanswered.clear()
         for channel, acknowledged in self._acknowledged.items():
             if acknowledged.done():
@@ -122,10 +142,20 @@ class LiveChannel:
             async with asyncio.timeout(limits.LIVE_SILENCE_MAX_SECONDS):
                 reply = await self._connection.read_response(disable_decoding=True)
             match reply:
-                case [b"smessage", bytes(channel), bytes(data)]:
-                    self._on_message(channel.decode(), data)
+                case [b"smessage", bytes(channel), bytes(message)]:
+                    self._deliver(channel.decode(), message)
                 case [b"ssubscribe", bytes(channel), _]:
                     self._acknowledge(channel.decode())
+                case _:
+                    # The answer to PING comes behind those to all SSUBSCRIBE: nothing was refused.
+                    self._failures, self.is_connected = 0, True
+
+    def _deliver(self, channel: str, message: bytes) -> None:
+        try:
+            self._on_message(channel, message)
+        except Exception:
+            # One message that a reader cannot digest must not take the others' channel down.
+            log.exception("live message not delivered", channel=channel)
 
     def _acknowledge(self, channel: str) -> None:
         self._unanswered[channel] -= 1

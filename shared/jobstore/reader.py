@@ -5,6 +5,7 @@ costs Redis in proportion to their number (docs/decisions/0001-how-idle-processo
 """
 
 import asyncio
+import random
 from typing import Any, cast
 
 import structlog
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class BlockingReader:
-    """Waits for new entries of one partition on behalf of one processor. Belongs to a task that is never cancelled."""
+    """Waits for new entries of one partition; read() is called by one task, which is never cancelled."""
 
     def __init__(self, url: str, commands: CommandConnection, *, partition: int, processor: str) -> None:
         self._connection = open_connection(url, name=f"{processor}-reader")
@@ -44,7 +45,7 @@ class BlockingReader:
         except (RedisError, OSError, TimeoutError) as error:
             log.debug("cannot wait for work", trouble=str(error))
             await self.close()
-            await asyncio.sleep(limits.RECONNECT_MAX_SECONDS)
+            await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS)
             return []
         finally:
             self._is_blocked = False
@@ -53,12 +54,16 @@ class BlockingReader:
         ]
 
     async def interrupt(self) -> None:
-        """Let a read that is waiting return at once, with nothing."""
-        if self._is_blocked and self._client_id is not None:
+        """Let a read that is waiting return soon, with nothing."""
+        client_id = self._client_id
+        # Again and again: the first try may overtake the read on its way to the server.
+        while self._is_blocked and client_id is not None and client_id == self._client_id:
             try:
-                await self._commands.execute("CLIENT", "UNBLOCK", self._client_id)
+                await self._commands.execute("CLIENT", "UNBLOCK", client_id)
             except UnavailableError:
-                await self.close()  # what waits for a Redis that does not answer is not worth waiting for
+                if client_id == self._client_id:
+                    await self.close()  # what waits for a Redis that does not answer is not worth waiting for
+            await asyncio.sleep(random.uniform(0.02, 0.05))
 
     async def close(self) -> None:
         """Disconnect; the next read connects again."""

@@ -23,7 +23,7 @@ _NUMBERS = {
     "finished_at": "finished_at_ms",
     "expires_at": "expires_at_ms",
 }
-_TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "checkpoint", "dead_id")
+_TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
 _STRUCTS: dict[str, type] = {
     "file_ids": tuple[int, ...],
     "options": JobOptions,

@@ -1,20 +1,22 @@
 """The named operations: every change of a job, each one Lua script in one partition. Nothing else writes job state."""
 
+import asyncio
+import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from shared import limits
-from shared.errors import SettingsError
+from shared.errors import RedisRefused, SettingsError, UnavailableError
 from shared.event_id import EventId
 from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, ProgressSnapshot, make_job_id, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.record import as_words, decode_record, encode_json, flatten
+from shared.retry import reconnect_pause_seconds
 
 
 class Answer(StrEnum):
@@ -68,6 +70,12 @@ class Run(NamedTuple):
     token: str
     record: JobRecord
     is_takeover: bool = False
+
+
+class Behind(NamedTuple):
+    """The log ends earlier than its writer thinks; `seq` is the number of its last event."""
+
+    seq: int
 
 
 class NotDue(NamedTuple):
@@ -161,6 +169,14 @@ class JobStore:
         for partition in range(self.partitions):
             await self._create_group(partition)
 
+    async def prepare_when_reachable(self) -> None:
+        """Do as prepare() as soon as Redis answers; raises SettingsError."""
+        while True:
+            try:
+                return await self.prepare()
+            except UnavailableError:
+                await asyncio.sleep(reconnect_pause_seconds(5, random.random()))
+
     async def _create_group(self, partition: int) -> None:
         await self.connection.run_script(script.CREATE_GROUP, [keys.commands(partition)])
 
@@ -170,8 +186,8 @@ class JobStore:
         """Run an operation that needs the consumer group, which is gone when Redis was emptied under us."""
         try:
             return await self.connection.run_script(operation, names, *arguments)
-        except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+        except RedisRefused as error:
+            if "NOGROUP" not in error.message:
                 raise
         await self._create_group(partition)
         return await self.connection.run_script(operation, names, *arguments)
@@ -224,9 +240,13 @@ class JobStore:
 
     # ── the processor's side ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def take(self, partition: int, *, processor: str, most: int) -> list[Entry]:
-        """Take at most `most` entries into a processor's hands: those to be taken up again first, then new ones."""
-        reply = await self._run_on_group(script.TAKE, partition, [keys.commands(partition)], processor, most)
+    async def take(self, partition: int, *, processor: str, most: int, in_hand: Collection[str]) -> list[Entry]:
+        """Take at most `most` entries into a processor's hands: those to be taken up again first, then new ones.
+
+        `in_hand` are the ids of the entries that it has already. What Redis thinks it has besides was handed out in a
+        reply that never arrived, and comes first.
+        """
+        reply = await self._run_on_group(script.TAKE, partition, [keys.commands(partition)], processor, most, *in_hand)
         return [Entry(entry_id.decode(), job_id.decode()) for entry_id, job_id in cast(list[Any], reply)]
 
     async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | None:
@@ -261,9 +281,17 @@ class JobStore:
         assert record is not None
         return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]))
 
-    async def append_progress(self, run: Run, *, seq: int, message: bytes) -> Answer:
-        """Append a progress event with its sequence number (the job's last one + 1)."""
-        return await self._change(script.APPEND_PROGRESS, run, seq, message)
+    async def append_progress(self, run: Run, *, seq: int, message: bytes) -> Answer | Behind:
+        """Append a progress event with its sequence number (the job's last one + 1).
+
+        Behind: Redis lost events in a failover; nothing was appended, go on from its number.
+        """
+        word, rest = as_words(
+            await self.connection.run_script(
+                script.APPEND_PROGRESS, self._keys(run.job_id), run.epoch, run.token, seq, message
+            )
+        )
+        return Behind(rest[0]) if word == "BEHIND" else Answer(word)
 
     async def renew(self, run: Run, *, processor: str, lease_ms: int) -> Answer:
         """Extend the lease to `lease_ms` from now."""

@@ -148,11 +148,15 @@ def create(root: Path, key: str, hidden_name: str) -> None:
     """Create the empty file that an upload grows in, and the directories above it."""
     directory = place(root, key).parent
     for _ in range(100):  # an abort or a delete may remove the empty directory again before the file is in it
-        directory.mkdir(parents=True, exist_ok=True)
         try:
+            directory.mkdir(parents=True, exist_ok=True)
             os.close(os.open(directory / hidden_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
         except FileNotFoundError:
             continue
+        except FileExistsError:
+            if os.path.lexists(directory) and not directory.is_dir():
+                raise
+            continue  # mkdir met the directory, and it was gone when it looked what it was
         return
     raise FileNotFoundError(f"{directory} is removed again and again")
 

@@ -5,11 +5,14 @@
 
 import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared.listener import listen
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -23,6 +26,15 @@ class EmbeddedServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals alone."""
         yield
+
+
+class AdminServer(EmbeddedServer):
+    """The server of the admin port. uvicorn alone would end the process with its own words when the port is taken."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until `should_exit` is set. Raises SettingsError when the address cannot be used."""
+        listener = listen(self.config.host, self.config.port, port_variable="WAYBILL_ADMIN_PORT")
+        await super().serve(sockets or [listener])
 
 
 class AdminApp:
@@ -50,9 +62,9 @@ class AdminApp:
         return 404, "text/plain", b"Not here. See /livez, /readyz and /metrics.\n"
 
 
-def admin_server(host: str, port: int, problems: Callable[[], list[str]]) -> EmbeddedServer:
+def admin_server(host: str, port: int, problems: Callable[[], list[str]]) -> AdminServer:
     """Make the admin server; run it with `await server.serve()`, end it with `server.should_exit = True`."""
     config = uvicorn.Config(
         AdminApp(problems), host=host, port=port, lifespan="off", access_log=False, log_config=None, ws="none"
     )
-    return EmbeddedServer(config)
+    return AdminServer(config)

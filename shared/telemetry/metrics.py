@@ -5,6 +5,7 @@ histogram `download_job_duration` with unit `s` as `download_job_duration_second
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -63,7 +64,7 @@ class BacklogGauges:
                 self._latest = tuple([await self._store.backlog(p) for p in range(self._store.partitions)])
             except UnavailableError:
                 self._latest = ()  # no number is better than an old one
-            await asyncio.sleep(limits.BACKLOG_EVERY_SECONDS)
+            await asyncio.sleep(random.uniform(0.8, 1.2) * limits.BACKLOG_EVERY_SECONDS)
 
     def _sum_of(self, of: Callable[[Backlog], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_: CallbackOptions) -> Iterable[Observation]:

@@ -139,6 +139,10 @@ class Partition:
         """Give the jobs that still have an entry."""
         return [job for job in self.jobs if not job.state.is_terminal]
 
+    def in_hand_of(self, processor: str) -> list[str]:
+        """Give the ids of the entries that a processor holds."""
+        return [job.entry for job in self.unfinished if job.consumer == processor]
+
     def take(self, processor: str, most: int) -> list[Job]:
         """Hand out entries: ready ones first, then new ones."""
         ready = [job for job in self.unfinished if job.consumer == READY]

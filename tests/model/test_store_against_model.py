@@ -143,7 +143,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def take_from(self, partition: int, processor: str, most: int) -> list[Hand]:
         """Take in the store and in the model, and compare."""
-        entries = self.run(self.store.take(partition, processor=processor, most=most))
+        in_hand = self.partitions[partition].in_hand_of(processor)
+        entries = self.run(self.store.take(partition, processor=processor, most=most, in_hand=in_hand))
 
         expected = self.partitions[partition].take(processor, most)
         assert entries == [Entry(job.entry, job.job_id) for job in expected]

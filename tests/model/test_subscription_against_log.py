@@ -74,6 +74,15 @@ class ViewerOfOneJob(RuleBasedStateMachine):
             self.viewer.offer(event_message(*entry))
             self.collect()
 
+    @rule(ahead=st.integers(2, 9))
+    def deliver_from_nowhere(self, ahead: int) -> None:
+        """A message of a timeline that was lost arrives late."""
+        if not self.viewer.is_ended:
+            self.viewer.offer(event_message(EventId(self.tail.epoch, self.tail.seq + ahead), b'{"type":"progress"}'))
+            for _ in range(3):  # one that makes progress, two that do not
+                self.read_log(5)
+            assert not self.viewer.is_behind
+
     # ── the viewer ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def record(self) -> JobRecord:

@@ -89,7 +89,7 @@ async def create(store: JobStore, *, partition: int | None = None) -> str:
 
 async def take(store: JobStore, job_id: str, *, processor: str = "p1") -> Entry:
     """Take the entry of one job, which must be among the first hundred of its partition."""
-    entries = await store.take(partition_number(job_id), processor=processor, most=100)
+    entries = await store.take(partition_number(job_id), processor=processor, most=100, in_hand=())
     return next(entry for entry in entries if entry.job_id == job_id)
 
 

@@ -11,9 +11,10 @@ for _, consumer in ipairs(pending[4] or {}) do
 end
 
 local last = '0-0'
-local group = redis.call('XINFO', 'GROUPS', KEYS[1])[1]
-for i = 1, #group, 2 do
-  if group[i] == 'last-delivered-id' then last = group[i + 1] end
+for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = {}
+  for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
+  if group['name'] == 'processors' then last = group['last-delivered-id'] end
 end
 local oldest = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
 local age_ms = oldest and now_ms() - tonumber(string.match(oldest[1], '^%d+')) or 0

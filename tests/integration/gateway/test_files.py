@@ -73,8 +73,8 @@ async def test_no_link_outlives_the_archive(jobs: JobStore, monkeypatch: pytest.
     run = await start(jobs)
     ending = completion()
     await jobs.finish(run, ending)
-    monkeypatch.setattr("gateway.routes.files.time.time", lambda: ending.expires_at_ms / 1000 - 40)
-    monkeypatch.setattr("gateway.routes.jobs.time.time", lambda: ending.expires_at_ms / 1000 - 40)
+    monkeypatch.setattr("gateway.routes.files.now_ms", lambda: ending.expires_at_ms - 40_000)
+    monkeypatch.setattr("gateway.access.now_ms", lambda: ending.expires_at_ms - 40_000)
 
     answer = await ask(jobs, run.job_id, options=msgspec.structs.replace(OPTIONS, link_seconds=MAX_LINK_SECONDS))
 

@@ -1,9 +1,9 @@
 """On a cluster a script may touch the keys of one slot only: one node in cluster mode sees to that, as many would."""
 
 import pytest
-from redis.exceptions import ResponseError
 
 from deploy.local.valkey import EmbeddedValkey
+from shared.errors import RedisRefused
 from shared.jobstore import keys
 from tests.support import inspection, jobs
 from tests.support.servers import empty
@@ -16,7 +16,7 @@ FOREIGN_UNDECLARED = "#!lua\nredis.call('SET', ARGV[1], '1') return 1"
 async def test_a_script_with_a_declared_key_of_a_foreign_slot_is_refused(cluster_server: EmbeddedValkey) -> None:
     empty(cluster_server)
     async with running_connection(cluster_server.url) as connection:
-        with pytest.raises(ResponseError, match="don't hash to the same slot"):
+        with pytest.raises(RedisRefused, match="don't hash to the same slot"):
             await connection.execute("EVAL", FOREIGN_DECLARED, 2, keys.stats(0), keys.stats(1))
 
         assert await inspection.expiries(connection) == {}
@@ -25,7 +25,7 @@ async def test_a_script_with_a_declared_key_of_a_foreign_slot_is_refused(cluster
 async def test_a_script_with_an_undeclared_key_of_a_foreign_slot_is_refused(cluster_server: EmbeddedValkey) -> None:
     empty(cluster_server)
     async with running_connection(cluster_server.url) as connection:
-        with pytest.raises(ResponseError, match="do not hash to the same slot"):
+        with pytest.raises(RedisRefused, match="do not hash to the same slot"):
             await connection.execute("EVAL", FOREIGN_UNDECLARED, 1, keys.stats(0), keys.stats(1))
 
         assert await inspection.expiries(connection) == {}

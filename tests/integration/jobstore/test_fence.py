@@ -7,7 +7,7 @@ import pytest
 from shared.jobstore.store import Answer, JobStore, Run
 from tests.support import inspection, jobs
 
-Operation = Callable[[JobStore, Run], Awaitable[Answer]]
+Operation = Callable[[JobStore, Run], Awaitable[object]]
 
 OPERATIONS: dict[str, Operation] = {
     "append_progress": lambda store, run: store.append_progress(

@@ -63,7 +63,7 @@ async def test_waiting_jobs_are_taken_run_and_finished_on_a_full_redis(store: Jo
     with full(server):
         await jobs.lapse(store, crashed)
         assert (await store.backlog(0)).unfinished == 2
-        for entry in await store.take(0, processor="p2", most=10):
+        for entry in await store.take(0, processor="p2", most=10, in_hand=()):
             assert await store.finish(await jobs.claim(store, entry), jobs.completion()) is Answer.OK
 
     assert await inspection.commands(store, 0) == {}

@@ -44,7 +44,7 @@ async def test_a_job_is_not_ready_before_its_delay(store: JobStore) -> None:
     found = await jobs.sweep(store, jobs.partition_number(run.job_id))
 
     assert found == 0
-    assert await store.take(jobs.partition_number(run.job_id), processor="p2", most=10) == []
+    assert await store.take(jobs.partition_number(run.job_id), processor="p2", most=10, in_hand=()) == []
 
 
 async def test_a_job_is_ready_when_its_delay_is_over(store: JobStore) -> None:

@@ -2,12 +2,9 @@
 
 import asyncio
 
-import pytest
-from redis.exceptions import ResponseError
-
 from shared.event_id import EventId
 from shared.jobs import ProgressSnapshot
-from shared.jobstore.store import Answer, JobStore, Run
+from shared.jobstore.store import Answer, Behind, JobStore, Run
 from tests.support import inspection, jobs
 
 
@@ -45,13 +42,13 @@ async def test_append_progress_sent_many_times_at_once_writes_one_event(store: J
     assert await inspection.event_types(store, run.job_id) == ["queued", "started", "progress"]
 
 
-async def test_append_progress_with_a_hole_is_refused_and_writes_nothing(store: JobStore) -> None:
+async def test_append_progress_after_lost_writes_says_where_the_log_ends_and_writes_nothing(store: JobStore) -> None:
     run = await jobs.start(store)
     before = await inspection.everything_about(store, run.job_id)
 
-    with pytest.raises(ResponseError, match="seq 4 after 2"):
-        await store.append_progress(run, seq=4, message=jobs.progress(0.25))
+    answer = await store.append_progress(run, seq=4, message=jobs.progress(0.25))
 
+    assert answer == Behind(2)
     assert await inspection.everything_about(store, run.job_id) == before
 
 
@@ -118,7 +115,7 @@ async def test_renew_takes_the_entry_back_from_the_sweeper(store: JobStore) -> N
 
     assert swept == {run.record.entry: "ready"}
     assert await inspection.pending(store, partition) == {run.record.entry: "p1"}
-    assert await store.take(partition, processor="p2", most=10) == []
+    assert await store.take(partition, processor="p2", most=10, in_hand=()) == []
 
 
 async def test_renew_in_the_nick_of_time_keeps_the_job(store: JobStore) -> None:

@@ -14,17 +14,17 @@ from tests.support.servers import empty
 async def test_take_gives_new_entries_in_the_order_of_creation_and_never_more_than_asked(store: JobStore) -> None:
     created = [await jobs.create(store, partition=0) for _ in range(5)]
 
-    first = await store.take(0, processor="p1", most=3)
-    second = await store.take(0, processor="p2", most=3)
+    first = await store.take(0, processor="p1", most=3, in_hand=())
+    second = await store.take(0, processor="p2", most=3, in_hand=())
 
     assert [entry.job_id for entry in first + second] == created
     assert len(first) == 3
 
 
 async def test_take_of_nothing_is_empty(store: JobStore) -> None:
-    assert await store.take(0, processor="p1", most=3) == []
+    assert await store.take(0, processor="p1", most=3, in_hand=()) == []
     await jobs.create(store, partition=0)
-    assert await store.take(0, processor="p1", most=0) == []
+    assert await store.take(0, processor="p1", most=0, in_hand=()) == []
 
 
 async def test_take_gives_what_is_ready_before_what_is_new(store: JobStore) -> None:
@@ -32,8 +32,8 @@ async def test_take_gives_what_is_ready_before_what_is_new(store: JobStore) -> N
     fresh = await jobs.create(store, partition=0)
     await jobs.lapse(store, lapsed)
 
-    one = await store.take(0, processor="p2", most=1)
-    other = await store.take(0, processor="p2", most=1)
+    one = await store.take(0, processor="p2", most=1, in_hand=())
+    other = await store.take(0, processor="p2", most=1, in_hand=[one[0].entry_id])
 
     assert [entry.job_id for entry in one + other] == [lapsed.job_id, fresh]
 
@@ -43,7 +43,7 @@ async def test_take_drops_a_ready_entry_that_was_deleted_meanwhile(store: JobSto
     await jobs.lapse(store, run)
     await store.connection.execute("XDEL", keys.commands(0), run.record.entry)
 
-    taken = await store.take(0, processor="p2", most=10)
+    taken = await store.take(0, processor="p2", most=10, in_hand=())
 
     assert taken == []
     assert await inspection.pending(store, 0) == {}
@@ -53,7 +53,7 @@ async def test_take_never_gives_one_entry_to_two_processors(store: JobStore) -> 
     for _ in range(30):
         await jobs.create(store, partition=0)
 
-    hands = await asyncio.gather(*(store.take(0, processor=f"p{n}", most=4) for n in range(10)))
+    hands = await asyncio.gather(*(store.take(0, processor=f"p{n}", most=4, in_hand=()) for n in range(10)))
 
     taken = [entry.entry_id for hand in hands for entry in hand]
     assert len(taken) == len(set(taken)) == 30
@@ -82,7 +82,7 @@ async def test_sweep_goes_on_where_its_last_page_ended(store: JobStore) -> None:
     count = limits.SWEEP_PAGE_ENTRIES + 20
     for _ in range(count):
         await jobs.create(store, partition=0)
-    await store.take(0, processor="crashed", most=count)
+    await store.take(0, processor="crashed", most=count, in_hand=())
 
     first = await store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")
     second = await store.sweep(0, leader="s1", lease_ms=0, cursor=first.cursor)
@@ -110,7 +110,7 @@ async def test_the_sweepers_lock_ends_by_itself(store: JobStore) -> None:
 async def test_a_sweep_that_comes_too_early_robs_nobody(store: JobStore) -> None:
     run = await jobs.start(store, partition=0, processor="p1")
     await jobs.sweep(store, 0, lease_ms=0)
-    [entry] = await store.take(0, processor="p2", most=1)
+    [entry] = await store.take(0, processor="p2", most=1, in_hand=())
 
     refused = await store.claim(entry, "token-2", jobs.terms("p2"))
 
@@ -146,7 +146,21 @@ async def test_a_server_that_was_emptied_serves_again(store: JobStore, server: E
 
     assert not (await store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")).found
     assert (await store.backlog(0)).unfinished == 0
-    assert await store.take(0, processor="p1", most=1) == []
+    assert await store.take(0, processor="p1", most=1, in_hand=()) == []
     job_id = await jobs.create(store, partition=0)
 
     assert isinstance(await jobs.claim(store, await jobs.take(store, job_id)), Run)
+
+
+async def test_entries_whose_reply_was_lost_are_handed_out_again_and_those_in_hand_are_not(store: JobStore) -> None:
+    known = await store.take(0, processor="p1", most=10, in_hand=())
+    created = {await jobs.create(store, partition=0) for _ in range(3)}
+    lost = await store.take(0, processor="p1", most=2, in_hand=())
+
+    first = await store.take(0, processor="p1", most=1, in_hand=())
+    rest = await store.take(0, processor="p1", most=5, in_hand=[first[0].entry_id])
+
+    assert known == []
+    assert len(lost) == 2
+    assert {entry.job_id for entry in first + rest} == created
+    assert {entry.entry_id for entry in lost} <= {entry.entry_id for entry in first + rest}

@@ -50,5 +50,5 @@ def test_files_without_bytes_are_work_too(files: int) -> None:
     tally.planned(plan_bundle([fake_source(number, "empty", 0) for number in range(files)]).files)
     tally.finishing()
 
-    assert reports[files + 1].work_ratio == 0.5
+    assert reports[files + 1].work_ratio == 0.1
     assert reports[-1].work_ratio == 1

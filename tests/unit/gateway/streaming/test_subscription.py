@@ -201,6 +201,19 @@ def test_overflow_while_behind_takes_one_more_turn_through_the_log() -> None:
     assert not subscription.is_behind
 
 
+def test_message_beyond_a_hole_that_the_log_cannot_fill_is_given_up() -> None:
+    subscription = opened(EventId(1, 5), LOG)
+    subscription.offer(live(EventId(1, 9)))
+
+    catch_up(subscription, LOG)  # it may have come after the log was read
+    catch_up(subscription, LOG)
+
+    assert shown(subscription) == []
+    assert not subscription.is_behind, "it would read the log for ever"
+    subscription.offer(live(EventId(1, 6)))
+    assert shown(subscription) == [("1-6", "progress")]
+
+
 def test_new_timeline_after_a_failover_is_told_once() -> None:
     subscription = opened(EventId(1, 5), LOG)
     catch_up(subscription, LOG)

@@ -28,7 +28,6 @@ RECORDS = st.builds(
     object_key=st.none() | TEXTS,
     bundle=st.none() | st.builds(BundleSummary, TIMES_MS, TIMES_MS, TEXTS, TIMES_MS, st.just((RenamedFile(1, "a"),))),
     traceparent=st.none() | TEXTS,
-    checkpoint=st.none() | TEXTS,
     created_at_ms=TIMES_MS,
     updated_at_ms=TIMES_MS,
     started_at_ms=st.none() | TIMES_MS,

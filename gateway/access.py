@@ -1,0 +1,18 @@
+"""Who may see which job. Without authentication there is one owner, and the gateway listens on loopback only."""
+
+from shared.clock import now_ms
+from shared.errors import JobGone, JobNotFound
+from shared.jobs import JobRecord
+from shared.jobstore.store import JobStore
+
+OWNER = "local"
+
+
+async def find_job(store: JobStore, job_id: str) -> JobRecord:
+    """Find a job or raise: JobNotFound when there is none, JobGone when its time is over."""
+    record = await store.find(job_id)
+    if record is None:
+        raise JobNotFound("There is no such job. Check the id; jobs are forgotten about two days after their end.")
+    if record.state.is_terminal and (record.expires_at_ms or 0) <= now_ms():
+        raise JobGone("The time of this job is over, and its archive is not given out any more. Create the job again.")
+    return record

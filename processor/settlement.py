@@ -1,0 +1,131 @@
+"""Writes the end of a run into Redis: completed, failed, to be tried again, or handed back."""
+
+import random
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from processor.context import Result
+from processor.metrics import ProcessorMetrics
+from processor.outcome import Fail, RetryLater, RetryPolicy, after_error
+from processor.progress import Report, final_progress
+from processor.repeater import Repeater
+from shared import events, limits
+from shared.clock import now_ms
+from shared.jobstore.store import Answer, Ending, JobStore, Run
+
+log = structlog.get_logger(__name__)
+
+
+class RunPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How runs are kept, retried and remembered."""
+
+    processor: str
+    lease_ms: int
+    renew_every_ms: int
+    keep_seconds: int
+    retry: RetryPolicy = RetryPolicy()
+
+    @property
+    def retention_ms(self) -> int:
+        """How long Redis remembers an ended job: its archive's life, its tombstone's, and some slack."""
+        return (self.keep_seconds + limits.TOMBSTONE_SECONDS + limits.RETENTION_SLACK_SECONDS) * 1000
+
+    def expires_at_ms(self, ended_at_ms: int) -> int:
+        """Give the end of an archive's life (milliseconds since 1970)."""
+        return ended_at_ms + self.keep_seconds * 1000
+
+
+class Settlement:
+    """The end of one run."""
+
+    def __init__(
+        self, store: JobStore, run: Run, policy: RunPolicy, metrics: ProcessorMetrics, repeater: Repeater
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._policy = policy
+        self._metrics = metrics
+        self._repeater = repeater
+
+    async def complete(self, result: Result, last_report: Report | None) -> None:
+        """End the job with its archive."""
+        at_ms = now_ms()
+        bundle, expires_at_ms = result.bundle, self._policy.expires_at_ms(at_ms)
+        download_url = f"/v1/download/jobs/{self._run.job_id}/file"
+        ending = Ending(
+            message=events.encode(events.completed(download_url, bundle, expires_at_ms, at_ms)),
+            expires_at_ms=expires_at_ms,
+            retention_ms=self._policy.retention_ms,
+            object_key=result.object_key,
+            bundle=bundle,
+            progress=final_progress(last_report),
+        )
+        if await self._write(lambda: self._store.finish(self._run, ending)):
+            log.info("job completed", archive_bytes=bundle.archive_bytes, files=bundle.files)
+            self._metrics.count_completion(self._run, at_ms)
+
+    async def fail_or_retry(self, error: BaseException) -> None:
+        """End the run, and the job if trying again cannot help or has been tried often enough."""
+        decision = after_error(
+            error, failures=self._run.record.failures, policy=self._policy.retry, random_ratio=random.random()
+        )
+        if decision.error.code == "INTERNAL":
+            log.error("run failed unexpectedly", exc_info=error)
+        match decision:
+            case RetryLater():
+                await self._retry_later(decision)
+            case Fail():
+                await self._fail(decision)
+
+    async def release(self) -> None:
+        """Hand the job back uncounted, so that another processor starts it at once."""
+        queued = events.Queued(
+            at=events.timestamp(now_ms()), message="This processor stops; the next one that is free takes over."
+        )
+        if await self._write(lambda: self._store.release(self._run, message=events.encode(queued))):
+            log.info("job released")
+
+    async def _retry_later(self, decision: RetryLater) -> None:
+        retrying = events.Retrying(
+            attempt=self._run.record.attempt,
+            max_attempts=self._policy.retry.max_failures,
+            error=decision.error,
+            retry_in_seconds=decision.delay_ms / 1000,
+            at=events.timestamp(now_ms()),
+        )
+        message = events.encode(retrying)
+        if await self._write(
+            lambda: self._store.retry_later(
+                self._run,
+                message=message,
+                error=decision.error,
+                delay_ms=decision.delay_ms,
+                lease_ms=self._policy.lease_ms,
+            )
+        ):
+            error = decision.error
+            log.warning("job retrying", code=error.code, error=error.message, delay_ms=decision.delay_ms)
+
+    async def _fail(self, decision: Fail) -> None:
+        at_ms = now_ms()
+        error = decision.error
+        ending = Ending(
+            message=events.encode(events.Failed(error, decision.can_retry, at=events.timestamp(at_ms))),
+            expires_at_ms=self._policy.expires_at_ms(at_ms),
+            retention_ms=self._policy.retention_ms,
+            error=error,
+            reason=decision.reason,
+        )
+        if await self._write(lambda: self._store.finish(self._run, ending)):
+            log.error("job failed", reason=decision.reason, code=error.code, error=error.message)
+            self._metrics.count_failure(self._run, at_ms)
+
+    async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:
+        """Write the end; True when it is ours that stands (DONE: an earlier try had arrived)."""
+        answer = await self._repeater.insist(operation)
+        if answer in (Answer.OK, Answer.DONE):
+            return True
+        log.warning("job superseded at its end" if answer else "end of the run not written", answer=answer)
+        return False

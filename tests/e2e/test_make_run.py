@@ -1,0 +1,147 @@
+"""The one command of the README, as a new user runs it: it comes up, its curl lines work, Ctrl-C leaves nothing."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.samples import SAMPLES
+from tests.support.local_http import local_client
+from tests.support.ports import free_ports
+from tests.support.service import environment
+from tests.support.tools import require_tool
+from tests.support.waiting import PATIENCE_SECONDS, until
+
+
+class LocalRun:
+    """`python -m deploy.local`, which is all that `make run` adds to its environment."""
+
+    def __init__(self, home: Path, output_path: Path) -> None:
+        self.port, admin_port = _ports_in_a_row()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._output_path = output_path
+        settings = {"WAYBILL_HOME": str(home), "PORT": str(self.port), "ADMIN_PORT": str(admin_port)}
+        with output_path.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.local"],
+                env=environment({}) | settings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_for_welcome(self) -> str:
+        """Wait for the lines that it prints once everything is up, and give those to be pasted."""
+
+        def pasted() -> list[str]:
+            assert self.process.poll() is None, self._output()
+            return re.findall(r"^  (JOBS=.*?\n)$", self._output(), re.MULTILINE | re.DOTALL)
+
+        [lines] = until(pasted, "it says that it is up")
+        return lines
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; give the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def _output(self) -> str:
+        return self._output_path.read_text(encoding="utf-8")
+
+
+def _ports_in_a_row() -> tuple[int, int]:
+    """Give a port, and another one whose neighbour is free too."""
+    while True:
+        port, admin_port = free_ports(2)
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", admin_port + 1)).close()
+            if port != admin_port + 1:
+                return port, admin_port
+
+
+@contextlib.contextmanager
+def local_run(home: Path, output_path: Path) -> Iterator[LocalRun]:
+    """Start a run, and make sure that all of it is gone afterwards."""
+    running = LocalRun(home, output_path)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.interrupt()
+        for pid in processes_of(home):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes_of(home: Path) -> list[int]:
+    """Find the processes that know this home from their environment, or work in it (Valkey overwrites the former)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                is_inside = (entry / "cwd").resolve().is_relative_to(home)
+                if is_inside or os.fsencode(home) in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for what is left over in /proc")
+def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first(tmp_path: Path) -> None:
+    home, shell_dir = tmp_path / "home", tmp_path / "shell"
+    shell_dir.mkdir()
+
+    with local_run(home, tmp_path / "first.log") as first:
+        lines = first.wait_for_welcome()
+        pasted = subprocess.run(
+            [require_tool("bash"), "-eu"],
+            input=f'{lines}\necho "JOB IS $JOB"\n',
+            cwd=shell_dir,
+            env=environment({"no_proxy": "*"}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+        running = processes_of(home)
+        exit_code = first.interrupt()
+        left_over = processes_of(home)
+
+    assert pasted.returncode == 0, pasted.stderr
+    assert "curl:" not in pasted.stderr  # its progress meter may be there
+    assert '"type":"completed"' in pasted.stdout
+    assert_bundle_of_the_first_samples(shell_dir / "bundle.zip")
+    assert len(running) >= 4  # itself, Valkey, the gateway, the processor
+    assert exit_code == 0
+    assert left_over == []
+
+    [job_id] = re.findall(r"JOB IS (\S+)", pasted.stdout)
+    with local_run(home, tmp_path / "second.log") as second:
+        second.wait_for_welcome()
+        path = f"{second.url}/v1/download/jobs/{job_id}"
+        with local_client() as client:
+            record = client.get(path).json()
+            archive = client.get(f"{path}/file").content
+        exit_code = second.interrupt()
+
+    assert record["status"] == "completed"
+    assert archive == (shell_dir / "bundle.zip").read_bytes()
+    assert exit_code == 0
+    assert processes_of(home) == []
+
+
+def assert_bundle_of_the_first_samples(path: Path) -> None:
+    """Compare names and sizes; the bytes are checked by their CRC."""
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as bundle:
+        assert bundle.testzip() is None
+        assert [(entry.filename, entry.file_size) for entry in bundle.infolist()] == [
+            (sample.name, sample.size_bytes) for sample in SAMPLES[:3]
+        ]
