@@ -5,10 +5,10 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run test check format docs lock bench-bundle bench-store clean
+.PHONY: help environment run test check format docs lock bench-bundle bench-store clean s3-server
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 environment:
 	@command -v $(PYTHON) >/dev/null || { echo "waybill: $(PYTHON) was not found. Install Python 3.11 or newer, for example: apt install python3 python3-venv" >&2; exit 1; }
@@ -37,11 +37,14 @@ docs: environment ## Write docs/settings.md from the settings' own descriptions
 	@mv docs/settings.md.new docs/settings.md
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
-	@$(BIN)/uv pip compile pyproject.toml --extra gateway --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra s3 --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 
-bench-bundle: environment ## Measure a bundle of several GB: peak memory and MB/s beside `zip -0`
+s3-server: environment ## Build the S3 server of the tests into .tools/ where there is none (needs Go; about two minutes)
+	@$(BIN)/python -m tests.support.s3_server
+
+bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', '--store small')
 	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)
 
 bench-store: environment ## Measure the job store's operations

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from pathlib import Path
 
 import structlog
 from litestar import Litestar
@@ -23,7 +22,8 @@ from shared.jobstore.access import open_commands
 from shared.jobstore.store import JobStore
 from shared.listener import listen
 from shared.objects.catalogue_choice import open_catalogue
-from shared.objects.directory import ObjectDirectory
+from shared.objects.opening import open_store
+from shared.objects.store import ObjectStore
 from shared.settings import GatewaySettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics
@@ -31,15 +31,22 @@ from shared.telemetry.metrics import BacklogGauges, configure_metrics
 log = structlog.get_logger(__name__)
 
 
+async def serve(settings: GatewaySettings) -> None:
+    """Open the object stores and run one gateway to its end."""
+    async with open_store(settings.sources) as sources, open_store(settings.objects) as objects:
+        await Gateway(settings, sources, objects).run()
+
+
 class Gateway:
     """One gateway process."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, sources: ObjectStore, objects: ObjectStore) -> None:
         self._settings = settings
+        self._objects = objects
         self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
         self._hub = Hub(self._store, self._connection)
-        self._catalogue = open_catalogue(settings.catalogue, ObjectDirectory(Path(settings.sources_dir)))
+        self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
         app = self._make_app(GatewayMetrics(meter))
@@ -57,7 +64,7 @@ class Gateway:
             "hub": self._hub,
             "metrics": metrics,
             "catalogue": self._catalogue,
-            "objects": ObjectDirectory(Path(self._settings.objects_dir)),
+            "objects": self._objects,
         }
         return Litestar(
             [create_job, read_job, read_events, stream_job, fetch_archive],

@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 import structlog
@@ -23,7 +23,8 @@ from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue_choice import open_catalogue
-from shared.objects.directory import ObjectDirectory
+from shared.objects.opening import open_store
+from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics
@@ -43,14 +44,21 @@ class Work(NamedTuple):
     upkeep: Callable[[], Coroutine[Any, Any, None]]
 
 
-def bundling(settings: ProcessorSettings) -> Work:
+async def work(settings: ProcessorSettings) -> None:
+    """Open the object stores and run one processor with the built-in handler to its end."""
+    async with AsyncExitStack() as stack:
+        sources = await stack.enter_async_context(open_store(settings.sources))
+        objects = await stack.enter_async_context(open_store(settings.objects))
+        await Supervisor(settings, bundling(settings, sources=sources, objects=objects)).run()
+
+
+def bundling(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:
     """Make the built-in work. Raises SettingsError when the catalogue cannot be opened."""
-    sources = ObjectDirectory(Path(settings.sources_dir))
     catalogue = open_catalogue(settings.catalogue, sources)
     handler = BundleHandler(
         catalogue,
         sources=sources,
-        objects=ObjectDirectory(Path(settings.objects_dir)),
+        objects=objects,
         copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
     )
     return Work(handler, catalogue.run)

@@ -198,6 +198,32 @@ class ObjectChanged(ObjectError):
     code = "OBJECT_CHANGED"
 
 
+class ObjectArchived(ObjectError):
+    """The object lies in an archive class and must be restored before it can be read."""
+
+    code = "OBJECT_ARCHIVED"
+    is_retryable = False
+
+
+class ObjectForbidden(ObjectError):
+    """The store knows who asks, and refuses."""
+
+    code = "OBJECT_FORBIDDEN"
+    is_retryable = False
+
+
+class StoreRefused(ObjectError):
+    """The store cannot be used as it is set up: keys, bucket, region, clock. Once that is mended, jobs succeed."""
+
+    code = "STORE_REFUSED"
+
+
+class StoreUnavailable(ObjectError):
+    """The store did not answer, or asked for patience; the same call may succeed in a moment."""
+
+    code = "STORE_UNAVAILABLE"
+
+
 class StoreFull(ObjectError):
     """The store has no room for the object."""
 
@@ -228,6 +254,18 @@ class SourceMissing(PermanentRunError):
     """A requested file does not exist (any more)."""
 
     code = "SOURCE_MISSING"
+
+
+class SourceArchived(PermanentRunError):
+    """A requested file lies in an archive class, from which it must be restored first."""
+
+    code = "SOURCE_ARCHIVED"
+
+
+class SourceForbidden(PermanentRunError):
+    """A requested file may not be read by this service."""
+
+    code = "SOURCE_FORBIDDEN"
 
 
 class SourceChanged(RetryableRunError):

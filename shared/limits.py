@@ -66,6 +66,19 @@ MAX_RENAMED_LISTED = 20  # of the completed message; the archive has them all
 MAX_SKIPPED_LISTED = 20  # of the same; the list inside the archive has them all
 MAX_LISTED_NAME_CHARS = 255  # of a skipped file, in the message and in the record
 
+# The remote store
+STORE_CONNECT_WITHIN_SECONDS = 5.0
+STORE_SILENCE_MAX_SECONDS = 30.0  # while an answer is awaited; S3 sends a byte now and then during a long Complete
+STORE_CALL_WITHIN_SECONDS = 300.0  # one try of one call; a part of 64 MiB at 2 Mbit/s
+STORE_TRIES = 8  # in a row without progress: about 15 s on average, which a restarted server needs
+STORE_ABORT_TRIES = 5  # about a second: a processor that stops waits for it, and orphans are aborted later
+STORE_PATIENCE_SECONDS = 120.0  # no further try after this; longer outages are for the job's own retry
+STORE_RETRY_BASE_MS = 200
+STORE_RETRY_CAP_MS = 8_000
+STORE_RETRY_FLOOR_MS = 50
+STORE_CONNECTIONS = 64  # of one process: slots × (look-ups or parts in flight, each with a read and a write)
+OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
+
 # Background work
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not

@@ -6,7 +6,7 @@ passed in.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -15,6 +15,8 @@ from msgspec import Meta
 from shared import limits
 from shared.errors import SettingsError
 from shared.jobstore.location import RedisLocation, parse_location
+from shared.objects.location import DirectoryOptions, StoreLocation
+from shared.objects.location import parse_location as parse_store_location
 from shared.setting import PREFIX, settings_of
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -79,6 +81,21 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     objects_dir: Annotated[
         Directory, Meta(description="The directory in which archives are kept.", examples=["/srv/waybill/objects"])
     ] = ".waybill/objects"
+    sources_url: Annotated[
+        str,
+        Meta(
+            description="Where the files to be bundled are, as a URL; it goes before the directory: "
+            "file:///… or s3://bucket/prefix?endpoint=…&region=… (docs/architecture.md).",
+            examples=["s3://originals/files?region=eu-central-1"],
+        ),
+    ] = ""
+    objects_url: Annotated[
+        str,
+        Meta(
+            description="Where archives are kept, as a URL like that; it goes before the directory.",
+            examples=["s3://bundles?region=eu-central-1"],
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
@@ -87,6 +104,16 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     def redis_location(self) -> RedisLocation:
         """Tell where Redis is; raises SettingsError for a URL that does not say it clearly."""
         return parse_location(self.redis_url, username=self.redis_username, password=self.redis_password)
+
+    @property
+    def sources(self) -> StoreLocation:
+        """Give where the files are that are bundled. Raises SettingsError."""
+        return _location(self.sources_url, self.sources_dir, variable="WAYBILL_SOURCES_URL")
+
+    @property
+    def objects(self) -> StoreLocation:
+        """Give where archives are kept. Raises SettingsError."""
+        return _location(self.objects_url, self.objects_dir, variable="WAYBILL_OBJECTS_URL")
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
@@ -185,6 +212,14 @@ STOP_SLACK_SECONDS = 5
 S = TypeVar("S", bound=CommonSettings)
 
 
+# What a URL says is read by the module that knows such URLs.
+_URLS: dict[str, Callable[[CommonSettings], object]] = {
+    "redis_url": CommonSettings.redis_location,
+    "sources_url": lambda settings: settings.sources,
+    "objects_url": lambda settings: settings.objects,
+}
+
+
 class Contradiction(NamedTuple):
     """Settings that are fine each, and wrong together."""
 
@@ -209,12 +244,13 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
         except ValueError as error:
             problems.append(str(error))
             wrong.add(setting.field)
-    try:
-        parse_location(values.get("redis_url", CommonSettings().redis_url))
-    except SettingsError as unclear:
-        problems += unclear.problems
-        wrong.add("redis_url")
     settings = kind(**values)
+    for url, read in _URLS.items():
+        try:
+            read(settings)
+        except SettingsError as unclear:
+            problems += unclear.problems
+            wrong.add(url)
     # What contradicts only the default of a wrong variable is no problem yet.
     problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong]
     if problems:
@@ -233,6 +269,10 @@ def likely_misspelt(environment: Mapping[str, str]) -> list[tuple[str, str]]:
         name = variable.upper().removeprefix(PREFIX)
         found += [(variable, by_name[near]) for near in difflib.get_close_matches(name, by_name, 1, _NEAR_RATIO)]
     return found
+
+
+def _location(url: str, directory: str, *, variable: str) -> StoreLocation:
+    return parse_store_location(url, variable=variable) if url else DirectoryOptions(directory)
 
 
 def _contradictions(settings: CommonSettings) -> Iterator[Contradiction]:

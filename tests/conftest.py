@@ -1,13 +1,16 @@
 """Servers and stores for all tests. A server starts when the first test asks for it, and serves the whole session."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from moto.server import ThreadedMotoServer
 
 from deploy.local.valkey import EmbeddedValkey
 from shared.jobstore.store import JobStore
 from tests.support.cluster import EmbeddedCluster, Server
+from tests.support.s3_server import S3Server, describe, require_s3_server, running_server
 from tests.support.servers import empty
 from tests.support.stores import SETUPS, Setup, running_store
 
@@ -62,3 +65,27 @@ async def store(server: Server, store_setup: Setup) -> AsyncIterator[JobStore]:
     """A job store of each set-up, on a connection of its own."""
     async with running_store(server.url, partitions=store_setup.partitions) as running:
         yield running
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which S3 server is used; pytest's own header is not printed with -q."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(describe())
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """The real S3 server, for the session."""
+    with running_server(require_s3_server()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Moto's server, in a thread of this process."""
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()

@@ -1,21 +1,27 @@
-"""Fetch a finished archive: whole, in ranges, conditionally."""
+"""Fetch a finished archive: whole, in ranges, conditionally; or from the store itself, where it can be reached."""
 
 import asyncio
 from contextlib import aclosing
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
+from litestar.params import SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access import find_job
 from gateway.conditional import Span, Whole, fails_if_match, matches_weakly, range_of
 from gateway.content_disposition import attachment
 from gateway.problems import problem
+from shared.clock import now_ms
 from shared.errors import JobFailed, JobGone, JobNotReady, ObjectMissing
 from shared.jobs import JobRecord, JobState
 from shared.jobstore.store import JobStore
-from shared.objects.directory import ObjectDirectory
 from shared.objects.info import ObjectInfo
+from shared.objects.store import ObjectStore
+
+ZIP = "application/zip"
+# Litestar asks isinstance of what it injects, which a Protocol does not answer.
+AnyStore = SkipValidation[ObjectStore]
 
 
 class ArchiveBody:
@@ -23,7 +29,7 @@ class ArchiveBody:
 
     def __init__(
         self,
-        objects: ObjectDirectory,
+        objects: ObjectStore,
         info: ObjectInfo,
         span: Span,
         *,
@@ -59,12 +65,17 @@ class ArchiveBody:
 
 
 @route("/v1/download/jobs/{job_id:str}/file", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def fetch_archive(
-    request: Request[Any, Any, Any], store: JobStore, objects: ObjectDirectory, job_id: str
-) -> ASGIApp:
-    """Send a job's archive: 200, 206, 304, 412 or 416; 409 while there is none, 410 when it is gone."""
+async def fetch_archive(request: Request[Any, Any, Any], store: JobStore, objects: AnyStore, job_id: str) -> ASGIApp:
+    """Send a job's archive, or where it is: 200, 206, 304, 307, 412 or 416; 409 while there is none, 410 once gone."""
     record = await find_job(store, job_id)
-    info = await _find_archive(record, objects)
+    key = _archive_key(record)
+    disposition = attachment(record.options.archive_name or f"waybill-{job_id[:8]}")
+    url = await objects.link(
+        key, content_disposition=disposition, content_type=ZIP, longest_seconds=_left_seconds(record)
+    )
+    if url is not None:
+        return _point_to(url, record, disposition, request).to_asgi_response(None, request)
+    info = await _find_archive(key, objects)
     etag = f'"{info.etag}"'
     headers = {
         "etag": etag,
@@ -84,8 +95,8 @@ async def fetch_archive(
         detail = f"The archive has {info.size_bytes:,} bytes; the range asks for others."
         return problem(416, "RANGE_NOT_SATISFIABLE", detail, headers=headers).to_asgi_response(None, request)
     headers |= {
-        "content-type": "application/zip",
-        "content-disposition": attachment(record.options.archive_name or f"waybill-{job_id[:8]}"),
+        "content-type": ZIP,
+        "content-disposition": disposition,
     }
     if isinstance(span, Span):
         headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{info.size_bytes}"
@@ -97,13 +108,37 @@ async def fetch_archive(
     return ArchiveBody(objects, info, span, status=status, headers=headers, has_body=request.method != HttpMethod.HEAD)
 
 
-async def _find_archive(record: JobRecord, objects: ObjectDirectory) -> ObjectInfo:
+def _archive_key(record: JobRecord) -> str:
     if not record.state.is_terminal:
         raise JobNotReady("The archive is not ready yet. Follow the job's stream, or ask again in a few seconds.")
     if record.state is not JobState.COMPLETED or record.object_key is None:
         raise JobFailed("The job ended without an archive. Its record says why, and whether trying again may help.")
+    return record.object_key
+
+
+def _left_seconds(record: JobRecord) -> int:
+    """Give how long the archive will still be there: no link shall outlive it."""
+    return max(1, ((record.expires_at_ms or 0) - now_ms()) // 1000)
+
+
+def _point_to(url: str, record: JobRecord, disposition: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Send the caller to the store; the archive's head is answered from the record, without asking the store.
+
+    The URL is a key to the archive: it must stay in no cache, and in no Referer header. Whether the archive is still
+    there only the store knows, and says so with a 404 of its own.
+    """
+    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+    if request.method != HttpMethod.HEAD:
+        return Response(b"", status_code=307, headers=headers | {"location": url})
+    headers |= {"accept-ranges": "bytes", "content-type": ZIP, "content-disposition": disposition}
+    if record.bundle is not None:
+        headers["content-length"] = str(record.bundle.archive_bytes)
+    return Response(b"", status_code=200, headers=headers)
+
+
+async def _find_archive(key: str, objects: ObjectStore) -> ObjectInfo:
     try:
-        return await objects.head(record.object_key)
+        return await objects.head(key)
     except ObjectMissing:
         raise JobGone("The archive is not in the object store any more. Create the job again.") from None
 

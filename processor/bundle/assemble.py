@@ -19,8 +19,8 @@ from processor.bundle.verification import Verification, crcs_of
 from shared import limits
 from shared.errors import ObjectError
 from shared.for_each import for_each
-from shared.objects.directory import ObjectDirectory
-from shared.objects.info import ObjectInfo, PartTag, Upload
+from shared.objects.info import PartTag, Upload
+from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
 
 
@@ -28,7 +28,7 @@ class Assembly:
     """One transfer: from the plan's sources to an object of the store."""
 
     def __init__(
-        self, plan: BundlePlan, *, sources: ObjectDirectory, objects: ObjectDirectory, tally: Tally, pace: Pace
+        self, plan: BundlePlan, *, sources: ObjectStore, objects: ObjectStore, tally: Tally, pace: Pace
     ) -> None:
         self._plan = plan
         self._sources = sources
@@ -39,7 +39,7 @@ class Assembly:
         self._tags: dict[int, PartTag] = {}
         self._buffers: list[bytearray] = []
 
-    async def run(self, key: str, confirm: Callable[[], Awaitable[None]]) -> ObjectInfo:
+    async def run(self, key: str, confirm: Callable[[], Awaitable[None]]) -> None:
         """Copy everything, and make the archive visible under `key` once `confirm` has returned.
 
         Raises SourceChanged or RetryableRunError with the file that is the cause, and ObjectError
@@ -54,7 +54,7 @@ class Assembly:
             self._tally.finishing()
             await confirm()
             await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
-            return await self._objects.complete(upload, [self._tags[number] for number in sorted(self._tags)])
+            await self._objects.complete(upload, [self._tags[number] for number in sorted(self._tags)])
         except BaseException as failure:  # cancellation too; it goes on once the store is clean
             await self._abort(upload, failure)
             raise
@@ -85,7 +85,7 @@ class Assembly:
         crcs = await in_thread(crcs_of, part, view)
         if changed := self._verification.add(crcs):
             raise changed_file(changed)
-        self._tags[part.number] = await self._objects.upload_part(upload, part.number, view)
+        self._tags[part.number] = await self._objects.upload_part(upload, part.number, view, crc32=crcs.crc32)
 
     async def _fill(self, view: memoryview, piece: FilePiece) -> None:
         """Read a piece of a file into its place."""

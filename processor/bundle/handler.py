@@ -12,7 +12,7 @@ from processor.context import Result, RunContext
 from shared import limits
 from shared.jobs import BundleSummary, JobRecord, OnMissing, RenamedFile, SkippedFile, SkipReason
 from shared.objects.catalogue import Catalogue, select
-from shared.objects.directory import ObjectDirectory
+from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
 
 
@@ -33,8 +33,8 @@ class BundleHandler:
         self,
         catalogue: Catalogue,
         *,
-        sources: ObjectDirectory,
-        objects: ObjectDirectory,
+        sources: ObjectStore,
+        objects: ObjectStore,
         copy_rate_bytes_per_second: int | None = None,
     ) -> None:
         self._catalogue = catalogue

@@ -9,11 +9,23 @@ import msgspec
 from processor.bundle.crc import crc32_of
 from processor.bundle.plan import SourceFile
 from processor.bundle.tally import Tally
-from shared.errors import ObjectChanged, ObjectError, ObjectMissing, RetryableRunError, SourceChanged, SourceMissing
+from shared.errors import (
+    ObjectArchived,
+    ObjectChanged,
+    ObjectError,
+    ObjectForbidden,
+    ObjectMissing,
+    RetryableRunError,
+    RunError,
+    SourceArchived,
+    SourceChanged,
+    SourceForbidden,
+    SourceMissing,
+)
 from shared.for_each import for_each
 from shared.objects.catalogue import CatalogueFile, list_ids
-from shared.objects.directory import ObjectDirectory
 from shared.objects.info import ObjectInfo
+from shared.objects.store import ObjectStore
 
 LOOK_UPS_AT_ONCE = 16
 CHECKS_AT_ONCE = 2  # one reads while the other computes; each holds 4 MiB
@@ -33,7 +45,7 @@ class LookUp(NamedTuple):
     missing: list[CatalogueFile]
 
 
-async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> LookUp:
+async def look_up(files: Sequence[CatalogueFile], store: ObjectStore) -> LookUp:
     """Find the objects of all files. Raises RetryableRunError for the first one that the store cannot give now."""
     infos: dict[int, ObjectInfo] = {}
 
@@ -49,7 +61,7 @@ async def look_up(files: Sequence[CatalogueFile], store: ObjectDirectory) -> Loo
     )
 
 
-async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally) -> list[SourceFile]:
+async def check(found: Sequence[FoundFile], store: ObjectStore, tally: Tally) -> list[SourceFile]:
     """Read all files for their CRC-32, and give what a plan needs, in the same order.
 
     Raises SourceChanged for the first file that is not what it was when it was looked up.
@@ -66,7 +78,7 @@ async def check(found: Sequence[FoundFile], store: ObjectDirectory, tally: Tally
     return [_source(one, crcs[position]) for position, one in enumerate(found)]
 
 
-async def insist_on_unchanged(sources: Sequence[SourceFile], store: ObjectDirectory) -> None:
+async def insist_on_unchanged(sources: Sequence[SourceFile], store: ObjectStore) -> None:
     """Check that files are still what they were when they were looked up, without reading them.
 
     Raises SourceChanged for the first one that is not.
@@ -86,7 +98,8 @@ def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
     """Turn what the store says about an object into what the run says about a file, with its id and name.
 
     Raises SourceChanged, also when the object went away: the next run's plan knows whether it is gone, or was only
-    being replaced. Raises RetryableRunError when the store cannot give the object now.
+    being replaced. Raises SourceArchived, SourceForbidden, or RetryableRunError when the store cannot give the object
+    now.
     """
     try:
         yield
@@ -95,8 +108,13 @@ def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
     except ObjectChanged as error:
         raise changed_file(file) from error
     except ObjectError as error:
+        kind: type[RunError] = RetryableRunError
+        if isinstance(error, ObjectArchived):
+            kind = SourceArchived
+        elif isinstance(error, ObjectForbidden):
+            kind = SourceForbidden
         sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
-        raise RetryableRunError(sentence, file_ids=[file.file_id]) from error
+        raise kind(sentence, file_ids=[file.file_id]) from error
 
 
 def missing_files(file_ids: Sequence[int]) -> SourceMissing:

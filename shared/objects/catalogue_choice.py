@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from shared.objects.catalogue import Catalogue
-from shared.objects.directory import ObjectDirectory
 from shared.objects.hook import Hook
 from shared.objects.key_template import KeyTemplate
 from shared.objects.manifest import Manifest
+from shared.objects.store import ObjectStore
 
 
-def open_catalogue(setting: str, sources: ObjectDirectory) -> Catalogue:
+def open_catalogue(setting: str, sources: ObjectStore) -> Catalogue:
     """Open the catalogue of WAYBILL_CATALOGUE. Blocks: for the start of a process.
 
     `sources` is the store that a template asks. Raises SettingsError when the manifest or the hook is no good.

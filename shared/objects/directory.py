@@ -18,7 +18,17 @@ from typing import Any, TypeVar
 from shared import limits
 from shared.errors import ObjectError, ObjectMissing, StoreFull
 from shared.objects import disk
-from shared.objects.info import UPLOAD_PREFIX, ObjectInfo, PartTag, Upload, check_key
+from shared.objects.info import (
+    UPLOAD_PREFIX,
+    Content,
+    ObjectInfo,
+    OpenUpload,
+    PartTag,
+    Upload,
+    UploadName,
+    check_key,
+    insist_on_all,
+)
 from shared.objects.threads import in_thread
 
 T = TypeVar("T")
@@ -73,9 +83,10 @@ class ObjectDirectory:
             raise
         return upload
 
-    async def upload_part(self, upload: Upload, number: int, data: bytes | bytearray | memoryview) -> PartTag:
+    async def upload_part(self, upload: Upload, number: int, data: Content, *, crc32: int | None = None) -> PartTag:
         """Write part `number` (from 1, in any order, at any time also again) and bring it to the disk.
 
+        `crc32` is for stores behind a network: what a disk gets wrong, it gets wrong later.
         Raises StoreFull, and ObjectError when the upload was aborted.
         """
         assert 1 <= number <= limits.MAX_PARTS
@@ -85,22 +96,30 @@ class ObjectDirectory:
         await self._on_upload(upload, disk.write, path.with_name(_hidden_name(upload)), data, offset)
         return PartTag(number, len(data))
 
-    async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> ObjectInfo:
+    async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> None:
         """Make the object visible under its key, whole and on the disk; one of the same key is replaced.
 
         Raises ObjectError when a part is missing or the upload was aborted.
         """
-        _insist_on_all(upload, parts)
+        insist_on_all(upload, parts)
         size_bytes = sum(part.size_bytes for part in parts)
-        return await self._on_upload(upload, disk.publish, self.root, upload.key, _hidden_name(upload), size_bytes)
+        await self._on_upload(upload, disk.publish, self.root, upload.key, _hidden_name(upload), size_bytes)
 
-    async def abort(self, upload: Upload) -> None:
+    async def abort(self, upload: UploadName) -> None:
         """Give up the upload and all its parts; nothing happens when it has ended already."""
         await self._on_disk(upload.key, disk.remove, self.root, upload.key, _hidden_name(upload))
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""
         await self._on_disk(key, disk.remove, self.root, key)
+
+    async def open_uploads(self) -> AsyncGenerator[OpenUpload, None]:
+        """Yield the uploads that are neither completed nor aborted, with the time of their last part."""
+        for key, upload_id, touched_at_ms in await in_thread(disk.hidden_files, self.root, UPLOAD_PREFIX):
+            yield OpenUpload(key, upload_id, touched_at_ms)
+
+    async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> None:
+        """Give None: a directory has no address of its own."""
 
     async def _on_disk(self, key: str, work: Callable[..., T], *args: Any) -> T:
         """Do `work` in a thread; what the disk says against it becomes an error about the object."""
@@ -119,18 +138,8 @@ class ObjectDirectory:
             raise ObjectError(sentence, key=upload.key) from error
 
 
-def _hidden_name(upload: Upload) -> str:
+def _hidden_name(upload: UploadName) -> str:
     return f"{UPLOAD_PREFIX}{upload.upload_id}"
-
-
-def _insist_on_all(upload: Upload, parts: Sequence[PartTag]) -> None:
-    """Check that the parts follow each other without a hole. Raises ObjectError."""
-    expected = range(1, max(1, len(parts)) + 1)
-    missing = [number for number in expected if number not in {part.number for part in parts}]
-    short = [part.number for part in parts[:-1] if part.size_bytes != upload.part_bytes]
-    if missing or short:
-        problem = f"part {missing[0]} is missing" if missing else f"part {short[0]} is short"
-        raise ObjectError(f"The upload of {upload.key} cannot be completed: {problem}.", key=upload.key)
 
 
 def _about_object(key: str, error: OSError) -> ObjectError:

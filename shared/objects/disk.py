@@ -118,8 +118,9 @@ class OpenObject:
         opened = os.fstat(self._fd)
         self._insist_on_etag(opened)
         try:
-            named = find(self._root, self._key).lstat()
-        except FileNotFoundError:
+            # Links followed: what is not the open file any more is another one, wherever it is.
+            named = os.stat(self._root / self._key)
+        except (FileNotFoundError, NotADirectoryError):
             raise self._changed() from None
         if not os.path.samestat(opened, named):
             raise self._changed()
@@ -213,6 +214,22 @@ def remove(root: Path, key: str, name: str | None = None) -> None:
             directory.rmdir()
         except OSError:  # not empty, already gone, or not ours to remove: all of them are fine
             return
+
+
+def hidden_files(root: Path, prefix: str) -> list[tuple[str, str, int]]:
+    """List the files whose names start with `prefix`: a key in their directory, the rest of the name, the last change.
+
+    Which object such a file was to become is not written anywhere; the key ends in `*` in place of that name.
+    """
+    found: list[tuple[str, str, int]] = []
+    for directory, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(prefix):
+                path = Path(directory, name)
+                with suppress(FileNotFoundError):  # completed or aborted by now
+                    key = path.with_name("*").relative_to(root).as_posix()
+                    found.append((key, name.removeprefix(prefix), path.lstat().st_mtime_ns // 1_000_000))
+    return found
 
 
 def _up_to(root: Path, directory: Path) -> list[Path]:

@@ -1,5 +1,7 @@
 """What the object store tells about its objects, and what names an object. Pure values, no I/O."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from shared.errors import ObjectError
@@ -7,11 +9,14 @@ from shared.errors import ObjectError
 MAX_KEY_BYTES = 1024  # Amazon S3, "Object key naming guidelines"
 UPLOAD_PREFIX = ".upload-"
 
+Content = bytes | bytearray | memoryview
+
 
 class ObjectInfo(msgspec.Struct, frozen=True):
     """One object as it was at one moment. Another `etag` means another content; nothing else may be read from it.
 
-    `name` is what its metadata call it, where the store keeps such.
+    `name` is what its metadata call it, where the store keeps such. `crc32` is the CRC-32 of the whole content, where
+    the store knows it.
     """
 
     key: str
@@ -19,25 +24,42 @@ class ObjectInfo(msgspec.Struct, frozen=True):
     etag: str
     modified_at_ms: int
     name: str | None = None
+    crc32: int | None = None
 
 
-class Upload(msgspec.Struct, frozen=True):
+class UploadName(msgspec.Struct, frozen=True):
+    """What tells one upload from all others of the store."""
+
+    key: str
+    upload_id: str
+
+
+class OpenUpload(UploadName, frozen=True):
+    """An upload as the store lists it. `started_at_ms`: its beginning, or its last part where the store tells that."""
+
+    started_at_ms: int
+
+
+class Upload(UploadName, frozen=True):
     """A multipart upload under way; nobody sees its object before it is completed.
 
     All parts have `part_bytes` bytes, the last one may have fewer (Cloudflare R2 insists on equal parts, and a place in
     the object follows from a part's number alone).
     """
 
-    key: str
-    upload_id: str
     part_bytes: int
 
 
 class PartTag(msgspec.Struct, frozen=True):
-    """The receipt for one uploaded part; `number` counts from 1."""
+    """The receipt for one uploaded part; `number` counts from 1.
+
+    `etag` and `checksum` are what a remote store wants to see again at the end.
+    """
 
     number: int
     size_bytes: int
+    etag: str = ""
+    checksum: str | None = None
 
 
 def check_key(key: str) -> None:
@@ -48,6 +70,16 @@ def check_key(key: str) -> None:
     problem = _problem_of(key)
     if problem:
         raise ObjectError(f"{key[:200]!r} cannot be the key of an object: {problem}.", key=key)
+
+
+def insist_on_all(upload: Upload, parts: Sequence[PartTag]) -> None:
+    """Check that the parts follow each other without a hole. Raises ObjectError."""
+    expected = range(1, max(1, len(parts)) + 1)
+    missing = [number for number in expected if number not in {part.number for part in parts}]
+    short = [part.number for part in parts[:-1] if part.size_bytes != upload.part_bytes]
+    if missing or short:
+        problem = f"part {missing[0]} is missing" if missing else f"part {short[0]} is short"
+        raise ObjectError(f"The upload of {upload.key} cannot be completed: {problem}.", key=upload.key)
 
 
 def _problem_of(key: str) -> str | None:

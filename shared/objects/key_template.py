@@ -15,8 +15,8 @@ from shared import limits
 from shared.errors import CatalogueUnavailable, ObjectError, ObjectMissing, SettingsError
 from shared.for_each import for_each
 from shared.objects.catalogue import MAX_NAME_CHARS, CatalogueFile
-from shared.objects.directory import ObjectDirectory
 from shared.objects.info import check_key
+from shared.objects.store import ObjectStore
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class KeyTemplate:
     template that can make no key.
     """
 
-    def __init__(self, template: str, store: ObjectDirectory) -> None:
+    def __init__(self, template: str, store: ObjectStore) -> None:
         self._template = template
         self._store = store
         self._refuse_nonsense()

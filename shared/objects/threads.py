@@ -23,11 +23,11 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await _until_done(future)
+        await until_done(future)
         raise
 
 
-async def _until_done(future: asyncio.Future[T]) -> None:
+async def until_done(future: asyncio.Future[T]) -> None:
     """Wait for the future, however often the waiting is cancelled; the caller raises the cancellation afterwards."""
     while not future.done():
         try:

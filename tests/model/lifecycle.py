@@ -85,6 +85,8 @@ class Job:
             return Claimed.GONE
         if self.state is JobState.PROCESSING and token == self.token:
             return Claimed.SAME_RUN
+        if token == self.token:  # of a run that was handed back: nobody would know of another one
+            return Claimed.GONE
         if not self.is_due:
             self.hold(self.processor or "" if self.state is JobState.PROCESSING else PARKED)
             return Claimed.NOT_DUE

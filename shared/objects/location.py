@@ -1,0 +1,165 @@
+"""Where an object store is, as an operator says it. Pure: one URL in, frozen options or clear sentences out.
+
+    file:///srv/waybill/objects
+    s3://bundles/tenant-a?endpoint=https://minio.example:9000&region=eu-central-1&style=path
+
+Credentials never stand in the URL: they come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, web identity
+or an instance's role, as for every AWS client.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from shared.errors import ObjectError, SettingsError
+from shared.objects.info import MAX_KEY_BYTES, check_key
+
+MAX_LINK_SECONDS = 7 * 86_400  # Amazon S3, "Sharing objects with presigned URLs": the most that version 4 signs
+BUCKET = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$"  # or an access point's ARN would be one; those have an alias for it
+ADDRESS = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+
+Address = Annotated[str, Meta(pattern=ADDRESS)]
+Links = Literal["presigned", "cloudfront", "domain", "gateway"]
+
+
+class DirectoryOptions(msgspec.Struct, frozen=True):
+    """A store in a directory of this machine."""
+
+    path: Annotated[str, Meta(min_length=1)]
+
+
+class S3Options(msgspec.Struct, frozen=True, kw_only=True):
+    """A store in an S3 bucket, or in one of a server that speaks the same protocol.
+
+    `prefix`: goes before every key, with a slash between. `endpoint_url`: None is Amazon's own for the region.
+    `public_endpoint_url`: the same server as browsers reach it, where that is another address; links are signed for it.
+    `access_key_id`, `secret_access_key`, `session_token`: None takes botocore's chain (environment, profile, web
+    identity, role). `ca_bundle`: path of a PEM file. `checksums`: send a CRC-32 with every part; off for servers that
+    refuse it. `links`: what a download is answered with: a presigned URL, a CloudFront signed URL, an unsigned URL
+    below `cdn_url`, or the bytes themselves, through the gateway. `link_seconds`: how long a signed URL can be opened.
+    """
+
+    bucket: Annotated[str, Meta(pattern=BUCKET)]
+    prefix: Annotated[str, Meta(max_length=MAX_KEY_BYTES // 2)] = ""
+    endpoint_url: Address | None = None
+    public_endpoint_url: Address | None = None
+    region: Annotated[str, Meta(pattern="^[a-z0-9-]+$")] | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    ca_bundle: str | None = None
+    checksums: bool = True
+    sse: Literal["AES256", "aws:kms"] | None = None
+    sse_kms_key_id: str | None = None
+    links: Links = "presigned"
+    link_seconds: Annotated[int, Meta(ge=1, le=MAX_LINK_SECONDS)] = 900
+    cdn_url: Address | None = None
+    cloudfront_key_id: str | None = None
+    cloudfront_key_file: str | None = None
+
+    def __repr__(self) -> str:
+        """Name the place alone: secrets stay out of logs and tracebacks."""
+        return f"S3Options({self.bucket}/{self.prefix} at {self.endpoint_url or 'Amazon S3'})"
+
+
+StoreLocation = DirectoryOptions | S3Options
+
+_FIELDS = {
+    "endpoint": "endpoint_url",
+    "public_endpoint": "public_endpoint_url",
+    "region": "region",
+    "style": "addressing_style",
+    "ca": "ca_bundle",
+    "checksums": "checksums",
+    "sse": "sse",
+    "kms_key": "sse_kms_key_id",
+    "links": "links",
+    "link_seconds": "link_seconds",
+    "cdn": "cdn_url",
+    "cloudfront_key_id": "cloudfront_key_id",
+    "cloudfront_key_file": "cloudfront_key_file",
+}
+_SWITCH = {"on": "true", "off": "false"}
+
+
+def parse_location(url: str, *, variable: str) -> StoreLocation:
+    """Read the URL of a store. Raises SettingsError with one sentence for each problem; each names `variable`."""
+    try:
+        parts = urlsplit(url)
+        has_login = parts.username is not None or parts.password is not None
+    except ValueError as error:
+        raise SettingsError([f"{variable} is not a URL: {error}."]) from error
+    if has_login:
+        sentence = "holds a login. Take it out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead."
+        raise SettingsError([f"{variable} {sentence}"])
+    if parts.scheme == "file":
+        return _parse_directory(url, variable)
+    if parts.scheme != "s3":
+        example = "file:///srv/waybill/objects or s3://bucket/prefix?region=eu-central-1"
+        raise SettingsError([f"{variable}={url!r}: it must be a URL such as {example}."])
+    return _parse_s3(parts.netloc, unquote(parts.path).strip("/"), parts.query, variable)
+
+
+def problems_of(options: S3Options) -> list[str]:
+    """Say which fields contradict each other or cannot be used, a sentence each; none when the options are sound."""
+    problems: list[str] = []
+    if (options.access_key_id is None) != (options.secret_access_key is None):
+        problems.append("access_key_id and secret_access_key go together: set both or none.")
+    if options.sse_kms_key_id is not None and options.sse != "aws:kms":
+        problems.append("sse_kms_key_id is used with sse=aws:kms only.")
+    if options.links in ("cloudfront", "domain") and options.cdn_url is None:
+        problems.append(f"links={options.links} needs cdn_url, for example https://downloads.example.com.")
+    if options.links == "cloudfront" and not (options.cloudfront_key_id and options.cloudfront_key_file):
+        problems.append("links=cloudfront needs cloudfront_key_id and cloudfront_key_file (the private key, PEM).")
+    if options.prefix:
+        try:
+            check_key(options.prefix)
+        except ObjectError as error:
+            problems.append(error.message)
+    return problems
+
+
+def _parse_directory(url: str, variable: str) -> DirectoryOptions:
+    path = unquote(url.partition("://")[2])
+    if "?" in url or "#" in url or not path.startswith("/"):
+        raise SettingsError([f"{variable}={url!r}: a directory is written as file:///an/absolute/path."])
+    return DirectoryOptions(path)
+
+
+def _parse_s3(bucket: str, prefix: str, query: str, variable: str) -> S3Options:
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    if not re.match(BUCKET, bucket):
+        problems.append(f"{variable}: {bucket!r} is not the name of a bucket; write s3://bucket/prefix.")
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in _FIELDS:
+            problems.append(f"{variable}: {name!r} is not known; it takes {', '.join(_FIELDS)}.")
+        elif name in values:
+            problems.append(f"{variable}: {name} stands there twice.")
+        elif problem := _problem_with(name, value):
+            problems.append(f"{variable}: {name}={value!r}: {problem}.")
+        else:
+            values[name] = value
+    if not problems:
+        fields = {_FIELDS[name]: _SWITCH.get(value, value) for name, value in values.items()}
+        options = msgspec.convert({"bucket": bucket, "prefix": prefix, **fields}, S3Options, strict=False)
+        problems = [f"{variable}: {sentence}" for sentence in problems_of(options)]
+        if not problems:
+            return options
+    raise SettingsError(problems)
+
+
+def _problem_with(name: str, value: str) -> str | None:
+    """Say what is wrong with one parameter alone."""
+    if not value:
+        return "it is empty"
+    field = _FIELDS[name]
+    try:
+        msgspec.convert({"bucket": "bucket", field: _SWITCH.get(value, value)}, S3Options, strict=False)
+    except msgspec.ValidationError as error:
+        return str(error).partition(" - at ")[0]
+    return None

@@ -1,0 +1,84 @@
+"""What the processor and the gateway ask of an object store. Shaped after the low-level calls of S3.
+
+    create_upload ──▶ upload_part … upload_part ──▶ complete      the object appears, whole
+                                            └─────▶ abort         nothing is left
+
+Two keep to it: directory.py and s3.py.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from shared.objects.info import Content, ObjectInfo, OpenUpload, PartTag, Upload, UploadName
+
+
+class ObjectStore(Protocol):
+    """Objects by key. Every call raises ObjectError for a key that names none, and when the store cannot serve it."""
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Describe an object.
+
+        Raises ObjectMissing, and ObjectArchived when it would have to be restored before it can be read.
+        """
+        ...
+
+    def read(self, key: str, *, etag: str, start_byte: int, length_bytes: int) -> AsyncGenerator[bytes, None]:
+        """Yield a range in chunks of at most COPY_CHUNK_BYTES; whoever got all bytes got those of `etag`.
+
+        Close the generator (contextlib.aclosing) when leaving early. Raises ObjectMissing and ObjectChanged.
+        """
+        ...
+
+    async def read_into(self, key: str, view: memoryview, *, etag: str, start_byte: int = 0) -> None:
+        """Fill `view` with the object's bytes from `start_byte` on. Raises ObjectMissing and ObjectChanged."""
+        ...
+
+    async def create_upload(self, key: str, *, part_bytes: int) -> Upload:
+        """Begin an upload with parts of `part_bytes`; a cancelled call leaves nothing behind."""
+        ...
+
+    async def upload_part(self, upload: Upload, number: int, data: Content, *, crc32: int | None = None) -> PartTag:
+        """Write part `number` (from 1, in any order, at any time also again); `data` may be used again afterwards.
+
+        `crc32`: the CRC-32 of `data`, where the caller knows it already; a remote store refuses bytes that do not have
+        it. Raises StoreFull, and ObjectError when the upload was aborted.
+        """
+        ...
+
+    async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> None:
+        """Make the object visible under its key, whole; one of the same key is replaced.
+
+        Raises ObjectError when a part is missing or the upload was aborted.
+        """
+        ...
+
+    async def abort(self, upload: UploadName) -> None:
+        """Give up an upload and all its parts; nothing happens when it has ended already."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        ...
+
+    def open_uploads(self) -> AsyncGenerator[OpenUpload, None]:
+        """Yield the uploads that are neither completed nor aborted, in no order."""
+        ...
+
+    async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> str | None:
+        """Give a URL at which anybody can fetch the object for a while, `longest_seconds` at most.
+
+        None: the store has no such thing, and the caller sends the bytes itself. Whether the object exists is not
+        looked up.
+        """
+        ...
+
+
+async def abort_orphans(store: ObjectStore, *, started_before_ms: int) -> int:
+    """Abort the uploads that began before a moment (milliseconds since 1970); give how many there were.
+
+    For what processors left behind that were killed: choose a moment that no living upload can be from.
+    """
+    orphans = [upload async for upload in store.open_uploads() if upload.started_at_ms < started_before_ms]
+    for orphan in orphans:
+        await store.abort(orphan)
+    return len(orphans)

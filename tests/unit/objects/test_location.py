@@ -1,0 +1,94 @@
+import pytest
+
+from shared.errors import SettingsError
+from shared.objects.location import DirectoryOptions, S3Options, parse_location
+
+
+def parse(url: str) -> object:
+    return parse_location(url, variable="WAYBILL_OBJECTS_URL")
+
+
+def test_a_directory_is_an_absolute_path() -> None:
+    assert parse("file:///srv/with%20space/objects") == DirectoryOptions("/srv/with space/objects")
+
+
+def test_a_bucket_alone_is_amazons() -> None:
+    assert parse("s3://bundles") == S3Options(bucket="bundles")
+
+
+def test_every_parameter_reaches_its_field() -> None:
+    url = (
+        "s3://bundles/tenant/a/?endpoint=https://minio.example:9000&public_endpoint=https://files.example.com"
+        "&region=eu-central-1&style=path&ca=/etc/ca.pem&checksums=off&sse=aws:kms&kms_key=alias/waybill"
+        "&links=cloudfront&link_seconds=60&cdn=https://cdn.example.com&cloudfront_key_id=K1&cloudfront_key_file=/k.pem"
+    )
+
+    assert parse(url) == S3Options(
+        bucket="bundles",
+        prefix="tenant/a",
+        endpoint_url="https://minio.example:9000",
+        public_endpoint_url="https://files.example.com",
+        region="eu-central-1",
+        addressing_style="path",
+        ca_bundle="/etc/ca.pem",
+        checksums=False,
+        sse="aws:kms",
+        sse_kms_key_id="alias/waybill",
+        links="cloudfront",
+        link_seconds=60,
+        cdn_url="https://cdn.example.com",
+        cloudfront_key_id="K1",
+        cloudfront_key_file="/k.pem",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("/srv/objects", "must be a URL such as file:///srv/waybill/objects or s3://bucket/prefix"),
+        ("https://bucket.s3.amazonaws.com", "must be a URL such as"),
+        ("file://objects", "written as file:///an/absolute/path"),
+        ("s3://", "'' is not the name of a bucket"),
+        ("s3://a_bucket!", "'a_bucket!' is not the name of a bucket"),
+        ("s3://bundles/../other", "only dots"),
+        ("s3://bundles?regoin=eu", "'regoin' is not known; it takes endpoint, public_endpoint, region"),
+        ("s3://bundles?region=", "region='': it is empty"),
+        ("s3://bundles?region=a&region=b", "region stands there twice"),
+        ("s3://bundles?endpoint=minio:9000", "endpoint='minio:9000': "),
+        ("s3://bundles?endpoint=https://user:pw@minio", "endpoint='https://user:pw@minio': "),
+        ("s3://bundles?style=virtual-hosted", "style='virtual-hosted': "),
+        ("s3://bundles?link_seconds=999999999", "link_seconds='999999999': "),
+        ("s3://bundles?checksums=maybe", "checksums='maybe': "),
+        ("s3://bundles?sse=AES256&kms_key=x", "sse_kms_key_id is used with sse=aws:kms only"),
+        ("s3://bundles?links=domain", "links=domain needs cdn_url"),
+        ("s3://bundles?links=cloudfront&cdn=https://cdn", "needs cloudfront_key_id and cloudfront_key_file"),
+    ],
+)
+def test_a_wrong_url_is_told_with_its_variable_and_the_way_out(url: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(url)
+
+    [sentence] = caught.value.problems
+    assert sentence.startswith("WAYBILL_OBJECTS_URL")
+    assert problem in sentence
+
+
+def test_a_login_in_the_url_is_refused_without_being_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse("s3://AKIAEXAMPLE:hush@bundles")
+
+    assert "AWS_ACCESS_KEY_ID" in caught.value.message
+    assert "hush" not in caught.value.message
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse("s3://x?style=a&sse=b")
+
+    assert len(caught.value.problems) == 3
+
+
+def test_secrets_are_not_shown() -> None:
+    options = S3Options(bucket="bundles", access_key_id="id", secret_access_key="hush", session_token="hush")
+
+    assert "hush" not in f"{options} {options!r}"
