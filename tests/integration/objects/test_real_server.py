@@ -310,6 +310,33 @@ async def test_a_repeated_call_whose_first_reply_was_lost_gets_the_first_outcome
     assert (s3_depot.objects(), s3_depot.count_uploads()) == ([], 0)
 
 
+async def test_a_complete_that_went_through_unheard_is_no_failure(
+    store: ObjectStore, s3_depot: S3Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """versitygw answers a repeated Complete like the first; others do not know the upload any more."""
+    client = store._client  # type: ignore[attr-defined]
+    complete, calls = client.complete_multipart_upload, list[int]()
+
+    async def unheard(**arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) > 1:
+            raise ClientError({"Error": {"Code": "NoSuchUpload", "Message": ""}}, "CompleteMultipartUpload")
+        await complete(**arguments)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(client, "complete_multipart_upload", unheard)
+    upload = await store.create_upload("a", part_bytes=PART_BYTES)
+
+    await store.complete(upload, [await store.upload_part(upload, 1, b"hello")])
+
+    assert len(calls) == 2
+    assert s3_depot.get("a") == b"hello"
+    other = await store.create_upload("b", part_bytes=PART_BYTES)
+    part = await store.upload_part(other, 1, b"hello")
+    with pytest.raises(ObjectError, match="does not exist any more"):
+        await store.complete(other, [part])
+
+
 async def test_a_store_that_stays_away_is_given_up_with_its_address(
     s3_depot: S3Depot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
