@@ -105,7 +105,8 @@ class LiveChannel:
                     await self._connect()
                     await self._serve()
                 except (RedisError, OSError, TimeoutError) as error:
-                    log.warning("live channel lost", trouble=describe(error))
+                    if self._failures == 0:  # once for each loss, not for each try to mend it
+                        log.warning("live channel lost", trouble=describe(error))
                 self._forget_connection()
                 await self._connection.disconnect(nowait=True)
                 self._failures += 1

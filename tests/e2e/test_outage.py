@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -12,7 +13,7 @@ from tests.support import cargo
 from tests.support.local_http import local_client
 from tests.support.servers import frozen
 from tests.support.sse_reader import read_frames
-from tests.support.system import JOBS, System
+from tests.support.system import JOBS, QUICK_LEASE, System
 from tests.support.viewer import BackgroundViewer
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -196,3 +197,20 @@ def test_processes_that_start_without_redis_wait_for_it(fragile: System) -> None
         service.terminate()
         assert service.exit_code() == 0
         assert service.log_lines()[-1]["event"] == f"{kind} stopped"
+
+
+def test_processor_that_is_stopped_while_redis_is_silent_ends_and_its_job_is_finished_by_another(
+    tmp_path: Path,
+) -> None:
+    with System(tmp_path, gateways=1, processors=1, settings=QUICK_LEASE) as system:
+        path = system.create_job(*cargo.LONG[:1])
+        system.wait_for_copying(path)
+
+        with frozen(system.redis):
+            system.processors[0].terminate()
+            exit_code = system.processors[0].exit_code()
+        system.start("processor")
+
+        assert exit_code == 0
+        assert system.wait_for_end(path)["status"] == "completed"
+        assert system.types(path).count("completed") == 1

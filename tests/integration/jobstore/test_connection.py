@@ -310,6 +310,13 @@ async def test_a_server_without_enough_replicas_is_an_outage_and_not_the_callers
     assert connection.healthy_since is not None
 
 
+async def ask_until_refused(connection: CommandConnection) -> None:
+    """Ask until the other client's script has arrived and keeps the server busy."""
+    async with asyncio.timeout(20):
+        while True:
+            await connection.execute("ECHO", "too early")
+
+
 async def test_a_server_that_is_busy_with_somebodys_script_is_an_outage_and_not_the_callers_error(
     connection: CommandConnection, redis_url: str, standalone_server: EmbeddedValkey
 ) -> None:
@@ -317,12 +324,10 @@ async def test_a_server_that_is_busy_with_somebodys_script_is_an_outage_and_not_
         await other.execute("CONFIG", "SET", "busy-reply-threshold", "1")
         await connection.execute("PING")
         endless = asyncio.create_task(other.execute("EVAL", "while true do end", 0))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)  # it is on its way
 
         try:
             with pytest.raises(RedisUnavailable, match="BUSY"):
-                await connection.execute("ECHO", "too early")
+                await ask_until_refused(connection)
         finally:
             await asyncio.to_thread(ask, standalone_server.port, "SCRIPT", "KILL")
             await asyncio.gather(endless, return_exceptions=True)

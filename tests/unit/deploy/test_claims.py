@@ -1,7 +1,10 @@
 """Two runs never share a home or a port."""
 
 import os
+import random
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,22 +56,29 @@ def test_in_use_message_says_how_to_run_a_second_one() -> None:
     assert "WAYBILL_HOME=… PORT=… ADMIN_PORT=…" in in_use_message(Path("h"), "7", is_alive=True)
 
 
-def is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """Listen on a port whose three neighbours (one below, two above) are free, and stay so for a while.
+
+    Below the ephemeral ports, where every connection of every other program takes one at any moment.
+    """
+    for port in random.sample(range(20_000, 30_000), 200):
+        with ExitStack() as bound:
+            try:
+                for neighbour in (port - 1, port, port + 1, port + 2):
+                    bound.enter_context(socket.create_server(("127.0.0.1", neighbour)))
+            except OSError:
+                continue
+        with socket.create_server(("127.0.0.1", port)):
+            yield port
+        return
+    pytest.fail("no free ports below the ephemeral ones")
 
 
 @pytest.mark.parametrize(("taken", "variable"), [(0, "PORT"), (1, "ADMIN_PORT"), (2, "ADMIN_PORT")])
 def test_taken_port_is_refused_with_its_variable(taken: int, variable: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        # Other programs use ports as well: refused must be the one that is taken here, and no other.
-        free = next(
-            candidate for candidate in range(port - 100, port - 10, 2) if is_free(candidate) and is_free(candidate + 1)
-        )
-        if taken == 2 and not is_free(port - 1):
-            pytest.skip(f"port {port - 1} is in use by another program")
+    with taken_port() as port:
+        free = port + 1
         options = Options(
             Path("h"),
             port=port if taken == 0 else free,
