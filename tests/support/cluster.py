@@ -39,8 +39,10 @@ class EmbeddedCluster:
         try:
             for node in self.nodes:
                 node.start()
+            # All of them before the first meeting: a node that knows another one takes no epoch any more.
             for epoch, node in enumerate(self.nodes, start=1):
                 ask(node.port, "CLUSTER", "SET-CONFIG-EPOCH", str(epoch))
+            for node in self.nodes:
                 for other in self.nodes:
                     ask(node.port, "CLUSTER", "MEET", "127.0.0.1", str(other.port), str(other.cluster_port))
             self.wait_until_agreed()
