@@ -232,27 +232,26 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
 
     Raises SettingsError with one sentence for each wrong variable and each contradiction, all of them at once.
     """
-    problems: list[str] = []
+    known = settings_of(kind)
+    wrong: dict[str, tuple[str, ...]] = {}
     values: dict[str, Any] = {}
-    wrong: set[str] = set()
-    for setting in settings_of(kind):
+    for setting in known:
         text = environment.get(setting.variable)
         if not text:
             continue
         try:
             values[setting.field] = setting.read(text)
         except ValueError as error:
-            problems.append(str(error))
-            wrong.add(setting.field)
+            wrong[setting.field] = (str(error),)
     settings = kind(**values)
     for url, read in _URLS.items():
         try:
             read(settings)
         except SettingsError as unclear:
-            problems += unclear.problems
-            wrong.add(url)
+            wrong[url] = unclear.problems
+    problems = [problem for setting in known for problem in wrong.get(setting.field, ())]
     # What contradicts only the default of a wrong variable is no problem yet.
-    problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong]
+    problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong.keys()]
     if problems:
         raise SettingsError(problems)
     return settings

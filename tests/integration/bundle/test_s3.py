@@ -158,7 +158,7 @@ async def test_a_source_deleted_between_plan_and_copy_is_named(warehouse: Wareho
         Phase.BUNDLING, lambda: depot.client.delete_object(Bucket=depot.location.bucket, Key=name)
     )
 
-    with pytest.raises(SourceMissing) as caught:
+    with pytest.raises(SourceChanged) as caught:
         await warehouse.bundle()
 
     assert caught.value.file_ids == (3,)
