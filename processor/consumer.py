@@ -85,6 +85,10 @@ class Consumer:
             for entry in entries:
                 self._start(entry)
 
+    def jobs_in_hand(self) -> list[str]:
+        """Name the jobs that are being executed."""
+        return [entry.job_id for entry, _ in tuple(self._running.values())]
+
     def _in_hand(self) -> set[str]:
         return {entry.entry_id for entry, _ in self._running.values()}
 

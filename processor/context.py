@@ -12,6 +12,7 @@ import msgspec
 
 from processor.progress import Report
 from shared.jobs import BundleSummary, JobRecord
+from shared.objects.store import ObjectStore
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -26,17 +27,41 @@ class RunContext:
 
     `confirm` is called right before the step that makes the result visible: it returns once the lease has been renewed
     at this moment, and does not return (the run is cancelled) when somebody else owns the job by now.
+    `objects` is the store in which the handler leaves its object. `on_first_report` is called when there is something
+    to tell: many runs have nothing to.
     """
 
-    def __init__(self, *, confirm: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, *, objects: ObjectStore, confirm: Callable[[], Awaitable[None]], on_first_report: Callable[[], object]
+    ) -> None:
+        self.objects = objects
         self.confirm = confirm
         self.report_so_far: Report | None = None
+        self._on_first_report = on_first_report
         self._news = asyncio.Event()
 
     def report(self, report: Report) -> None:
         """Say how far the run is. Cheap; only the latest report counts."""
+        is_first = self.report_so_far is None
         self.report_so_far = report
         self._news.set()
+        if is_first:
+            self._on_first_report()
+
+    async def leave(self, key: str, content: bytes) -> None:
+        """Put a small object into the store; it becomes visible once the lease is confirmed. Raises ObjectError.
+
+        Nothing is left when it fails or is cancelled. For large ones use the calls of `objects`, part by part.
+        """
+        upload = await self.objects.create_upload(key, part_bytes=max(1, len(content)))
+        try:
+            part = await self.objects.upload_part(upload, 1, content)
+            await self.confirm()
+            await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
+            await self.objects.complete(upload, [part])
+        except BaseException:
+            await self.objects.abort(upload)
+            raise
 
     async def next_report(self) -> Report:
         """Wait for a report that is newer than the last one taken."""

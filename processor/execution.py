@@ -6,7 +6,10 @@ claim ─▶ handler ∥ lease ∥ progress ─▶ settlement: complete | retry_
 """
 
 import asyncio
+import functools
 import secrets
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from opentelemetry import trace
@@ -18,10 +21,12 @@ from processor.outcome import crashed_too_often
 from processor.repeater import Repeater
 from processor.reporter import ProgressReporter
 from processor.settlement import RunPolicy, Settlement
+from processor.work import handle
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
 from shared.jobstore.store import Buried, ClaimTerms, Entry, JobStore, NotDue, Run
+from shared.objects.store import ObjectStore
 from shared.telemetry.tracing import context_of
 
 log = structlog.get_logger(__name__)
@@ -31,20 +36,24 @@ tracer = trace.get_tracer("waybill.processor")
 class Execution:
     """Runs the job of one command entry with a handler. Made for one entry, used once."""
 
-    def __init__(self, store: JobStore, handler: Handler, policy: RunPolicy, metrics: ProcessorMetrics) -> None:
+    def __init__(
+        self, store: JobStore, objects: ObjectStore, handler: Handler, policy: RunPolicy, metrics: ProcessorMetrics
+    ) -> None:
         self._store = store
+        self._objects = objects
         self._handler = handler
         self._policy = policy
         self._metrics = metrics
         self._repeater = Repeater(lease_ms=policy.lease_ms)
-        self._interrupted = asyncio.Event()
+        self._interrupted = asyncio.get_running_loop().create_future()
+        self._companions: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
     def stop(self) -> None:
         """End the run soon and hand the job back uncounted, so that another processor starts it at once."""
         self._is_stopping = True
         self._repeater.hurry()
-        self._interrupted.set()
+        self._interrupt()
 
     async def execute(self, entry: Entry) -> None:
         """Claim the entry's job and see the run through; the fate of the job is in Redis when this returns."""
@@ -61,7 +70,9 @@ class Execution:
     async def _claim(self, entry: Entry) -> Run | None:
         # The same token in every try: when only the reply was lost, the repetition is answered with the same claim.
         token = secrets.token_hex(16)
-        match await self._repeater.insist(lambda: self._store.claim(entry, token, self._terms())):
+        match await self._repeater.insist(
+            lambda: self._store.claim(entry, token, _claim_terms(self._policy, now_ms()))
+        ):
             case Run() as run:
                 return run
             case NotDue(wait_ms):
@@ -73,19 +84,6 @@ class Execution:
                 log.debug("job has no run to give")
         return None
 
-    def _terms(self) -> ClaimTerms:
-        at_ms = now_ms()
-        error = crashed_too_often(limits.MAX_CRASHES)
-        return ClaimTerms(
-            processor=self._policy.processor,
-            lease_ms=self._policy.lease_ms,
-            started_message=events.encode_started(at_ms),
-            buried_message=events.encode(events.Failed(error, can_retry=True, at=events.timestamp(at_ms))),
-            buried_error=error,
-            expires_at_ms=self._policy.expires_at_ms(at_ms),
-            retention_ms=self._policy.retention_ms,
-        )
-
     async def _run(self, run: Run) -> None:
         lease = Lease(
             self._store,
@@ -93,43 +91,58 @@ class Execution:
             processor=self._policy.processor,
             lease_ms=self._policy.lease_ms,
             renew_every_ms=self._policy.renew_every_ms,
-            on_lost=self._interrupted.set,
+            on_lost=self._interrupt,
+            accompany=self._accompany,
         )
-        context = RunContext(confirm=lease.confirm)
-        work = asyncio.create_task(self._handler(run.record, context), name="work")
-        companions = (
-            asyncio.create_task(lease.keep(), name="lease"),
-            asyncio.create_task(ProgressReporter(self._store, run, context, lease).report(), name="progress"),
+        context = RunContext(
+            objects=self._objects,
+            confirm=lease.confirm,
+            on_first_report=lambda: self._accompany(ProgressReporter(self._store, run, context, lease).report()),
         )
-        for companion in companions:
-            companion.add_done_callback(self._companion_ended)
+        work = asyncio.create_task(handle(self._handler, run.record, context), name="work")
+        lease.keep()
         try:
             await self._wait_for(work)
         finally:
-            for companion in companions:
-                companion.cancel()
-            await asyncio.wait(companions)
+            lease.let_go()
+            await self._dismiss_companions()
         if not lease.is_lost:
             await self._settle(run, work, context)
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:
         """Return when the handler has ended; once the run is interrupted, it is given a bounded time to do so."""
-        interrupted = asyncio.create_task(self._interrupted.wait(), name="interrupted")
-        try:
-            await asyncio.wait({work, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work}, timeout=limits.STOP_WORK_WITHIN_SECONDS)
-            if not work.done():
-                log.error("the handler does not stop; it is left behind")
-        finally:
-            interrupted.cancel()
+        await asyncio.wait({work, self._interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work}, timeout=limits.STOP_WORK_WITHIN_SECONDS)
+        if not work.done():
+            log.error("the handler does not stop; it is left behind")
+
+    def _interrupt(self) -> None:
+        if not self._interrupted.done():
+            self._interrupted.set_result(None)
+
+    # ── what goes on beside the handler ───────────────────────────────────────────────────────────────────────────────
+
+    def _accompany(self, companion: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(companion, name="companion")
+        self._companions.add(task)
+        task.add_done_callback(self._companion_ended)
 
     def _companion_ended(self, companion: asyncio.Task[None]) -> None:
+        self._companions.discard(companion)
         if not companion.cancelled() and (error := companion.exception()):
             # Without it the run would go on unseen, or lose its lease in silence.
-            log.error("run's companion broke", companion=companion.get_name(), exc_info=error)
-            self._interrupted.set()
+            log.error("run's companion broke", exc_info=error)
+            self._interrupt()
+
+    async def _dismiss_companions(self) -> None:
+        if self._companions:
+            for companion in self._companions:
+                companion.cancel()
+            await asyncio.wait(self._companions)
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _settle(self, run: Run, work: asyncio.Task[Result], context: RunContext) -> None:
         settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
@@ -140,6 +153,20 @@ class Execution:
             await settlement.release()
         else:
             await settlement.fail_or_retry(error)
+
+
+@functools.lru_cache(maxsize=1)  # a busy processor claims several jobs within a millisecond
+def _claim_terms(policy: RunPolicy, at_ms: int) -> ClaimTerms:
+    error = crashed_too_often(limits.MAX_CRASHES)
+    return ClaimTerms(
+        processor=policy.processor,
+        lease_ms=policy.lease_ms,
+        started_message=events.encode_started(at_ms),
+        buried_message=events.encode(events.Failed(error, can_retry=True, at=events.timestamp(at_ms))),
+        buried_error=error,
+        expires_at_ms=policy.expires_at_ms(at_ms),
+        retention_ms=policy.retention_ms,
+    )
 
 
 def _error_of(work: asyncio.Task[Result]) -> BaseException | None:

@@ -6,7 +6,8 @@ until a renewal has succeeded. Whoever is superseded learns it from the next ans
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -20,7 +21,8 @@ log = structlog.get_logger(__name__)
 class Lease:
     """Keeps a run; `on_lost` is called once when somebody else owns the job (the run must end and touch nothing).
 
-    `turn` is held during every operation on the job: one in flight for each job, never two.
+    `accompany` runs something beside the run, until the run ends. `turn` is held during every operation on the job: one
+    in flight for each job, never two.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Lease:
         lease_ms: int,
         renew_every_ms: int,
         on_lost: Callable[[], object],
+        accompany: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._store = store
         self._run = run
@@ -39,14 +42,28 @@ class Lease:
         self._lease_ms = lease_ms
         self._renew_every_seconds = renew_every_ms / 1000
         self._on_lost = on_lost
+        self._accompany = accompany
+        self._timer: asyncio.TimerHandle | None = None
         self.turn = asyncio.Lock()
         self.is_lost = False
 
-    async def keep(self) -> None:
-        """Renew until cancelled."""
-        while not self.is_lost:
-            await asyncio.sleep(random.uniform(0.8, 1.0) * self._renew_every_seconds)
-            await self._renew()
+    def keep(self) -> None:
+        """Renew from now on, until let_go(). A run that is over before its first renewal costs a timer, not a task."""
+        delay_seconds = random.uniform(0.8, 1.0) * self._renew_every_seconds
+        self._timer = asyncio.get_running_loop().call_later(delay_seconds, self._begin_renewal)
+
+    def let_go(self) -> None:
+        """Begin no further renewal; one that is under way is its companion's business."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _begin_renewal(self) -> None:
+        self._accompany(self._renew_and_keep())
+
+    async def _renew_and_keep(self) -> None:
+        await self._renew()
+        if not self.is_lost:
+            self.keep()
 
     async def confirm(self) -> None:
         """Return once the lease has been renewed at this moment; when it is lost, the run is cancelled instead."""

@@ -5,24 +5,21 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
 
 import structlog
 
-from processor.bundle.handler import BundleHandler
 from processor.consumer import Consumer
-from processor.context import Handler
 from processor.execution import Execution
 from processor.maintenance.sweeper import Sweeper
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from processor.watchdog import Watchdog
+from processor.work import Work, choose_work
 from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
-from shared.objects.catalogue_choice import open_catalogue
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
@@ -37,37 +34,18 @@ def processor_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-class Work(NamedTuple):
-    """What a processor does: its handler, and what has to run beside it until the processor stops."""
-
-    handler: Handler
-    upkeep: Callable[[], Coroutine[Any, Any, None]]
-
-
 async def work(settings: ProcessorSettings) -> None:
-    """Open the object stores and run one processor with the built-in handler to its end."""
+    """Open the object stores and run one processor to its end."""
     async with AsyncExitStack() as stack:
         sources = await stack.enter_async_context(open_store(settings.sources))
         objects = await stack.enter_async_context(open_store(settings.objects))
-        await Supervisor(settings, bundling(settings, sources=sources, objects=objects)).run()
-
-
-def bundling(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:
-    """Make the built-in work. Raises SettingsError when the catalogue cannot be opened."""
-    catalogue = open_catalogue(settings.catalogue, sources)
-    handler = BundleHandler(
-        catalogue,
-        sources=sources,
-        objects=objects,
-        copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
-    )
-    return Work(handler, catalogue.run)
+        await Supervisor(settings, choose_work(settings, sources), objects).run()
 
 
 class Supervisor:
     """One processor process."""
 
-    def __init__(self, settings: ProcessorSettings, work: Work) -> None:
+    def __init__(self, settings: ProcessorSettings, work: Work, objects: ObjectStore) -> None:
         self._settings = settings
         self._upkeep = work.upkeep
         self._name = processor_name()
@@ -93,7 +71,7 @@ class Supervisor:
             reader,
             processor=self._name,
             slots=settings.slots,
-            new_execution=lambda: Execution(self._store, work.handler, policy, metrics),
+            new_execution=lambda: Execution(self._store, objects, work.handler, policy, metrics),
         )
         self._live = open_live(
             self._connection,
@@ -102,6 +80,7 @@ class Supervisor:
             on_restored=self._wake.set,
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
+        self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -130,6 +109,7 @@ class Supervisor:
                     ("redis", self._connection.run()),
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
+                    ("watchdog", self._watchdog.run()),
                     ("gauges", self._gauges.run()),
                     ("upkeep", self._upkeep()),
                 )

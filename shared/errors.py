@@ -12,7 +12,7 @@
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, StoreFull
     └── RunError                   one run of a job ended badly
-        ├── PermanentRunError      repeating cannot help: SourceMissing, InvalidPlan
+        ├── PermanentRunError      repeating cannot help: SourceMissing, InvalidPlan, HandlerMisbehaved
         └── RetryableRunError      repeating may help: SourceChanged
 
 Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what
@@ -278,3 +278,9 @@ class InvalidPlan(PermanentRunError):
     """These files cannot become one archive (too many, too large)."""
 
     code = "INVALID_PLAN"
+
+
+class HandlerMisbehaved(PermanentRunError):
+    """A handler of somebody else's gave back what is no result."""
+
+    code = "HANDLER_MISBEHAVED"

@@ -22,6 +22,7 @@ REDIS_CONNECT_WITHIN_SECONDS = 1.0
 REDIS_BATCH_WITHIN_SECONDS = 5.0  # a batch that is not answered by then counts as a lost connection
 MAX_REDIS_REQUESTS_WAITING = 10_000  # beyond it a process answers 503 rather than queue for longer than anyone waits
 BLOCK_MS = 4_000  # of a blocking read: how long a retried entry can go unnoticed when its wake message is lost
+JOB_KEYS_REMEMBERED = 4_096  # of the jobs touched last: each operation would put the same six names together anew
 MAX_REDIS_BATCH = 512  # commands in one write: about 60 ms of Redis at the slowest script
 RECONNECT_MIN_SECONDS = 0.05
 RECONNECT_MAX_SECONDS = 1.0
@@ -82,6 +83,7 @@ OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the n
 # Background work
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not
+WATCHDOG_LOOK_EVERY_SECONDS = 0.5  # at the event loop; a lease of silence ends the process
 STOP_WORK_WITHIN_SECONDS = 10.0  # for a cancelled handler: one part's upload and its fsync
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
 TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410

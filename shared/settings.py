@@ -194,6 +194,16 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
     ] = 86_400
+    handler: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$",
+            description="What is done for a job: a Python coroutine function that takes the place of the built-in "
+            "bundle. See docs/handlers.md.",
+            examples=["reports.daily:handle"],
+            extra={"form": "module:name"},
+        ),
+    ] = ""
     copy_rate_bytes_per_second: Annotated[
         int,
         Meta(ge=0, description="Slows each job's copying down to this; 0 is as fast as it goes.", examples=[5_000_000]),

@@ -34,12 +34,10 @@ class BundleHandler:
         catalogue: Catalogue,
         *,
         sources: ObjectStore,
-        objects: ObjectStore,
         copy_rate_bytes_per_second: int | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._sources = sources
-        self._objects = objects
         self._copy_rate_bytes_per_second = copy_rate_bytes_per_second
 
     async def __call__(self, job: JobRecord, context: RunContext) -> Result:
@@ -54,7 +52,7 @@ class BundleHandler:
         key = f"bundles/{job.job_id}/{plan.plan_hash[:16]}.zip"
         tally.planned(plan.files)
         pace = Pace(self._copy_rate_bytes_per_second)
-        assembly = Assembly(plan, sources=self._sources, objects=self._objects, tally=tally, pace=pace)
+        assembly = Assembly(plan, sources=self._sources, objects=context.objects, tally=tally, pace=pace)
         await assembly.run(key, context.confirm)
         return Result(key, _summary(plan, contents.skipped))
 

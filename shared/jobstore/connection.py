@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import hiredis
 import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
@@ -114,7 +115,8 @@ class CommandConnection:
         if not is_patient and self.healthy_since is None:
             raise RedisUnavailable(f"Redis is not there ({self.last_trouble}). Try again soon.")
         # Encoded here, so that an argument that cannot be sent is its caller's error and nobody else's.
-        packed = b"".join(self._connection.pack_command(*arguments))
+        # By hiredis: redis-py's own packing took a tenth of a busy processor's time.
+        packed = hiredis.pack_command(arguments)  # type: ignore[arg-type]  # it takes a tuple of any length
         request = _Request(packed, is_asking=is_asking, is_patient=is_patient)
         self._waiting.append(request)
         self._wanted.set()
@@ -236,8 +238,7 @@ class CommandConnection:
             async with asyncio.timeout(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS):
                 await self._wanted.wait()
         except TimeoutError:
-            packed = b"".join(self._connection.pack_command("PING"))
-            probe = _Request(packed, is_asking=False, is_patient=False)
+            probe = _Request(hiredis.pack_command(("PING",)), is_asking=False, is_patient=False)
             probe.reply.add_done_callback(asyncio.Future.exception)  # nobody else will look at it
             self._waiting.append(probe)
 

@@ -1,6 +1,7 @@
 """The named operations: every change of a job, each one Lua script in one partition. Nothing else writes job state."""
 
 import asyncio
+import functools
 import random
 import secrets
 from collections.abc import Collection, Sequence
@@ -215,7 +216,7 @@ class JobStore:
         )
         word, (unfinished, service_ms) = as_words(
             await self.connection.run_script(
-                script.CREATE, self._keys(job.job_id), job.job_id, job.queued_message, int(self.partitions > 1), *fields
+                script.CREATE, _keys_of(job.job_id), job.job_id, job.queued_message, int(self.partitions > 1), *fields
             )
         )
         return Created(word == "OK", unfinished, int(service_ms) if service_ms else None)
@@ -230,18 +231,18 @@ class JobStore:
 
     async def read_events(self, job_id: str, *, after: EventId, count: int) -> list[tuple[EventId, bytes]]:
         """Read at most `count` events after a cursor, oldest first, as the bytes that their writer encoded."""
-        reply = await self.connection.execute("XRANGE", self._keys(job_id).events, f"({after}", "+", "COUNT", count)
+        reply = await self.connection.execute("XRANGE", _keys_of(job_id).events, f"({after}", "+", "COUNT", count)
         return [_as_event(entry) for entry in cast(list[Any], reply)]
 
     async def last_event(self, job_id: str) -> tuple[EventId, bytes] | None:
         """Read the newest event; None when the log is gone."""
-        reply = await self.connection.execute("XREVRANGE", self._keys(job_id).events, "+", "-", "COUNT", 1)
+        reply = await self.connection.execute("XREVRANGE", _keys_of(job_id).events, "+", "-", "COUNT", 1)
         entries = cast(list[Any], reply)
         return _as_event(entries[0]) if entries else None
 
     def live_channel(self, job_id: str) -> str:
         """Name the channel on which this job's events are published."""
-        return self._keys(job_id).events
+        return _keys_of(job_id).events
 
     # ── the processor's side ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -263,7 +264,7 @@ class JobStore:
         word, rest = as_words(
             await self.connection.run_script(
                 script.CLAIM,
-                self._keys(entry.job_id),
+                _keys_of(entry.job_id),
                 entry.job_id,
                 entry.entry_id,
                 token,
@@ -293,7 +294,7 @@ class JobStore:
         """
         word, rest = as_words(
             await self.connection.run_script(
-                script.APPEND_PROGRESS, self._keys(run.job_id), run.epoch, run.token, seq, message
+                script.APPEND_PROGRESS, _keys_of(run.job_id), run.epoch, run.token, seq, message
             )
         )
         return Behind(rest[0]) if word == "BEHIND" else Answer(word)
@@ -324,7 +325,7 @@ class JobStore:
         )
         reply = await self.connection.run_script(
             script.FINISH,
-            self._keys(run.job_id),
+            _keys_of(run.job_id),
             run.job_id,
             run.epoch,
             run.token,
@@ -338,7 +339,7 @@ class JobStore:
         return Answer(as_words(reply)[0])
 
     async def _change(self, operation: script.Script, run: Run, *arguments: str | bytes | int) -> Answer:
-        reply = await self.connection.run_script(operation, self._keys(run.job_id), run.epoch, run.token, *arguments)
+        reply = await self.connection.run_script(operation, _keys_of(run.job_id), run.epoch, run.token, *arguments)
         return Answer(as_words(reply)[0])
 
     # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -377,10 +378,12 @@ class JobStore:
         """Name the channels on which idle processors hear of work."""
         return [keys.wake(partition) for partition in range(self.partitions)]
 
-    def _keys(self, job_id: str) -> keys.JobKeys:
-        partition = partition_of(job_id)
-        assert partition is not None, job_id
-        return keys.of_job(partition, job_id)
+
+@functools.lru_cache(maxsize=limits.JOB_KEYS_REMEMBERED)
+def _keys_of(job_id: str) -> keys.JobKeys:
+    partition = partition_of(job_id)
+    assert partition is not None, job_id
+    return keys.of_job(partition, job_id)
 
 
 def _as_event(entry: Any) -> tuple[EventId, bytes]:

@@ -8,10 +8,8 @@ goes to the log and never to a caller.
 
 import asyncio
 import contextlib
-import importlib
 import inspect
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +17,8 @@ import msgspec
 import structlog
 
 from shared import limits
-from shared.errors import CatalogueUnavailable, SettingsError, WaybillError
+from shared.errors import CatalogueUnavailable
+from shared.foreign_code import harmless, resolve
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.info import check_key
 
@@ -41,17 +40,7 @@ class Hook:
     @classmethod
     def load(cls, reference: str) -> "Hook":
         """Import the callable that `module:name` names. Raises SettingsError that says what is wrong with it."""
-        module_name, _, name = reference.partition(":")
-        try:
-            module = importlib.import_module(module_name)
-        except Exception as error:  # a module may raise anything while it is imported
-            raise SettingsError([f"{_setting(reference)}: {_why_not_imported(module_name, error)}"]) from error
-        find = getattr(module, name, None)
-        if find is None:
-            raise SettingsError([f"{_setting(reference)}: the module {module_name} has no {name}."])
-        if not callable(find):
-            raise SettingsError([f"{_setting(reference)}: {name} is no function; it must be callable."])
-        return cls(find)
+        return cls(resolve(reference, setting=f"WAYBILL_CATALOGUE=hook:{reference}"))
 
     async def run(self) -> None:
         """Return at once: the hook is asked each time."""
@@ -90,21 +79,12 @@ class Hook:
             try:
                 outcome = (future.set_result, self._find(file_ids, owner))
             except BaseException as error:  # noqa: BLE001  # handed over; what would end a thread or a loop is wrapped
-                outcome = (future.set_exception, _harmless(error))
+                outcome = (future.set_exception, harmless(error, raised_by="the hook"))
             with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
                 loop.call_soon_threadsafe(settle, *outcome)
 
         threading.Thread(target=call, name="catalogue-hook", daemon=True).start()
         return await future
-
-
-def _harmless(error: BaseException) -> Exception:
-    """Give an error that a future takes and that ends no process: sys.exit in a hook is a hook that failed."""
-    if isinstance(error, Exception) and not isinstance(error, StopIteration):
-        return error
-    wrapped = RuntimeError(f"the hook raised {type(error).__name__}")
-    wrapped.add_note("".join(traceback.format_exception(error)))
-    return wrapped
 
 
 def _checked(answer: Any, file_ids: Sequence[int]) -> list[CatalogueFile | None]:
@@ -121,15 +101,3 @@ def _checked_file(file: Any, file_id: int) -> CatalogueFile:
         raise ValueError(f"the hook must give a CatalogueFile with file_id {file_id}, or None, in this place")
     check_key(file.key)
     return msgspec.convert(msgspec.to_builtins(file), CatalogueFile)  # whoever makes a struct in Python is not checked
-
-
-def _setting(reference: str) -> str:
-    return f"WAYBILL_CATALOGUE=hook:{reference}"
-
-
-def _why_not_imported(module_name: str, error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}."):
-        return f"there is no module {error.name}. Install it, or set PYTHONPATH to the directory that it is in."
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    reason = error.message if isinstance(error, WaybillError) else f"{type(error).__name__}: {error}"
-    return f"the module {module_name} cannot be imported: {reason} ({place.filename}, line {place.lineno})."

@@ -47,8 +47,8 @@ async def _bundle(keys: list[str], sources: StoreLocation, bundles: StoreLocatio
         updated_at_ms=0,
     )
     async with open_store(sources) as source_store, open_store(bundles) as bundle_store:
-        handler = BundleHandler(catalogue, sources=source_store, objects=bundle_store)
-        await handler(job, RunContext(confirm=_confirmed))
+        handler = BundleHandler(catalogue, sources=source_store)
+        await handler(job, RunContext(objects=bundle_store, confirm=_confirmed, on_first_report=lambda: None))
 
 
 async def _confirmed() -> None:

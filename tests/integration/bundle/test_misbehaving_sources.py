@@ -209,7 +209,7 @@ async def run_to_its_end(store: JobStore, workshop: Workshop) -> tuple[JobRecord
             return record, [name for name in types if name != "progress"]
         await jobs.sweep(store, partition, lease_ms=0)
         for entry in await store.take(partition, processor="p1", most=1, in_hand=[]):
-            await Execution(store, workshop.handle, policy, processor_metrics).execute(entry)
+            await Execution(store, workshop.objects, workshop.handle, policy, processor_metrics).execute(entry)
 
 
 def in_each_run(times: int, act: Callable[[], object]) -> Callable[[Report], None]:

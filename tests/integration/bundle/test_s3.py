@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from processor.bundle.handler import BundleHandler
-from processor.context import Result, RunContext
+from processor.context import Result
 from processor.progress import Phase, Report
 from shared import limits
 from shared.errors import (
@@ -27,7 +27,7 @@ from shared.errors import (
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.manifest import Manifest
 from shared.objects.opening import open_store
-from tests.integration.bundle.workshop import job_for
+from tests.integration.bundle.workshop import WatchedContext, job_for
 from tests.support.depots import S3Depot
 from tests.support.proxy import FaultProxy
 from tests.support.s3_server import S3Server, new_client, options_for
@@ -42,11 +42,10 @@ SIZES_BYTES = {
 }
 
 
-class Warehouse(RunContext):
+class Warehouse:
     """Two buckets of a real server: sources with ids from 1, and bundles. `on_report` may interfere with a run."""
 
     def __init__(self, sources: S3Depot, bundles: S3Depot) -> None:
-        super().__init__(confirm=self._confirmed)
         self.sources = sources
         self.bundles = bundles
         self.files: list[CatalogueFile] = []
@@ -60,20 +59,15 @@ class Warehouse(RunContext):
         self.files.append(file)
         self.sources.put(file.key, content)
 
-    def report(self, report: Report) -> None:
-        """Hand the report to whoever watches."""
-        self.on_report(report)
-
     async def _confirmed(self) -> None:
         assert self.bundles.objects() == [], "an archive is visible before its lease is confirmed"
 
     async def bundle(self) -> Result:
         """Bundle all files."""
         async with open_store(self.source_options) as sources, open_store(self.bundle_options) as objects:
-            handler = BundleHandler(
-                Manifest(self.files, path=Path("catalogue.jsonl")), sources=sources, objects=objects
-            )
-            return await handler(job_for(tuple(file.file_id for file in self.files)), self)
+            handler = BundleHandler(Manifest(self.files, path=Path("catalogue.jsonl")), sources=sources)
+            context = WatchedContext(objects, confirm=self._confirmed, on_report=self.on_report)
+            return await handler(job_for(tuple(file.file_id for file in self.files)), context)
 
     def is_clean(self) -> bool:
         """Tell whether neither an object nor an open upload was left."""

@@ -1,6 +1,7 @@
 """A place with real source files, in which a handler bundles real jobs."""
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from processor.bundle.handler import BundleHandler
@@ -10,6 +11,7 @@ from shared.jobs import JobOptions, JobRecord, JobState, OnMissing, make_job_id
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.directory import ObjectDirectory
 from shared.objects.manifest import Manifest
+from shared.objects.store import ObjectStore
 
 JOB_ID = make_job_id(0, 12345)
 
@@ -50,18 +52,20 @@ class Workshop:
         self, file_ids: tuple[int, ...] | None = None, *, on_missing: OnMissing = OnMissing.FAIL
     ) -> Result:
         """Run one job for these ids, or for all files."""
-        context = WatchedContext(self)
-        return await self.handle(job_for(file_ids or tuple(file.file_id for file in self.files), on_missing), context)
+        job = job_for(file_ids or tuple(file.file_id for file in self.files), on_missing)
+        return await self.handle(job, self._watched())
 
     async def handle(self, job: JobRecord, context: RunContext) -> Result:
         """Run a job as a processor's handler; reports go to whoever watches, and nowhere else."""
         handler = BundleHandler(
             Manifest(self.files, path=self.sources.root / "catalogue.jsonl"),
             sources=self.sources,
-            objects=self.objects,
             copy_rate_bytes_per_second=self.copy_rate_bytes_per_second,
         )
-        return await handler(job, context if isinstance(context, WatchedContext) else WatchedContext(self))
+        return await handler(job, context if isinstance(context, WatchedContext) else self._watched())
+
+    def _watched(self) -> "WatchedContext":
+        return WatchedContext(self.objects, confirm=self.confirm, on_report=self.on_report)
 
     async def bundled_path(self) -> Path:
         """Bundle all files, and give the path of the archive."""
@@ -75,13 +79,15 @@ class Workshop:
 class WatchedContext(RunContext):
     """A context that hands on every report, where an engine takes the latest only."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        super().__init__(confirm=workshop.confirm)
-        self._workshop = workshop
+    def __init__(
+        self, objects: ObjectStore, *, confirm: Callable[[], Awaitable[None]], on_report: Callable[[Report], None]
+    ) -> None:
+        super().__init__(objects=objects, confirm=confirm, on_first_report=lambda: None)
+        self._on_report = on_report
 
     def report(self, report: Report) -> None:
-        """Hand the report to whoever watches now."""
-        self._workshop.on_report(report)
+        """Hand the report to whoever watches."""
+        self._on_report(report)
 
 
 def job_for(file_ids: tuple[int, ...], on_missing: OnMissing = OnMissing.FAIL) -> JobRecord:

@@ -1,0 +1,145 @@
+"""Handlers that misbehave, run by the engine on a real job store: each ends its own run, and nothing else."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from opentelemetry import metrics
+
+from processor.context import Result, RunContext
+from processor.execution import Execution
+from processor.metrics import ProcessorMetrics
+from processor.outcome import RetryPolicy
+from processor.settlement import RunPolicy
+from shared.jobs import BundleSummary, JobRecord, JobState
+from shared.jobstore.store import JobStore
+from shared.objects.directory import ObjectDirectory
+from tests.support import inspection, jobs
+from tests.support.stores import running_store
+
+POLICY = RunPolicy(
+    processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=1_000, keep_seconds=60, retry=RetryPolicy(max_failures=1)
+)
+
+
+@pytest_asyncio.fixture
+async def store(redis_url: str) -> AsyncIterator[JobStore]:
+    """A store with one partition."""
+    async with running_store(redis_url, partitions=1) as running:
+        yield running
+
+
+async def execute(store: JobStore, home: Path, handler: Any) -> JobRecord:
+    """Run one job with a handler; give its record afterwards."""
+    job_id = await jobs.create(store)
+    execution = Execution(store, ObjectDirectory(home), handler, POLICY, ProcessorMetrics(metrics.get_meter("test")))
+    await execution.execute(await jobs.take(store, job_id))
+    record = await store.find(job_id)
+    assert record is not None
+    return record
+
+
+def returning(result: object) -> Any:
+    """Make a handler that returns this."""
+
+    async def handle(_job: JobRecord, _context: RunContext) -> object:
+        return result
+
+    return handle
+
+
+def raising(error: BaseException) -> Any:
+    """Make a handler that raises this."""
+
+    async def handle(_job: JobRecord, _context: RunContext) -> Result:
+        raise error
+
+    return handle
+
+
+def not_async(_job: JobRecord, _context: RunContext) -> None:
+    """Is a plain function."""
+
+
+NONSENSE: dict[str, Any] = {
+    "nothing": None,
+    "a dict": {"object_key": "x"},
+    "a wrong field": Result(7, BundleSummary(files=1, archive_bytes=1, archive_crc32="00")),  # type: ignore[arg-type]
+    "a wrong summary": Result("x", {"files": 1}),  # type: ignore[arg-type]
+    "what cannot be encoded": Result("x", object()),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("result", NONSENSE.values(), ids=NONSENSE)
+async def test_nonsense_in_place_of_a_result_fails_the_job_with_a_dead_letter(
+    store: JobStore, tmp_path: Path, result: object
+) -> None:
+    record = await execute(store, tmp_path, returning(result))
+
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.code == "HANDLER_MISBEHAVED"
+    (letter,) = await inspection.dead_letters(store, 0)
+    assert letter.fields["reason"] == "permanent"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [raising(SystemExit(3)), raising(KeyboardInterrupt()), raising(GeneratorExit()), raising(StopAsyncIteration()),
+     raising(asyncio.CancelledError()), raising(BaseException("odd")), not_async],
+    ids=["sys.exit", "keyboard", "generator exit", "stop iteration", "cancels itself", "base", "not async"],
+)  # fmt: skip
+async def test_whatever_a_handler_raises_is_a_failed_run(store: JobStore, tmp_path: Path, handler: Any) -> None:
+    record = await execute(store, tmp_path, handler)
+
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert (record.error.code, record.failures) == ("INTERNAL", 1)
+    assert "sys.exit" not in record.error.message
+
+
+async def test_a_handler_that_refuses_to_be_cancelled_is_left_behind_and_its_job_settled(
+    store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.limits.STOP_WORK_WITHIN_SECONDS", 0.05)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def handle(_job: JobRecord, _context: RunContext) -> Result:
+        begun.set()
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                sys.stdout.write("not now\n")
+        raise RuntimeError("late")
+
+    job_id = await jobs.create(store)
+    execution = Execution(store, ObjectDirectory(tmp_path), handle, POLICY, ProcessorMetrics(metrics.get_meter("t")))
+    executing = asyncio.create_task(execution.execute(await jobs.take(store, job_id)))
+    await begun.wait()
+    execution.stop()
+    await executing
+
+    record = await store.find(job_id)
+    assert record is not None
+    assert (record.state, record.attempt) == (JobState.QUEUED, 0)
+    may_end.set()
+
+
+async def test_a_small_object_is_left_whole_or_not_at_all(store: JobStore, tmp_path: Path) -> None:
+    async def handle(job: JobRecord, context: RunContext) -> Result:
+        await context.leave(f"reports/{job.epoch}", b"done")
+        return Result(f"reports/{job.epoch}", BundleSummary(files=1, archive_bytes=4, archive_crc32="00000000"))
+
+    async def fail(_job: JobRecord, context: RunContext) -> Result:
+        await context.leave("../outside", b"never")
+        raise AssertionError
+
+    assert (await execute(store, tmp_path / "good", handle)).state is JobState.COMPLETED
+    assert (tmp_path / "good" / "reports" / "1").read_bytes() == b"done"
+    assert (await execute(store, tmp_path / "bad", fail)).state is JobState.FAILED
+    assert not (tmp_path / "outside").exists()

@@ -1,0 +1,11 @@
+"""The handler of jobs that do nothing: what is measured is everything around it."""
+
+from processor.context import Result, RunContext
+from shared.jobs import BundleSummary, JobRecord
+
+NOTHING = BundleSummary(files=0, archive_bytes=0, archive_crc32="00000000")
+
+
+async def handle(_job: JobRecord, _context: RunContext) -> Result:
+    """Return at once."""
+    return Result("nothing", NOTHING)
