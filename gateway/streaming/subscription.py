@@ -59,7 +59,10 @@ def _before(event_id: EventId) -> EventId:
 
 
 class Subscription:
-    """The state machine of one viewer. While `is_behind`: begin_replay(), read the log after `cursor`, replayed()."""
+    """The state machine of one viewer.
+
+    While `is_behind`: begin_read(), read the record, begin_replay(), read the log after `cursor`, replayed().
+    """
 
     def __init__(self) -> None:
         self.cursor = EventId(0, 0)
@@ -109,6 +112,14 @@ class Subscription:
         """Doubt the live channel: messages may have been missed."""
         if not self.is_ended:
             self.is_behind = True
+
+    def begin_read(self) -> None:
+        """Forget what is parked: it is in the log that is about to be read, or in none any more.
+
+        After a failover the latter would move the cursor beyond the log, and the next event would look like a known one.
+        """
+        self._parked.clear()
+        self._has_overflowed = False
 
     def begin_replay(self, record: JobRecord, *, at_ms: int) -> None:
         """Take the job as it is now; pages of the log after `cursor` follow by replayed()."""

@@ -172,6 +172,7 @@ class Viewer:
     async def _catch_up(self) -> bool:
         """Read the log after the cursor, page by page; False when Redis does not answer."""
         subscription = self._subscription
+        subscription.begin_read()
         try:
             record = await self._store.find(self.job_id)
             if record is None:

@@ -106,6 +106,7 @@ class ViewerOfOneJob(RuleBasedStateMachine):
     def read_log(self, page: int) -> None:
         if self.viewer.is_ended:
             return
+        self.viewer.begin_read()
         self.viewer.begin_replay(self.record(), at_ms=0)
         while True:
             found = [entry for entry in self.log if entry[0] > self.viewer.cursor][:page]

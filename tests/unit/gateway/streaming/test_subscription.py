@@ -40,6 +40,7 @@ def opened(cursor: Cursor, log: Log, state: JobState = JobState.PROCESSING) -> S
 
 
 def catch_up(subscription: Subscription, log: Log, state: JobState = JobState.PROCESSING) -> None:
+    subscription.begin_read()
     subscription.begin_replay(record_at(log[-1][0], state), at_ms=0)
     subscription.replayed([entry for entry in log if entry[0] > subscription.cursor], is_last_page=True)
 
@@ -250,3 +251,18 @@ def test_nothing_comes_after_the_terminal_message() -> None:
 )
 def test_header_wins_over_query(header: str | None, query: str | None, expected: Cursor) -> None:
     assert read_cursor(header, query) == expected
+
+
+def test_what_was_parked_before_a_failover_is_not_taken_for_the_log() -> None:
+    subscription = opened(LOG[2][0], LOG[:3])
+    subscription.offer(live(EventId(1, 4)))
+    subscription.offer(live(EventId(1, 5)))
+    catch_up(subscription, LOG[:4])  # the failover lost 1-5
+    shown(subscription)
+
+    ended = [*LOG[:4], event(EventId(1, 5), "completed")]
+    subscription.fall_behind()
+    catch_up(subscription, ended, JobState.COMPLETED)
+
+    assert shown(subscription) == [("1-5", "completed")]
+    assert subscription.is_ended
