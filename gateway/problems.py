@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from shared import limits
-from shared.errors import UnavailableError, WaybillError
+from shared.errors import RecordUnreadable, UnavailableError, WaybillError
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,8 @@ def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Resp
     """Answer an error of our own tree."""
     if error.status >= 500 and not isinstance(error, UnavailableError):
         log.error("request failed", exc_info=error)
-        return _internal()
+        if not isinstance(error, RecordUnreadable):
+            return _internal()
     headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else {}
     return problem(
         error.status, error.code, error.message, headers=headers, file_ids=list(getattr(error, "file_ids", ()))

@@ -17,7 +17,7 @@ from opentelemetry import trace
 from processor.context import Handler, Result, RunContext
 from processor.lease import Lease
 from processor.metrics import ProcessorMetrics
-from processor.outcome import crashed_too_often
+from processor.outcome import crashed_too_often, damaged_record, foreign_entry
 from processor.repeater import Repeater
 from processor.reporter import ProgressReporter
 from processor.settlement import RunPolicy, Settlement
@@ -25,7 +25,8 @@ from processor.work import handle
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
-from shared.jobstore.store import Buried, ClaimTerms, Entry, JobStore, NotDue, Run
+from shared.jobstore.damage import bury_damaged, bury_foreign
+from shared.jobstore.store import Buried, ClaimTerms, Damaged, Entry, JobStore, NotDue, Run
 from shared.objects.store import ObjectStore
 from shared.telemetry.tracing import context_of
 
@@ -68,6 +69,9 @@ class Execution:
                 await self._run(run)
 
     async def _claim(self, entry: Entry) -> Run | None:
+        if entry.is_foreign:
+            await self._bury_foreign(entry)
+            return None
         # The same token in every try: when only the reply was lost, the repetition is answered with the same claim.
         token = secrets.token_hex(16)
         match await self._repeater.insist(
@@ -80,9 +84,24 @@ class Execution:
             case Buried():
                 log.error("job failed", reason="crashes", code="CRASHED")
                 self._metrics.count_burial()
+            case Damaged():
+                await self._bury_damaged(entry)
             case None:
                 log.debug("job has no run to give")
         return None
+
+    async def _bury_damaged(self, entry: Entry) -> None:
+        at_ms, error = now_ms(), damaged_record()
+        message = events.encode(events.Failed(error, can_retry=False, at=events.timestamp(at_ms)))
+        terms = _claim_terms(self._policy, at_ms)
+        await self._repeater.insist(lambda: bury_damaged(self._store, entry, error, message=message, terms=terms))
+        log.error("job failed", reason="damaged", code=error.code)
+        self._metrics.count_damage()
+
+    async def _bury_foreign(self, entry: Entry) -> None:
+        error = foreign_entry()
+        await self._repeater.insist(lambda: bury_foreign(self._store, entry, error))
+        log.error("foreign entry buried", entry=entry.entry_id, partition=entry.partition, code=error.code)
 
     async def _run(self, run: Run) -> None:
         lease = Lease(

@@ -53,6 +53,10 @@ class ProcessorMetrics:
         self._reclaimed.add(1)
         self._failed.add(1)
 
+    def count_damage(self) -> None:
+        """Count a job whose record or log could not be read."""
+        self._failed.add(1)
+
     def _record_duration(self, run: Run, ended_at_ms: int) -> None:
         started_at_ms = run.record.started_at_ms or ended_at_ms
         self._duration.record(max(0, ended_at_ms - started_at_ms) / 1000)

@@ -57,6 +57,19 @@ def describe(error: BaseException) -> JobError:
     return JobError(error.code, message, getattr(error, "file_ids", ())[:20])
 
 
+def damaged_record() -> JobError:
+    """Describe a job of which no claim could read the record or the log."""
+    return JobError(
+        "RECORD_UNREADABLE",
+        "What is kept of this job is damaged, or was written by another version of Waybill. Create the job again.",
+    )
+
+
+def foreign_entry() -> JobError:
+    """Describe an entry of the command stream that nobody here has written."""
+    return JobError("FOREIGN_ENTRY", "An entry of the command stream names no job of its partition.")
+
+
 def crashed_too_often(max_crashes: int) -> JobError:
     """Describe a job whose processors died each time they ran it."""
     return JobError(

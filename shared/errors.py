@@ -9,6 +9,7 @@
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining
+    ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, StoreFull
     └── RunError                   one run of a job ended badly
@@ -172,6 +173,12 @@ class Draining(UnavailableError):
     """This process is about to stop; another one takes over."""
 
     code = "DRAINING"
+
+
+class RecordUnreadable(WaybillError):
+    """What Redis keeps of a job was damaged, or written by another version; its next claim ends the job."""
+
+    code = "RECORD_UNREADABLE"
 
 
 class ObjectError(WaybillError):

@@ -28,6 +28,7 @@ class BlockingReader:
     def __init__(self, commands: Commands, *, partition: int, processor: str) -> None:
         self._connection: AbstractConnection | None = None
         self._commands = commands
+        self._partition = partition
         self._stream = keys.commands(partition)
         self._processor = processor
         self._client_id: int | None = None
@@ -51,7 +52,7 @@ class BlockingReader:
         finally:
             self._is_blocked = False
         return [
-            Entry(entry_id.decode(), fields[1].decode())
+            Entry.read(self._partition, entry_id, fields[1])
             for _, entries in cast(list[Any], reply or ())
             for entry_id, fields in entries
         ]

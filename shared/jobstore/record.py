@@ -1,6 +1,7 @@
 """The one module that knows how a record lies in Redis, and how replies are shaped.
 
-Fields are strings; lists and structs are JSON; empty fields are left out.
+Fields are strings; lists and structs are JSON; empty fields are left out. `schema` is the version of all that: a higher
+one is for a change that older processes must not misread.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,10 @@ from typing import Any, cast
 
 import msgspec
 
+from shared.errors import RecordUnreadable
 from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot
+
+SCHEMA = 1
 
 _NUMBERS = {
     "epoch": "epoch",
@@ -34,10 +38,23 @@ _STRUCTS: dict[str, type] = {
 
 
 def decode_record(job_id: str, flat: Sequence[bytes]) -> JobRecord | None:
-    """Read a record from the flat list of HGETALL; None when there is none."""
+    """Read a record from the flat list of HGETALL; None when there is none. Raises RecordUnreadable."""
     if not flat:
         return None
+    try:
+        return _decode(job_id, flat)
+    except (KeyError, ValueError, TypeError, msgspec.MsgspecError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RecordUnreadable(f"The record of job {job_id} cannot be read ({reason}). {_ADVICE}") from error
+
+
+_ADVICE = "Tell the operators: the job must be created again."
+
+
+def _decode(job_id: str, flat: Sequence[bytes]) -> JobRecord:
     found = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+    if (schema := found.get("schema", b"%d" % SCHEMA)) != b"%d" % SCHEMA:
+        raise ValueError(f"schema {schema.decode()[:20]} in place of {SCHEMA}")
     fields: dict[str, Any] = {"job_id": job_id, "state": JobState(found["state"].decode())}
     fields |= {name: int(found[key]) for key, name in _NUMBERS.items() if key in found}
     fields |= {name: found[name].decode() for name in _TEXTS if name in found}

@@ -40,6 +40,8 @@ SWEEP = _load("sweep")
 BACKLOG = _load("backlog")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
+BURY_DAMAGED = _load("bury_damaged")
+BURY_FOREIGN = _load("bury_foreign")
 
 ALL = (
     CREATE,
@@ -54,4 +56,6 @@ ALL = (
     BACKLOG,
     PARTITIONS,
     CREATE_GROUP,
+    BURY_DAMAGED,
+    BURY_FOREIGN,
 )

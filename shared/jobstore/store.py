@@ -6,17 +6,17 @@ import random
 import secrets
 from collections.abc import Collection, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import msgspec
 
 from shared import limits
-from shared.errors import RedisRefused, SettingsError, UnavailableError
+from shared.errors import RecordUnreadable, RedisRefused, SettingsError, UnavailableError
 from shared.event_id import EventId
 from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, ProgressSnapshot, make_job_id, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
-from shared.jobstore.record import as_words, decode_record, encode_json, flatten
+from shared.jobstore.record import SCHEMA, as_words, decode_record, encode_json, flatten
 from shared.retry import reconnect_pause_seconds
 
 
@@ -54,10 +54,21 @@ class Created(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One command entry in a processor's hands, not claimed yet."""
+    """One command entry in a processor's hands, not claimed yet; `partition` is the one whose stream it stands in."""
 
     entry_id: str
     job_id: str
+    partition: int
+
+    @classmethod
+    def read(cls, partition: int, entry_id: bytes, job_id: bytes) -> Self:
+        """Read an entry as Redis gives it; what it says of its job may be anything."""
+        return cls(entry_id.decode(), job_id.decode(errors="replace"), partition)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether it names no job of its partition: not we have written it, and no claim can find it."""
+        return partition_of(self.job_id) != self.partition
 
 
 class Run(NamedTuple):
@@ -87,6 +98,10 @@ class NotDue(NamedTuple):
 
 class Buried(NamedTuple):
     """The job crashed too often: this claim has ended it with a dead letter instead of running it again."""
+
+
+class Damaged(NamedTuple):
+    """Record or log of the job cannot be read: there is no run to give (damage.py ends such a job)."""
 
 
 class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +223,7 @@ class JobStore:
         """Create a job, or find that it exists; raises RedisFull when Redis takes no new data."""
         fields = flatten(
             {
+                "schema": SCHEMA,
                 "owner": job.owner,
                 "file_ids": encode_json(job.file_ids),
                 "options": encode_json(job.options),
@@ -253,9 +269,9 @@ class JobStore:
         reply that never arrived, and comes first.
         """
         reply = await self._run_on_group(script.TAKE, partition, [keys.commands(partition)], processor, most, *in_hand)
-        return [Entry(entry_id.decode(), job_id.decode()) for entry_id, job_id in cast(list[Any], reply)]
+        return [Entry.read(partition, entry_id, job_id) for entry_id, job_id in cast(list[Any], reply)]
 
-    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | None:
+    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | Damaged | None:
         """Begin a run; None when there is nothing to run: the job has ended, or is gone.
 
         `token` is fresh and random for each run, and the same for the repetition of one claim.
@@ -281,9 +297,14 @@ class JobStore:
         )
         if word == "NOT_DUE":
             return NotDue(rest[0])
+        if word == "DAMAGED":
+            return Damaged()
         if word != "OK":
             return Buried() if word == "BURIED" else None
-        record = decode_record(entry.job_id, rest[0])
+        try:
+            record = decode_record(entry.job_id, rest[0])
+        except RecordUnreadable:
+            return Damaged()
         assert record is not None
         return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]))
 

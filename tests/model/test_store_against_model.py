@@ -147,7 +147,7 @@ class StoreMachine(RuleBasedStateMachine):
         entries = self.run(self.store.take(partition, processor=processor, most=most, in_hand=in_hand))
 
         expected = self.partitions[partition].take(processor, most)
-        assert entries == [Entry(job.entry, job.job_id) for job in expected]
+        assert entries == [Entry(job.entry, job.job_id, job.partition) for job in expected]
         taken = [Hand(processor, entry) for entry in entries]
         self.hands += taken
         return taken
@@ -174,7 +174,7 @@ class StoreMachine(RuleBasedStateMachine):
         job = self.jobs[run.job_id]
         if run.token == job.token and job.state in (JobState.QUEUED, JobState.RETRYING):
             return  # a processor hands a job back only after its claim was answered; the epoch may be another's
-        hand = Hand(run.record.processor or "", Entry(run.record.entry, run.job_id))
+        hand = Hand(run.record.processor or "", Entry(run.record.entry, run.job_id, job.partition))
         self.claim_with(run.token, hand, is_lasting=True, sendings=1)
 
     def claim_with(self, token: str, hand: Hand, *, is_lasting: bool, sendings: int) -> None:

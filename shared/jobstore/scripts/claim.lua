@@ -5,12 +5,14 @@
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11… record fields of a burial, flat
 -- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  NOT_DUE, ms to wait  |  BURIED
+--        DAMAGED: record or log cannot be read, and nothing was changed
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
 -- uses: clock log entry terminal
-local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
+local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
   'token', 'processor')
+if r.err then return {'DAMAGED'} end
 local state, entry = r[1], ARGV[2]
-if state == 'failed' and r[9] == ARGV[3] and tonumber(r[7]) >= tonumber(ARGV[6]) then
+if state == 'failed' and r[9] == ARGV[3] and (tonumber(r[7]) or 0) >= tonumber(ARGV[6]) then
   return {'BURIED'}
 end
 if not state or r[2] ~= entry or state == 'completed' or state == 'failed' or state == 'cancelled' then
@@ -23,6 +25,9 @@ if r[9] == ARGV[3] then
   return {'GONE'}
 end
 
+for i = 3, 8 do
+  if not tonumber(r[i] or nil) then return {'DAMAGED'} end
+end
 local now, lease_ms = now_ms(), tonumber(ARGV[5])
 local wait_ms = tonumber(r[8]) - now
 if wait_ms > 0 then
@@ -34,6 +39,7 @@ local run = {
   epoch = tonumber(r[3]) + 1, seq = tonumber(r[4]), entry = entry, attempt = tonumber(r[5]), failures = tonumber(r[6]),
   crashes = tonumber(r[7]), processor = r[10],
 }
+if not takes(run.epoch, run.seq + 1) then return {'DAMAGED'} end
 if state == 'processing' then
   -- The lease of the last run ran out: here, and only here, a crash is counted.
   run.crashes = run.crashes + 1

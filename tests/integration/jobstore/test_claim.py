@@ -194,7 +194,9 @@ async def test_claim_of_an_ended_job_answers_gone(store: JobStore, ending: Endin
     await store.finish(run, ending)
     before = await inspection.everything_about(store, run.job_id)
 
-    answer = await store.claim(Entry(run.record.entry, run.job_id), secrets.token_hex(8), jobs.terms("p2"))
+    answer = await store.claim(
+        Entry(run.record.entry, run.job_id, jobs.partition_number(run.job_id)), secrets.token_hex(8), jobs.terms("p2")
+    )
 
     assert answer is None
     assert await inspection.everything_about(store, run.job_id) == before
