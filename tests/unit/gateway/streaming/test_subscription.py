@@ -1,5 +1,6 @@
 """One viewer's place, case by case: each row of the design's table of openings, and what happens afterwards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -39,8 +40,13 @@ def opened(cursor: Cursor, log: Log, state: JobState = JobState.PROCESSING) -> S
     return subscription
 
 
-def catch_up(subscription: Subscription, log: Log, state: JobState = JobState.PROCESSING) -> None:
+def catch_up(
+    subscription: Subscription, log: Log, state: JobState = JobState.PROCESSING, *, meanwhile: Sequence[Message] = ()
+) -> None:
+    """Read the log; `meanwhile` arrives live after the read has begun, too late for its pages."""
     subscription.begin_read()
+    for message in meanwhile:
+        subscription.offer(message)
     subscription.begin_replay(record_at(log[-1][0], state), at_ms=0)
     subscription.replayed([entry for entry in log if entry[0] > subscription.cursor], is_last_page=True)
 
@@ -151,11 +157,10 @@ def test_ended_job_whose_log_is_gone_is_told_by_a_snapshot_and_the_stream_ends()
 
 def test_live_messages_wait_until_the_log_has_been_read() -> None:
     subscription = opened(EventId(1, 3), LOG)
-    subscription.offer(live(EventId(1, 5)))
-    subscription.offer(live(EventId(1, 6)))
+    subscription.offer(live(EventId(1, 4)))
 
     assert shown(subscription) == []
-    catch_up(subscription, LOG)
+    catch_up(subscription, LOG, meanwhile=[live(EventId(1, 5)), live(EventId(1, 6))])
     assert [event_id for event_id, _ in shown(subscription)] == ["1-4", "1-5", "1-6"]
 
 
@@ -190,11 +195,9 @@ def test_epoch_that_rises_between_two_events_is_no_hole() -> None:
 def test_overflow_while_behind_takes_one_more_turn_through_the_log() -> None:
     subscription = opened(EventId(1, 5), LOG)
     late = [EventId(1, 6 + n) for n in range(limits.MAX_PARKED_MESSAGES + 5)]
-    for event_id in late:
-        subscription.offer(live(event_id))
     whole = [*LOG, *map(event, late)]
 
-    catch_up(subscription, LOG)
+    catch_up(subscription, LOG, meanwhile=list(map(live, late)))
     assert subscription.is_behind
     catch_up(subscription, whole)
 
