@@ -5,10 +5,10 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run test check format docs lock bench-bundle bench-store bench-jobs clean s3-server
+.PHONY: help environment run test check format docs lock bench-bundle bench-environment bench-store bench-jobs clean s3-server
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 environment:
 	@command -v $(PYTHON) >/dev/null || { echo "waybill: $(PYTHON) was not found. Install Python 3.11 or newer, for example: apt install python3 python3-venv" >&2; exit 1; }
@@ -50,9 +50,13 @@ bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream
 bench-store: environment ## Measure the job store's operations
 	@$(BIN)/python -m tests.load.bench_store $(ARGS)
 
+bench-environment: environment ## Install the other job queues of the benchmarks into .venv-bench
+	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
+	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --requirement tests/load/contenders.txt
+
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
-	@rm -rf .venv .venv.lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv.lock .venv-bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -116,7 +116,7 @@ class Subscription:
     def begin_read(self) -> None:
         """Forget what is parked: it is in the log that is about to be read, or in none any more.
 
-        After a failover the latter would move the cursor beyond the log, and the next event would look like a known one.
+        After a failover the latter would move the cursor beyond the log; the next event would look like a known one.
         """
         self._parked.clear()
         self._has_overflowed = False

@@ -3,8 +3,9 @@
     python -m tests.load.bench_jobs [--jobs 30000] [--rounds 3] [--contenders]
 
 Each job has three events: queued, started, completed. The processor is a process of its own, with `idle_handler` and
-as it is shipped but for its slots and its log level; Redis is the embedded one, with its append-only file. With
-`--contenders` the queues of the dependency group `bench` do the same work on the same server, one worker process each.
+as it is shipped but for its slots and its log level; Redis is the embedded one, with its append-only file. Jobs are
+created first, then ended, so that on two cores the processor has one and Redis the other. The other queues do the same
+on the same server, in one worker process each (job_contenders.py).
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,8 +22,9 @@ from typing import NamedTuple
 
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
+from shared.jobs import JobState
 from shared.jobstore.store import JobStore
-from tests.load.bench_store import spent
+from tests.load.bench_store import info
 from tests.support import jobs
 from tests.support.ports import free_ports
 from tests.support.servers import empty
@@ -34,6 +37,16 @@ SLOTS = 200
 PICKUPS_PER_SECOND = 100
 PICKUPS = 500
 LOOK_EVERY_SECONDS = 0.02
+SETTLED_AFTER_SECONDS = 17.0  # nobody takes over before it has been there for a lease
+JOBS_WEIGHED = 1_000
+EVENTS_OF_A_RUN = 30
+STATES = (
+    (JobState.QUEUED, "queued"),
+    (JobState.PROCESSING, f"running, {EVENTS_OF_A_RUN} events"),
+    (JobState.COMPLETED, f"ended, {EVENTS_OF_A_RUN + 1} events, not trimmed"),
+)
+CONTENDERS = ("arq", "saq", "taskiq", "streaq")
+CONTENDERS_PYTHON = ".venv-bench/bin/python"
 END_WITHIN_SECONDS = 300.0
 
 
@@ -93,12 +106,12 @@ async def measure_throughput(home: Path, server: EmbeddedValkey, count: int) -> 
     with processor(home, server.url) as service:
         await asyncio.to_thread(until, lambda: backlog(server) < count, "the first job has ended")
         first, began_at = backlog(server), time.monotonic()
-        redis_us, processor_us = spent(server).cpu_us, cpu_us(service.pid)
+        redis_us, processor_us = spent_cpu_us(server), cpu_us(service.pid)
         while backlog(server):
             assert time.monotonic() < began_at + END_WITHIN_SECONDS, f"{backlog(server)} jobs have not ended"
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         took_seconds = time.monotonic() - began_at
-        redis_us, processor_us = spent(server).cpu_us - redis_us, cpu_us(service.pid) - processor_us
+        redis_us, processor_us = spent_cpu_us(server) - redis_us, cpu_us(service.pid) - processor_us
     return Throughput(created_per_second, first / took_seconds, processor_us / first, redis_us / first)
 
 
@@ -128,21 +141,119 @@ async def measure_pickup(home: Path, server: EmbeddedValkey) -> list[float]:
     return waits
 
 
+async def weigh(server: EmbeddedValkey, store: JobStore, state: JobState) -> float:
+    """Give the bytes of Redis' memory that one job takes in a state."""
+    empty(server)
+    await store.prepare()
+    # What was there before is freed in the background.
+    await asyncio.to_thread(until, lambda: info(server, "memory")["lazyfree_pending_objects"] == "0", "Redis is empty")
+    before = int(info(server, "memory")["used_memory"])
+    in_hand: list[str] = []
+    for _ in range(JOBS_WEIGHED):
+        await jobs.create(store)
+        if state is JobState.QUEUED:
+            continue
+        (entry,) = await store.take(0, processor="p1", most=1, in_hand=in_hand)
+        run = await jobs.claim(store, entry)
+        in_hand += [entry.entry_id] if state is JobState.PROCESSING else []
+        for seq in range(3, EVENTS_OF_A_RUN + 1):
+            await store.append_progress(run, seq=seq, message=jobs.progress(seq / 100))
+        if state is JobState.COMPLETED:
+            await store.finish(run, jobs.completion())
+    return (int(info(server, "memory")["used_memory"]) - before) / JOBS_WEIGHED
+
+
+def spent_cpu_us(server: EmbeddedValkey) -> float:
+    """Give the CPU time that a server has used up to now."""
+    cpu = info(server, "cpu")
+    return (float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])) * 1_000_000
+
+
+async def measure_takeover(home: Path, server: EmbeddedValkey) -> float:
+    """Kill a processor that has a job; give the seconds until another one has started it again, as shipped."""
+    empty(server)
+    hold = {"WAYBILL_HANDLER": "tests.load.idle_handler:hold", "WAYBILL_SLOTS": "1"}
+    with processor(home, server.url, **hold) as victim:
+        await asyncio.to_thread(victim.wait_until_ready)
+        async with running_store(server.url, partitions=1) as store:
+            job_id = await jobs.create(store)
+            with processor(home, server.url, **hold) as heir:
+                await asyncio.to_thread(heir.wait_until_ready)
+                await asyncio.sleep(SETTLED_AFTER_SECONDS)
+                victim.kill()
+                killed_at = time.monotonic()
+                epoch = 1
+                while epoch == 1:
+                    await asyncio.sleep(LOOK_EVERY_SECONDS)
+                    last = await store.last_event(job_id)
+                    epoch = last[0].epoch if last else 0
+                return time.monotonic() - killed_at
+
+
+def measure_contender(name: str, url: str, count: int) -> tuple[float, float, float]:
+    """Let another queue do the same; give what it prints: created/s, ended/s, its own CPU for each end (µs)."""
+    command = [CONTENDERS_PYTHON, "tests/load/job_contenders.py", name, url, str(count)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=END_WITHIN_SECONDS).stdout
+    created, ended, own_us = map(float, printed.split()[-3:])
+    return created, ended, own_us
+
+
+def print_rounds(title: str, rounds: list[Throughput], first: float) -> None:
+    """Print the medians of some rounds, and the best one."""
+    created, ended, processor_us, redis_us = (statistics.median(column) for column in zip(*rounds, strict=True))
+    best = max(one.ended_per_second for one in rounds)
+    print(
+        f"{title:16}{created:>11,.0f}{ended:>10,.0f}{best:>10,.0f}{ended / first:>9.2f} x"
+        f"{processor_us:>14.0f}{redis_us:>11.0f}"
+    )
+
+
+async def measure_all(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> None:
+    """Print everything: the race, pick-up, memory, take-over."""
+    rounds: dict[str, list[Throughput]] = {"waybill": []}
+    names = CONTENDERS if options.contenders else ()
+    for _ in range(options.rounds):  # side by side, so that a noisy minute meets all of them
+        rounds["waybill"].append(await measure_throughput(home, server, options.jobs))
+        for name in names:
+            rounds.setdefault(name, []).append(await measure_other(name, server, options.jobs // 5))
+    first = statistics.median(one.ended_per_second for one in rounds["waybill"])
+    print(f"\n{options.rounds} rounds of {options.jobs:,} jobs that do nothing (others: a fifth of it), medians\n")
+    print(f"{'':16}{'created/s':>11}{'ended/s':>10}{'best':>10}{'':>11}{'own CPU µs':>14}{'Redis µs':>11}")
+    for name, measured in rounds.items():
+        print_rounds(name, measured, first)
+
+    waits = await measure_pickup(home, server)
+    print(f"\npick-up by an idle processor, {PICKUPS_PER_SECOND} jobs/s: p50 {statistics.median(waits):.1f} ms, "
+          f"p99 {statistics.quantiles(waits, n=100)[98]:.1f} ms")  # fmt: skip
+    print("\nbytes of Redis' memory for each job of two files\n")
+    async with running_store(server.url, partitions=1) as store:
+        for state, title in STATES:
+            print(f"{title:32}{await weigh(server, store, state):>8,.0f}")
+    print(f"\nfrom kill -9 to the next run, lease as shipped: {await measure_takeover(home, server):.1f} s")
+
+
+async def measure_other(name: str, server: EmbeddedValkey, count: int) -> Throughput:
+    """Let another queue do the same on the same server."""
+    empty(server)
+    redis_us = spent_cpu_us(server)
+    created, ended, own_us = await asyncio.to_thread(measure_contender, name, server.url, count)
+    return Throughput(created, ended, own_us, (spent_cpu_us(server) - redis_us) / count)
+
+
 async def main() -> None:
-    """Measure and print everything."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure on a server of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--jobs", type=int, default=30_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contenders", action="store_true", help="arq, saq, taskiq and streaq beside it")
     options = parser.parse_args()
+    if options.contenders and not os.path.exists(CONTENDERS_PYTHON):  # noqa: ASYNC240  # before anything runs
+        parser.error("the other queues are not installed: make bench-environment")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         server = await asyncio.to_thread(EmbeddedValkey(home / "redis", durable=True).start)
         try:
-            rounds = [await measure_throughput(home, server, options.jobs) for _ in range(options.rounds)]
-            for measured in rounds:
-                print(measured)
-            waits = await measure_pickup(home, server)
-            print(f"pick-up p50 {statistics.median(waits):.1f} ms, p99 {statistics.quantiles(waits, n=100)[98]:.1f} ms")
+            await measure_all(home, server, options)
         finally:
             await asyncio.to_thread(server.stop)
 

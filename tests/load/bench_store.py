@@ -1,4 +1,4 @@
-"""What the job store costs: operations a second, Redis' time for each, and Redis' memory for each job.
+"""What the job store costs: operations a second, and Redis' time for each.
 
 `python -m tests.load.bench_store` starts an embedded server of its own, with an append-only file as `make run` has it,
 and takes less than a minute. One machine runs the callers and Redis, so the ratios matter more than the figures.
@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
 from shared import limits
-from shared.jobs import JobState
 from shared.jobstore.connection import Argument, CommandConnection, Reply
 from shared.jobstore.location import parse_location
 from shared.jobstore.store import JobStore, Run
@@ -27,8 +26,6 @@ from tests.support.stores import running_store
 
 SECONDS_EACH = 1.0
 CALLERS = (1, 10, 100)
-JOBS_WEIGHED = 1_000
-EVENTS_OF_A_RUN = 30
 MICROSECONDS = 1_000_000
 
 Operation = Callable[[Run, int], Awaitable[object]]
@@ -72,14 +69,14 @@ class Spent(NamedTuple):
 
 def spent(server: EmbeddedValkey) -> Spent:
     """Read a server's own counters."""
-    stats = _info(server, "commandstats").get("cmdstat_evalsha", "calls=0,usec=0")
+    stats = info(server, "commandstats").get("cmdstat_evalsha", "calls=0,usec=0")
     fields = dict(pair.split("=") for pair in stats.split(","))
-    cpu = _info(server, "cpu")
+    cpu = info(server, "cpu")
     cpu_seconds = float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
     return Spent(int(fields["calls"]), int(fields["usec"]), cpu_seconds * MICROSECONDS)
 
 
-def _info(server: EmbeddedValkey, section: str) -> dict[str, str]:
+def info(server: EmbeddedValkey, section: str) -> dict[str, str]:
     lines = ask(server.port, "INFO", section).splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
@@ -132,23 +129,6 @@ async def measure_operations(server: EmbeddedValkey, store: JobStore) -> None:
     await plain.client.aclose()
 
 
-async def weigh(server: EmbeddedValkey, store: JobStore, state: JobState) -> float:
-    """Give the bytes of Redis' memory that one job takes in a state."""
-    empty(server)
-    await store.prepare()
-    before = int(_info(server, "memory")["used_memory"])
-    for _ in range(JOBS_WEIGHED):
-        if state is JobState.QUEUED:
-            await jobs.create(store)
-            continue
-        run = await jobs.start(store)
-        for seq in range(3, EVENTS_OF_A_RUN + 1):
-            await store.append_progress(run, seq=seq, message=jobs.progress(seq / 100))
-        if state is JobState.COMPLETED:
-            await store.finish(run, jobs.completion())
-    return (int(_info(server, "memory")["used_memory"]) - before) / JOBS_WEIGHED
-
-
 async def main() -> None:
     """Measure everything once."""
     with tempfile.TemporaryDirectory() as folder:
@@ -156,13 +136,6 @@ async def main() -> None:
         try:
             async with running_store(server.url, partitions=1) as store:
                 await measure_operations(server, store)
-                print("\nbytes of Redis' memory for each job of two files\n")
-                for state, title in (
-                    (JobState.QUEUED, "queued"),
-                    (JobState.PROCESSING, f"running, {EVENTS_OF_A_RUN} events"),
-                    (JobState.COMPLETED, f"ended, {EVENTS_OF_A_RUN + 1} events, not trimmed"),
-                ):
-                    print(f"{title:32}{await weigh(server, store, state):>8,.0f}")
         finally:
             await asyncio.to_thread(server.stop)
 
