@@ -66,8 +66,8 @@ class Execution:
                 return run
             case NotDue(wait_ms):
                 log.debug("job not due", wait_ms=wait_ms)
-            case Buried():
-                log.error("job failed", reason="crashes", code="CRASHED")
+            case Buried(attempts, processor):
+                log.error("job failed", reason="crashes", code="CRASHED", attempts=attempts, processor=processor)
                 self._metrics.count_burial()
             case None:
                 log.debug("job has no run to give")

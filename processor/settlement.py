@@ -119,7 +119,14 @@ class Settlement:
             reason=decision.reason,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
-            log.error("job failed", reason=decision.reason, code=error.code, error=error.message)
+            log.error(
+                "job failed",
+                reason=decision.reason,
+                code=error.code,
+                error=error.message,
+                attempts=self._run.record.attempt,
+                processor=self._policy.processor,
+            )
             self._metrics.count_failure(self._run, at_ms)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:

@@ -85,7 +85,13 @@ class NotDue(NamedTuple):
 
 
 class Buried(NamedTuple):
-    """The job crashed too often: this claim has ended it with a dead letter instead of running it again."""
+    """The job crashed too often: this claim has ended it with a dead letter instead of running it again.
+
+    `processor` is the one that crashed last, `attempts` counts the runs.
+    """
+
+    attempts: int
+    processor: str
 
 
 class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,7 +287,7 @@ class JobStore:
         if word == "NOT_DUE":
             return NotDue(rest[0])
         if word != "OK":
-            return Buried() if word == "BURIED" else None
+            return Buried(rest[0], rest[1].decode()) if word == "BURIED" else None
         record = decode_record(entry.job_id, rest[0])
         assert record is not None
         return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]))
