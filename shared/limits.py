@@ -56,6 +56,11 @@ SWEEP_LOCK_MS = 5_000
 SWEEP_PAGE_ENTRIES = 100
 TAKEOVER_GRACE_SECONDS = 1.0  # after an outage nobody is robbed until lease + this
 
+# Commands about dead letters
+DEFAULT_LETTERS_LISTED = 100
+MAX_LETTERS_LISTED = 10_000
+LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everybody's new jobs at once
+
 # Telling admins of dead letters
 TELL_EVERY_SECONDS = 1.0  # ± 20 %; between looks for a letter that was not told yet
 TELL_WITHIN_SECONDS = 10.0  # one call, from the connection to the head of the answer

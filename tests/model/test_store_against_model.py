@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 from shared.event_id import EventId
 from shared.jobs import JobState
 from shared.jobstore import keys
-from shared.jobstore.dead_letters import DeadLetter, Redriven
+from shared.jobstore.dead_letters import Redriven
+from shared.jobstore.letter import DeadLetter
 from shared.jobstore.store import Answer, Buried, Ending, Entry, JobStore, NewJob, NotDue, Run
 from tests.model.lifecycle import NEW, READY, Claimed, Job, Partition
 from tests.support import inspection, jobs

@@ -9,7 +9,8 @@ from shared import events
 from shared.errors import UnavailableError
 from shared.events import Failed, Progress, Queued, Retrying
 from shared.jobs import BundleSummary, JobError, JobOptions, make_job_id, partition_of
-from shared.jobstore.dead_letters import DeadLetter, DeadLetters, Redriven
+from shared.jobstore.dead_letters import DeadLetters, Redriven
+from shared.jobstore.letter import DeadLetter
 from shared.jobstore.store import Answer, ClaimTerms, Ending, Entry, JobStore, NewJob, Run
 
 T = TypeVar("T")
