@@ -16,10 +16,12 @@ from processor.consumer import Consumer
 from processor.context import Handler
 from processor.execution import Execution
 from processor.maintenance.sweeper import Sweeper
-from processor.metrics import ProcessorMetrics
+from processor.maintenance.teller import Teller
+from processor.metrics import AdminCallbackMetrics, ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
 from shared.jobstore.access import open_commands, open_live
+from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue_choice import open_catalogue
@@ -102,6 +104,12 @@ class Supervisor:
             on_restored=self._wake.set,
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
+        self._teller = Teller(
+            DeadLetters(self._connection, partitions=settings.partitions),
+            settings.admin_callback_url,
+            AdminCallbackMetrics(meter),
+            processor=self._name,
+        )
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -131,6 +139,7 @@ class Supervisor:
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
                     ("gauges", self._gauges.run()),
+                    ("teller", self._teller.run()),
                     ("upkeep", self._upkeep()),
                 )
             ]

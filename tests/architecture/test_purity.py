@@ -24,6 +24,7 @@ PURE = (
     "gateway/representation.py",
     "gateway/streaming/sse.py",
     "gateway/streaming/subscription.py",
+    "processor/admin_message.py",
     "processor/bundle/crc_combine.py",
     "processor/bundle/names.py",
     "processor/bundle/plan.py",
