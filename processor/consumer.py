@@ -15,8 +15,9 @@ import structlog
 from processor.execution import Execution
 from shared import limits
 from shared.errors import UnavailableError
+from shared.jobstore.operations import Entry
 from shared.jobstore.reader import BlockingReader
-from shared.jobstore.store import Entry, JobStore
+from shared.jobstore.store import JobStore
 
 log = structlog.get_logger(__name__)
 

@@ -26,7 +26,8 @@ from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
 from shared.jobstore.damage import bury_damaged, bury_foreign
-from shared.jobstore.store import Buried, ClaimTerms, Damaged, Entry, JobStore, NotDue, Run
+from shared.jobstore.operations import Buried, ClaimTerms, Damaged, Entry, NotDue, Run
+from shared.jobstore.store import JobStore
 from shared.objects.store import ObjectStore
 from shared.telemetry.tracing import context_of
 
@@ -81,8 +82,8 @@ class Execution:
                 return run
             case NotDue(wait_ms):
                 log.debug("job not due", wait_ms=wait_ms)
-            case Buried():
-                log.error("job failed", reason="crashes", code="CRASHED")
+            case Buried(attempts, processor):
+                log.error("job failed", reason="crashes", code="CRASHED", attempts=attempts, processor=processor)
                 self._metrics.count_burial()
             case Damaged():
                 await self._bury_damaged(entry)

@@ -13,7 +13,8 @@ import structlog
 
 from shared import limits
 from shared.errors import UnavailableError
-from shared.jobstore.store import Answer, JobStore, Run
+from shared.jobstore.operations import Answer, Run
+from shared.jobstore.store import JobStore
 
 log = structlog.get_logger(__name__)
 

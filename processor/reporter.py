@@ -9,7 +9,8 @@ from processor.progress import ProgressPace
 from shared import events, limits
 from shared.clock import monotonic_ms, now_ms
 from shared.errors import RedisFull, UnavailableError
-from shared.jobstore.store import Answer, Behind, JobStore, Run
+from shared.jobstore.operations import Answer, Behind, Run
+from shared.jobstore.store import JobStore
 
 
 class ProgressReporter:

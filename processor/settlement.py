@@ -13,7 +13,8 @@ from processor.progress import Report, final_progress
 from processor.repeater import Repeater
 from shared import events, limits
 from shared.clock import now_ms
-from shared.jobstore.store import Answer, Ending, JobStore, Run
+from shared.jobstore.operations import Answer, Ending, Run
+from shared.jobstore.store import JobStore
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +120,14 @@ class Settlement:
             reason=decision.reason,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
-            log.error("job failed", reason=decision.reason, code=error.code, error=error.message)
+            log.error(
+                "job failed",
+                reason=decision.reason,
+                code=error.code,
+                error=error.message,
+                attempts=self._run.record.attempt,
+                processor=self._policy.processor,
+            )
             self._metrics.count_failure(self._run, at_ms)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:

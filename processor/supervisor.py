@@ -12,12 +12,14 @@ import structlog
 from processor.consumer import Consumer
 from processor.execution import Execution
 from processor.maintenance.sweeper import Sweeper
-from processor.metrics import ProcessorMetrics
+from processor.maintenance.teller import Teller
+from processor.metrics import AdminCallbackMetrics, ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
 from processor.watchdog import Watchdog
 from processor.work import Work, choose_work
 from shared.jobstore.access import open_commands, open_live
+from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
@@ -81,6 +83,12 @@ class Supervisor:
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
+        self._teller = Teller(
+            DeadLetters(self._connection, partitions=settings.partitions),
+            settings.admin_callback_url,
+            AdminCallbackMetrics(meter),
+            processor=self._name,
+        )
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -111,6 +119,7 @@ class Supervisor:
                     ("sweeper", self._sweeper.run()),
                     ("watchdog", self._watchdog.run()),
                     ("gauges", self._gauges.run()),
+                    ("teller", self._teller.run()),
                     ("upkeep", self._upkeep()),
                 )
             ]

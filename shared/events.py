@@ -19,7 +19,7 @@ def timestamp(at_ms: int) -> str:
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="type", omit_defaults=True):
-    """The job was created, or handed back by a processor that stops."""
+    """The job was created, handed back by a processor that stops, or redriven after it had failed."""
 
     at: str
     message: str | None = None

@@ -47,6 +47,7 @@ class JobState(StrEnum):
       ▲                │   │  ▲
       └────release─────┘   │  └──claim────┐
                            └─retry_later─▶ retrying
+    failed ──redrive──▶ queued
     """
 
     QUEUED = "queued"
@@ -58,7 +59,7 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether nothing more will happen to a job in this state."""
+        """Tell whether nothing more happens to a job in this state by itself: a failed one may be redriven."""
         return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 

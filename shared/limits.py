@@ -50,11 +50,27 @@ RETRY_FLOOR_MS = 500
 MAX_ERROR_CHARS = 500  # of a message that ends in a record, an event and a dead letter
 MAX_DEAD_LETTERS = 10_000  # for each partition
 DEAD_LETTER_EVENTS = 10  # the last events kept as evidence
+DEAD_LETTERS_PER_PAGE = 100  # of a reading; a letter of 10 events is about 3 kB
 PROGRESS_EVERY_MS = 1_000  # 25 µs of Redis each: 10,000 jobs at one a second are a quarter of a core
 SWEEP_EVERY_SECONDS = 1.0
 SWEEP_LOCK_MS = 5_000
 SWEEP_PAGE_ENTRIES = 100
 TAKEOVER_GRACE_SECONDS = 1.0  # after an outage nobody is robbed until lease + this
+
+# Commands about dead letters
+DEFAULT_LETTERS_LISTED = 100
+MAX_LETTERS_LISTED = 10_000
+LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everybody's new jobs at once
+
+# Telling admins of dead letters
+TELL_EVERY_SECONDS = 1.0  # ± 20 %; between looks for a letter that was not told yet
+TELL_WITHIN_SECONDS = 10.0  # one call, from the connection to the head of the answer
+TELLER_LOCK_MS = 15_000  # longer than a call, so that two tellers are the exception
+TELL_BASE_MS = 1_000
+TELL_CAP_MS = 300_000
+TELL_FLOOR_MS = 500
+MAX_TELL_REFUSALS = 8  # of one letter, by an endpoint that answers: about a minute; then the next one has its turn
+MAX_TELL_TRIES = 300  # of one letter, with an endpoint that is away: about twelve hours
 
 # The archive
 COPY_CHUNK_BYTES = 256 * 1024

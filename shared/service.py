@@ -32,17 +32,26 @@ def run_service(name: str, arguments: Sequence[str], kind: type[S], run: Callabl
         sys.stdout.write(help_page(name))
         return 0
 
-    async def serve() -> None:
+    async def serve(settings: S) -> None:
         await run(settings)
 
-    try:
+    def start() -> int:
         _refuse_arguments(name, arguments)
         settings = load(kind, os.environ)
         configure_logging(name, level=settings.log_level)
         configure_tracing(name)
         for variable, meant in likely_misspelt(os.environ):
             log.warning("unknown variable", variable=variable, did_you_mean=meant)
-        uvloop.run(serve())
+        uvloop.run(serve(settings))
+        return 0
+
+    return explaining(name, start)
+
+
+def explaining(name: str, program: Callable[[], int]) -> int:
+    """Give a program's exit code; 2 after a line on stderr for each thing that an operator can mend."""
+    try:
+        return program()
     except WaybillError as error:
         return _explain(name, [error])
     except BaseExceptionGroup as group:
@@ -50,7 +59,6 @@ def run_service(name: str, arguments: Sequence[str], kind: type[S], run: Callabl
         if unknown is not None or known is None:
             raise
         return _explain(name, _leaves(known))
-    return 0
 
 
 def _refuse_arguments(name: str, arguments: Sequence[str]) -> None:

@@ -23,8 +23,8 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]
 
 
-class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What gateway and processor both need."""
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where all job state is: what every program needs, and all that the operators' commands do."""
 
     redis_url: Annotated[
         str,
@@ -46,6 +46,15 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"secret": True},
         ),
     ] = ""
+
+    def redis_location(self) -> RedisLocation:
+        """Tell where Redis is; raises SettingsError for a URL that does not say it clearly."""
+        return parse_location(self.redis_url, username=self.redis_username, password=self.redis_password)
+
+
+class CommonSettings(RedisSettings, frozen=True, kw_only=True):
+    """What gateway and processor both need."""
+
     partitions: Annotated[
         int,
         Meta(
@@ -100,10 +109,6 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
     ] = "info"
-
-    def redis_location(self) -> RedisLocation:
-        """Tell where Redis is; raises SettingsError for a URL that does not say it clearly."""
-        return parse_location(self.redis_url, username=self.redis_username, password=self.redis_password)
 
     @property
     def sources(self) -> StoreLocation:
@@ -208,6 +213,17 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="Slows each job's copying down to this; 0 is as fast as it goes.", examples=[5_000_000]),
     ] = 0
+    admin_callback_url: Annotated[
+        str,
+        Meta(
+            # A port has at most five digits, and is at most 65535.
+            pattern=r"^https?://([^\s/?#@]+@)?(\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)"
+            r"(:(0*[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?([/?#]\S*)?$",
+            description="Where each job that fails for good is told, by a POST; none: nowhere. See docs/operations.md.",
+            examples=["https://ops.example.org/waybill"],
+            extra={"form": "an http:// or https:// URL", "secret": True},
+        ),
+    ] = ""
 
 
 PROGRAMS: dict[str, type[CommonSettings]] = {"gateway": GatewaySettings, "processor": ProcessorSettings}
@@ -219,12 +235,12 @@ _NEAR_RATIO = 0.75  # of difflib: one wrong, missing or additional letter in fou
 # What a stop needs besides the drain, until the last connection is aborted (gateway/server.py) and the process is gone.
 STOP_SLACK_SECONDS = 5
 
-S = TypeVar("S", bound=CommonSettings)
+S = TypeVar("S", bound=RedisSettings)
 
 
 # What a URL says is read by the module that knows such URLs.
-_URLS: dict[str, Callable[[CommonSettings], object]] = {
-    "redis_url": CommonSettings.redis_location,
+_URLS: dict[str, Callable[[Any], object]] = {
+    "redis_url": RedisSettings.redis_location,
     "sources_url": lambda settings: settings.sources,
     "objects_url": lambda settings: settings.objects,
 }
@@ -254,9 +270,9 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
         except ValueError as error:
             wrong[setting.field] = (str(error),)
     settings = kind(**values)
-    for url, read in _URLS.items():
+    for url in _URLS.keys() & set(kind.__struct_fields__):
         try:
-            read(settings)
+            _URLS[url](settings)
         except SettingsError as unclear:
             wrong[url] = unclear.problems
     problems = [problem for setting in known for problem in wrong.get(setting.field, ())]
@@ -284,7 +300,7 @@ def _location(url: str, directory: str, *, variable: str) -> StoreLocation:
     return parse_store_location(url, variable=variable) if url else DirectoryOptions(directory)
 
 
-def _contradictions(settings: CommonSettings) -> Iterator[Contradiction]:
+def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
     if isinstance(settings, ProcessorSettings) and settings.renew_every_ms * 2 > settings.lease_ms:
         yield _contradiction(
             settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"

@@ -15,6 +15,7 @@ _PURPOSES = {
     "gateway": "Takes download requests over HTTP, and streams the progress of their jobs.",
     "processor": "Runs the jobs: bundles the requested files into archives.",
 }
+_COMMANDS = {"processor": ("dead-letters", "lists, shows, redrives and discards jobs that failed for good")}
 _INTRODUCTION = """\
 # Settings
 
@@ -40,6 +41,7 @@ def help_page(program: str) -> str:
             "Exit codes: 0 after a clean stop, 2 when it cannot run with these settings.",
             HELP_COLUMNS,
         ),
+        *_command_entry(program),
     ]
     lines = [line for setting in own for line in ["", *_help_entry(setting)]]
     return "\n".join([*head, *lines, ""])
@@ -52,6 +54,14 @@ def reference_page() -> str:
     for program, kind in PROGRAMS.items():
         sections.append((program.capitalize(), [s for s in settings_of(kind) if s.field not in common]))
     return _INTRODUCTION + "".join(_section(title, settings) for title, settings in sections)
+
+
+def _command_entry(program: str) -> list[str]:
+    if program not in _COMMANDS:
+        return []
+    name, purpose = _COMMANDS[program]
+    told = f"python -m {program} {name} --help is about a command beside it, which {purpose}."
+    return ["", *textwrap.wrap(told, HELP_COLUMNS)]
 
 
 def _help_entry(setting: Setting) -> list[str]:

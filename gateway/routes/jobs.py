@@ -17,7 +17,8 @@ from gateway.representation import represent, status_path
 from shared import events
 from shared.clock import now_ms
 from shared.jobs import JobOptions, JobRequest, OnMissing
-from shared.jobstore.store import JobStore, NewJob
+from shared.jobstore.operations import NewJob
+from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue, select, unknown_files
 from shared.telemetry.tracing import context_of, traceparent_of_current_span
 

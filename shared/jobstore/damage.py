@@ -5,8 +5,9 @@ Without this such an entry would be taken, refused and taken again for ever, in 
 
 from shared.jobs import JobError
 from shared.jobstore import keys, script
+from shared.jobstore.operations import ClaimTerms, Entry
 from shared.jobstore.record import encode_json, flatten
-from shared.jobstore.store import ClaimTerms, Entry, JobStore
+from shared.jobstore.store import JobStore
 
 
 async def bury_damaged(store: JobStore, entry: Entry, error: JobError, *, message: bytes, terms: ClaimTerms) -> None:
@@ -29,5 +30,5 @@ async def bury_damaged(store: JobStore, entry: Entry, error: JobError, *, messag
 
 async def bury_foreign(store: JobStore, entry: Entry, error: JobError) -> None:
     """Take an entry off the stream that names no job of its partition. Raises RedisUnavailable."""
-    names = [keys.commands(entry.partition), keys.dead(entry.partition)]
+    names = keys.of_job(entry.partition, "nobody")
     await store.connection.run_script(script.BURY_FOREIGN, names, entry.entry_id, encode_json(error))

@@ -35,6 +35,11 @@ def sweeper(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:sweeper"
 
 
+def teller(partition: int) -> str:
+    """Name the lock of the one process that tells admins of the partition's dead letters."""
+    return f"{PREFIX}:{{{partition}}}:teller"
+
+
 def events(partition: int, job_id: str) -> str:
     """Name a job's event log, and the sharded channel on which the same events are published."""
     return f"{PREFIX}:{{{partition}}}:events:{job_id}"

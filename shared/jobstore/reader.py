@@ -16,7 +16,7 @@ from shared import limits
 from shared.errors import UnavailableError
 from shared.jobstore import keys
 from shared.jobstore.access import Commands
-from shared.jobstore.store import Entry
+from shared.jobstore.operations import Entry
 from shared.jobstore.wire import ask
 
 log = structlog.get_logger(__name__)

@@ -38,6 +38,10 @@ FINISH = _load("finish")
 TAKE = _load("take")
 SWEEP = _load("sweep")
 BACKLOG = _load("backlog")
+REDRIVE = _load("redrive")
+DISCARD = _load("discard")
+NEXT_UNTOLD = _load("next_untold")
+MARK_TOLD = _load("mark_told")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
 BURY_DAMAGED = _load("bury_damaged")
@@ -54,6 +58,10 @@ ALL = (
     TAKE,
     SWEEP,
     BACKLOG,
+    REDRIVE,
+    DISCARD,
+    NEXT_UNTOLD,
+    MARK_TOLD,
     PARTITIONS,
     CREATE_GROUP,
     BURY_DAMAGED,

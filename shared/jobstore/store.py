@@ -5,158 +5,31 @@ import functools
 import random
 import secrets
 from collections.abc import Collection, Sequence
-from enum import StrEnum
-from typing import Any, NamedTuple, Self, cast
-
-import msgspec
+from typing import Any, cast
 
 from shared import limits
 from shared.errors import RecordUnreadable, RedisRefused, SettingsError, UnavailableError
 from shared.event_id import EventId
-from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, ProgressSnapshot, make_job_id, partition_of
+from shared.jobs import JobError, JobRecord, make_job_id, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
+from shared.jobstore.operations import (
+    Answer,
+    Backlog,
+    Behind,
+    Buried,
+    ClaimTerms,
+    Created,
+    Damaged,
+    Ending,
+    Entry,
+    NewJob,
+    NotDue,
+    Run,
+    Sweep,
+)
 from shared.jobstore.record import SCHEMA, as_words, decode_record, encode_json, flatten
 from shared.retry import reconnect_pause_seconds
-
-
-class Answer(StrEnum):
-    """What an operation on a run was answered.
-
-    OK and DUP: done (DUP: it had been done before). DONE: this very claim has ended its run already, the success of a
-    repetition. STALE: somebody else owns the job by now. GONE: there is no such job.
-    """
-
-    OK = "OK"
-    DUP = "DUP"
-    DONE = "DONE"
-    STALE = "STALE"
-    GONE = "GONE"
-
-
-class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What create needs: the job's id (which carries its partition), its owner, its files, its first event."""
-
-    job_id: str
-    owner: str
-    file_ids: tuple[int, ...]
-    options: JobOptions
-    queued_message: bytes
-    traceparent: str | None = None
-
-
-class Created(NamedTuple):
-    """The reply of create: `is_new` is False when this id existed already; both mean success."""
-
-    is_new: bool
-    unfinished_jobs: int
-    mean_service_ms: int | None
-
-
-class Entry(NamedTuple):
-    """One command entry in a processor's hands, not claimed yet; `partition` is the one whose stream it stands in."""
-
-    entry_id: str
-    job_id: str
-    partition: int
-
-    @classmethod
-    def read(cls, partition: int, entry_id: bytes, job_id: bytes) -> Self:
-        """Read an entry as Redis gives it; what it says of its job may be anything."""
-        return cls(entry_id.decode(), job_id.decode(errors="replace"), partition)
-
-    @property
-    def is_foreign(self) -> bool:
-        """Tell whether it names no job of its partition: not we have written it, and no claim can find it."""
-        return partition_of(self.job_id) != self.partition
-
-
-class Run(NamedTuple):
-    """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed.
-
-    `is_takeover`: the lease of the run before ran out, and was counted as a crash.
-    """
-
-    job_id: str
-    epoch: int
-    token: str
-    record: JobRecord
-    is_takeover: bool = False
-
-
-class Behind(NamedTuple):
-    """The log ends earlier than its writer thinks; `seq` is the number of its last event."""
-
-    seq: int
-
-
-class NotDue(NamedTuple):
-    """The entry came too early and was put back."""
-
-    wait_ms: int
-
-
-class Buried(NamedTuple):
-    """The job crashed too often: this claim has ended it with a dead letter instead of running it again."""
-
-
-class Damaged(NamedTuple):
-    """Record or log of the job cannot be read: there is no run to give (damage.py ends such a job)."""
-
-
-class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a processor brings to each claim; messages are encoded events, times are milliseconds."""
-
-    processor: str
-    lease_ms: int
-    started_message: bytes
-    buried_message: bytes
-    buried_error: JobError
-    expires_at_ms: int
-    retention_ms: int
-    max_crashes: int = limits.MAX_CRASHES
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ends: with a bundle (completed) or with an error (failed, and `reason` of its dead letter)."""
-
-    message: bytes
-    expires_at_ms: int
-    retention_ms: int
-    object_key: str | None = None
-    bundle: BundleSummary | None = None
-    progress: ProgressSnapshot | None = None
-    error: JobError | None = None
-    reason: str = ""
-
-
-class Backlog(NamedTuple):
-    """One partition's unfinished jobs: waiting + running + parked + ready, and its dead letters."""
-
-    unfinished: int
-    pending: int
-    parked: int
-    ready: int
-    oldest_waiting_ms: int
-    dead_letters: int
-
-    @property
-    def waiting(self) -> int:
-        """Jobs that no processor has read yet."""
-        return self.unfinished - self.pending
-
-    @property
-    def running(self) -> int:
-        """Jobs in a processor's hands."""
-        return self.pending - self.parked - self.ready
-
-
-class Sweep(NamedTuple):
-    """One turn of the sweeper: whether this process leads, where to go on, and how many entries were found."""
-
-    is_leader: bool
-    cursor: str = "0-0"
-    found: int = 0
 
 
 class JobStore:
@@ -300,7 +173,7 @@ class JobStore:
         if word == "DAMAGED":
             return Damaged()
         if word != "OK":
-            return Buried() if word == "BURIED" else None
+            return Buried(rest[0], rest[1].decode()) if word == "BURIED" else None
         try:
             record = decode_record(entry.job_id, rest[0])
         except RecordUnreadable:

@@ -17,7 +17,8 @@ from opentelemetry.sdk.resources import Resource
 
 from shared import limits
 from shared.errors import UnavailableError
-from shared.jobstore.store import Backlog, JobStore
+from shared.jobstore.operations import Backlog
+from shared.jobstore.store import JobStore
 
 JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600)
 """Buckets for what a job waits and takes: the interesting range is 10 to 120 s."""

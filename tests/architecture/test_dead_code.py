@@ -20,6 +20,9 @@ ENTRY_NAMES = ["test_*", "Test*", "pytest_*"]
 # Name: who uses it where vulture cannot see it.
 USED_ELSEWHERE = {
     "capture_signals": "uvicorn's Server calls it",
+    "daemon_threads": "socketserver's ThreadingMixIn reads it",
+    "do_POST": "http.server's handler calls it",
+    "log_message": "http.server's handler calls it",
     "should_exit": "uvicorn's Server reads it",
     "tell": "botocore asks PartBody where it stands before it hashes it",
 }

@@ -19,7 +19,8 @@ from deploy.local.valkey import EmbeddedValkey
 from shared import limits
 from shared.jobstore.connection import Argument, CommandConnection, Reply
 from shared.jobstore.location import parse_location
-from shared.jobstore.store import JobStore, Run
+from shared.jobstore.operations import Run
+from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.servers import empty
 from tests.support.stores import running_store

@@ -5,6 +5,8 @@
                       │                  │   │   └──crash (lease ran out, sweep) ──▶ ready
                       └── ready ◀──sweep─┘   └──release──▶ ready
 
+    failed ──redrive──▶ new        its dead letter goes; discard takes the letter alone
+
 Time is two-valued here: a lease or a delay has either run out already or lasts longer than any test.
 """
 
@@ -14,7 +16,8 @@ from enum import StrEnum
 from shared import limits
 from shared.event_id import EventId
 from shared.jobs import JobState
-from shared.jobstore.store import Answer
+from shared.jobstore.dead_letters import Redriven
+from shared.jobstore.operations import Answer
 
 NEW = None
 PARKED = "parked"
@@ -53,6 +56,9 @@ class Job:
     """Who holds the entry in the consumer group; NEW until it is read."""
     is_idle: bool = False
     """The entry looks as old as a lease to the sweeper."""
+    failed_under: list[int] = field(default_factory=list)
+    """The epochs under which it failed for good: more than one when it was redriven."""
+    has_letter: bool = False
 
     @property
     def seq(self) -> int:
@@ -73,15 +79,17 @@ class Job:
         """Write the next event."""
         self.log.append((EventId(self.epoch, self.seq + 1), message))
 
-    def hold(self, consumer: str, *, is_idle: bool = False) -> None:
+    def hold(self, consumer: str | None, *, is_idle: bool = False) -> None:
         """Put the entry into somebody's hands."""
         self.consumer, self.is_idle = consumer, is_idle
 
-    def claim(self, token: str, processor: str, *, is_lasting: bool, started: bytes, buried: bytes) -> Claimed:
+    def claim(
+        self, entry: str, token: str, processor: str, *, is_lasting: bool, started: bytes, buried: bytes
+    ) -> Claimed:
         """Begin a run, or do what the claim must do instead."""
         if self.state is JobState.FAILED and token == self.token and self.crashes == limits.MAX_CRASHES:
             return Claimed.BURIED
-        if self.state.is_terminal:
+        if self.state.is_terminal or entry != self.entry:
             return Claimed.GONE
         if self.state is JobState.PROCESSING and token == self.token:
             return Claimed.SAME_RUN
@@ -126,6 +134,24 @@ class Job:
         """End the job."""
         self.append(message)
         self.state = state
+        if state is JobState.FAILED:
+            self.failed_under.append(self.epoch)
+            self.has_letter = True
+
+    def redrive(self, epoch: int, message: bytes) -> Redriven:
+        """Begin anew, once for each failure; the caller gives the new entry."""
+        if epoch < self.epoch:
+            return Redriven.OK
+        if epoch > self.epoch or self.state is not JobState.FAILED:
+            return Redriven.NOT_FAILED
+        self.epoch += 1
+        self.append(message)
+        self.state = JobState.QUEUED
+        self.attempt = self.failures = self.crashes = 0
+        self.token = self.processor = None
+        self.is_due, self.has_letter = True, False
+        self.hold(NEW)
+        return Redriven.OK
 
 
 @dataclass
@@ -133,8 +159,12 @@ class Partition:
     """The command stream of one partition, and its dead letters."""
 
     jobs: list[Job] = field(default_factory=list)
-    """In the order of creation, which is the order of their entries."""
-    dead_letters: int = 0
+    """In the order of their entries: of creation, or of the last redrive."""
+
+    @property
+    def dead_letters(self) -> int:
+        """Count the letters of the jobs that failed for good."""
+        return sum(job.has_letter for job in self.jobs)
 
     @property
     def unfinished(self) -> list[Job]:

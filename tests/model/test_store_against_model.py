@@ -8,7 +8,7 @@ and makes small what fails.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -25,12 +25,17 @@ from hypothesis.stateful import (
 from shared.event_id import EventId
 from shared.jobs import JobState
 from shared.jobstore import keys
-from shared.jobstore.store import Answer, Buried, Ending, Entry, JobStore, NewJob, NotDue, Run
+from shared.jobstore.dead_letters import Redriven
+from shared.jobstore.letter import DeadLetter
+from shared.jobstore.operations import Answer, Buried, Ending, Entry, NewJob, NotDue, Run
 from tests.model.lifecycle import NEW, READY, Claimed, Job, Partition
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.servers import empty
 from tests.support.stores import Setup, running_store
+
+if TYPE_CHECKING:
+    from shared.jobstore.store import JobStore
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 SETTINGS = settings(
@@ -54,6 +59,7 @@ SENDINGS = st.sampled_from([1, 1, 2, 3])
 ENDINGS = st.sampled_from([jobs.completion(), jobs.failure()])
 LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
 STARTED = jobs.terms().started_message
+TERMINAL_TYPES = ("completed", "error", "cancelled")
 
 
 class Hand(NamedTuple):
@@ -77,6 +83,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.created: list[NewJob] = []
         self.hands: list[Hand] = []
         self.runs: list[Run] = []
+        self.letters: list[DeadLetter] = []
+        """All that were ever seen, the gone ones too."""
         self.tokens = 0
 
     def teardown(self) -> None:
@@ -181,12 +189,13 @@ class StoreMachine(RuleBasedStateMachine):
         """Claim in the store and in the model, and compare."""
         job = self.jobs[hand.entry.job_id]
         terms = jobs.terms(hand.processor, lease_ms=jobs.LEASE_MS if is_lasting else 0)
-        was_ended = job.state.is_terminal
 
         answers = self.send(lambda: self.store.claim(hand.entry, token, terms), sendings)
 
         for answer in answers:
-            match job.claim(token, hand.processor, is_lasting=is_lasting, started=STARTED, buried=jobs.BURIED):
+            match job.claim(
+                hand.entry.entry_id, token, hand.processor, is_lasting=is_lasting, started=STARTED, buried=jobs.BURIED
+            ):
                 case Claimed.RUN | Claimed.SAME_RUN:
                     assert isinstance(answer, Run)
                     assert (answer.epoch, answer.token) == (job.epoch, token)
@@ -197,8 +206,6 @@ class StoreMachine(RuleBasedStateMachine):
                     assert isinstance(answer, Buried)
                 case Claimed.GONE:
                     assert answer is None
-        if job.state.is_terminal and not was_ended:
-            self.partitions[job.partition].dead_letters += 1
 
     def fresh_token(self) -> str:
         """Draw a token that no run had."""
@@ -324,7 +331,6 @@ class StoreMachine(RuleBasedStateMachine):
         refusal = job.refusal(run.epoch, run.token)
         if refusal is None:
             job.failures += 1 if ending.error else 0
-            self.partitions[job.partition].dead_letters += 1 if ending.error else 0
             job.end(JobState.FAILED if ending.error else JobState.COMPLETED, ending.message)
         assert answers == repeated(refusal, sendings, again=Answer.DONE)
 
@@ -352,6 +358,69 @@ class StoreMachine(RuleBasedStateMachine):
         for hand in self.take_from(partition, processor, 100):
             self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=1)
 
+    # ── the operator ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def all_failures(self) -> list[tuple[Job, int]]:
+        """Give every failure for good that there ever was, with the epoch of each."""
+        return [(job, epoch) for job in self.jobs.values() for epoch in job.failed_under]
+
+    @precondition(lambda self: self.all_failures())
+    @rule(choice=CHOICE, sendings=SENDINGS)
+    def redrive(self, choice: int, sendings: int) -> None:
+        """A failed job begins anew; or the repetition of an earlier redrive arrives late."""
+        job, epoch = chosen(self.all_failures(), choice)
+        self.redrive_from(job, epoch, sendings)
+
+    @rule(choice=CHOICE, is_ahead=st.booleans())
+    def redrive_amiss(self, choice: int, is_ahead: bool) -> None:
+        """Somebody asks for a job that stands elsewhere, or for a failure that a failover has undone."""
+        job = chosen(list(self.jobs.values()), choice)
+        if is_ahead or job.state is not JobState.FAILED:
+            self.redrive_from(job, job.epoch + int(is_ahead), 1)
+
+    def redrive_from(self, job: Job, epoch: int, sendings: int) -> None:
+        """Redrive in the store and in the model, and compare."""
+        letters, old_epoch = jobs.letters_of(self.store), job.epoch
+
+        answers = self.send(lambda: letters.redrive(job.job_id, epoch=epoch, message=jobs.REDRIVEN), sendings)
+
+        assert answers == [job.redrive(epoch, jobs.REDRIVEN) for _ in range(sendings)]
+        if job.epoch != old_epoch:
+            assert answers[0] is Redriven.OK
+            record = self.run(self.store.find(job.job_id))
+            assert record is not None
+            job.entry = record.entry
+            in_order = self.partitions[job.partition].jobs
+            in_order.remove(job)
+            in_order.append(job)
+
+    @precondition(lambda self: self.letters)
+    @rule(choice=CHOICE, sendings=SENDINGS)
+    def discard(self, choice: int, sendings: int) -> None:
+        """A letter is discarded, which may be gone already, or the letter of a failure before the last one."""
+        letter = chosen(self.letters, choice)
+
+        self.send(lambda: jobs.letters_of(self.store).discard(letter), sendings)
+
+        job = self.jobs[letter.job_id]
+        if letter.epoch == job.epoch:
+            job.has_letter = False
+
+    @precondition(lambda self: any(partition.dead_letters for partition in self.partitions))
+    @rule()
+    def look_at_letters(self) -> None:
+        """An operator lists the letters, and may act on what is on the screen much later."""
+        found = self.run(self.read_letters())
+
+        with_letter = [job for job in self.jobs.values() if job.has_letter]
+        assert {(letter.job_id, letter.epoch) for letter in found} == {(job.job_id, job.epoch) for job in with_letter}
+        self.letters += found
+
+    async def read_letters(self) -> list[DeadLetter]:
+        """Read all letters."""
+        letters = jobs.letters_of(self.store)
+        return [letter for number in range(len(self.partitions)) async for letter in letters.of_partition(number)]
+
     # ── what always holds ─────────────────────────────────────────────────────────────────────────────────────────────
 
     @invariant()
@@ -376,7 +445,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert (record.attempt, record.failures, record.crashes) == (job.attempt, job.failures, job.crashes)
         assert (record.token, record.processor, record.entry) == (job.token, job.processor, job.entry)
         assert record.progress.progress == job.progress_ratio
-        assert (record.dead_id is not None) == (job.state is JobState.FAILED)
+        assert (record.dead_id is not None) == job.has_letter
+        assert (record.error is not None) == (job.state in (JobState.FAILED, JobState.RETRYING))
         if not job.state.is_terminal:
             assert (record.due_at_ms > record.created_at_ms + jobs.LEASE_MS // 2) == (not job.is_due)
 
@@ -384,9 +454,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert [entry.event_id.seq for entry in log] == list(range(1, len(log) + 1))
         epochs = [entry.event_id.epoch for entry in log]
         assert epochs == sorted(epochs)
-        terminal = [entry.type for entry in log if entry.type in ("completed", "error", "cancelled")]
-        assert len(terminal) == (1 if job.state.is_terminal else 0)
-        assert not terminal or log[-1].type == terminal[0]
+        terminal = [entry.type for entry in log if entry.type in TERMINAL_TYPES]
+        # One for each time the job was queued, by its creation or by a redrive; after it nothing but a redrive.
+        assert len(terminal) == len(job.failed_under) + (job.state is JobState.COMPLETED)
+        assert not job.state.is_terminal or log[-1].type == terminal[-1]
+        after_the_end = [log[n + 1].message for n, entry in enumerate(log[:-1]) if entry.type in TERMINAL_TYPES]
+        assert set(after_the_end) <= {jobs.REDRIVEN}
 
         lifetimes = [ttl for key, ttl in expiries.items() if job.job_id in key]
         assert len(lifetimes) == 2

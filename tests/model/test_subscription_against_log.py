@@ -47,8 +47,18 @@ class ViewerOfOneJob(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_ended)
     @rule(is_delivered=st.booleans())
     def end(self, is_delivered: bool) -> None:
-        self.append("completed")
+        self.append("error")
         self.is_ended = True
+        if is_delivered:
+            self.viewer.offer(event_message(*self.log[-1]))
+        self.collect()
+
+    @precondition(lambda self: self.is_ended)
+    @rule(is_delivered=st.booleans())
+    def redrive(self, is_delivered: bool) -> None:
+        """A failed job begins anew: its log goes on behind its terminal message."""
+        self.append("queued", epoch=self.tail.epoch + 1)
+        self.is_ended = False
         if is_delivered:
             self.viewer.offer(event_message(*self.log[-1]))
         self.collect()
@@ -118,7 +128,14 @@ class ViewerOfOneJob(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        """Whatever was lost: after at most two turns through the log the viewer has everything."""
+        """Whatever was lost: after at most two turns through the log the viewer has everything.
+
+        A terminal message ends a stream; whoever wants to see whether the job was redriven comes back, once for each.
+        """
+        self.read_log(7)
+        while self.viewer.is_ended and not self.is_ended:
+            self.open(self.last_id)
+            self.read_log(7)
         for _ in range(2):
             self.viewer.fall_behind()
             self.read_log(7)

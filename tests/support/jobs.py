@@ -9,7 +9,10 @@ from shared import events
 from shared.errors import UnavailableError
 from shared.events import Failed, Progress, Queued, Retrying
 from shared.jobs import BundleSummary, JobError, JobOptions, make_job_id, partition_of
-from shared.jobstore.store import Answer, ClaimTerms, Ending, Entry, JobStore, NewJob, Run
+from shared.jobstore.dead_letters import DeadLetters, Redriven
+from shared.jobstore.letter import DeadLetter
+from shared.jobstore.operations import Answer, ClaimTerms, Ending, Entry, NewJob, Run
+from shared.jobstore.store import JobStore
 
 T = TypeVar("T")
 
@@ -21,6 +24,7 @@ AT = events.timestamp(1_795_461_600_123)
 
 QUEUED = events.encode(Queued(at=AT))
 RELEASED = events.encode(Queued(at=AT, message="the processor stops"))
+REDRIVEN = events.encode(Queued(at=AT, message="started anew by an operator"))
 BURIED = events.encode(Failed(error=JobError("CRASHED", "It crashed three times."), can_retry=True, at=AT))
 BROKEN = JobError("SOURCE_CHANGED", "file 70001 changed", (70_001,))
 RETRYING = events.encode(Retrying(attempt=1, max_attempts=3, error=BROKEN, retry_in_seconds=2.0, at=AT))
@@ -110,6 +114,29 @@ async def start(store: JobStore, *, partition: int | None = None, processor: str
     """Create, take and claim a job."""
     job_id = await create(store, partition=partition)
     return await claim(store, await take(store, job_id, processor=processor), processor=processor)
+
+
+async def fail(store: JobStore, *, partition: int | None = None, reason: str = "failures") -> Run:
+    """Create, claim and fail a job for good; give the run that failed."""
+    run = await start(store, partition=partition)
+    assert await store.finish(run, failure(reason=reason)) is Answer.OK
+    return run
+
+
+def letters_of(store: JobStore) -> DeadLetters:
+    """Give the dead letters beside a store."""
+    return DeadLetters(store.connection, partitions=store.partitions)
+
+
+async def letter_of(store: JobStore, job_id: str) -> DeadLetter:
+    """Read the one dead letter of a job."""
+    [letter] = await letters_of(store).find(job_id)
+    return letter
+
+
+async def redrive(store: JobStore, run: Run) -> Redriven:
+    """Redrive a job from the failure of a run."""
+    return await letters_of(store).redrive(run.job_id, epoch=run.epoch, message=REDRIVEN)
 
 
 async def lapse(store: JobStore, run: Run) -> None:

@@ -4,7 +4,7 @@
 -- ARGV   1 job id  2 entry id  3 terminal message (JSON)  4 retention after the end (ms)  5 error (JSON)
 --        6… record fields, flat
 -- Reply  OK  |  GONE: the entry is not there (any more)
--- uses: clock log entry terminal
+-- uses: clock log entry letter terminal
 if #redis.call('XRANGE', KEYS[3], ARGV[2], ARGV[2]) == 0 then return {'GONE'} end
 
 for key, kind in pairs({[KEYS[1]] = 'hash', [KEYS[2]] = 'stream'}) do

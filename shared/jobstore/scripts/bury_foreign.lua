@@ -1,14 +1,13 @@
 #!lua flags=allow-oom
 -- Takes an entry off the command stream that names no job of its partition; a dead letter keeps what it was.
--- KEYS   1 commands  2 dead
+-- KEYS   1 record and 2 events of nobody  3 commands  4 dead  5 stats  6 wake
 -- ARGV   1 entry id  2 error (JSON)
 -- Reply  OK  |  GONE: the entry is not there (any more)
-local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+-- uses: entry letter
+local found = redis.call('XRANGE', KEYS[3], ARGV[1], ARGV[1])[1]
 if not found then return {'GONE'} end
 
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'job', '', 'reason', 'foreign', 'error', ARGV[2],
-  'attempts', 0, 'failures', 0, 'crashes', 0, 'processor', '', 'events', '[]',
-  'entry', string.sub(table.concat(found[2], ' '), 1, 1000))
-redis.call('XACK', KEYS[1], 'processors', ARGV[1])
-redis.call('XDEL', KEYS[1], ARGV[1])
+write_letter('job', '', 'owner', '', 'epoch', 0, 'reason', 'foreign', 'error', ARGV[2], 'attempts', 0, 'failures', 0,
+  'crashes', 0, 'processor', '', 'events', '[]', 'entry', string.sub(table.concat(found[2], ' '), 1, 1000))
+acknowledge(ARGV[1])
 return {'OK'}

@@ -4,16 +4,16 @@
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11… record fields of a burial, flat
--- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  NOT_DUE, ms to wait  |  BURIED
---        DAMAGED: record or log cannot be read, and nothing was changed
+-- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  NOT_DUE, ms to wait
+--        BURIED, attempts, processor of the last one  |  DAMAGED: record or log cannot be read, and nothing was changed
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
--- uses: clock log entry terminal
+-- uses: clock log entry letter terminal
 local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
   'token', 'processor')
 if r.err then return {'DAMAGED'} end
 local state, entry = r[1], ARGV[2]
 if state == 'failed' and r[9] == ARGV[3] and (tonumber(r[7]) or 0) >= tonumber(ARGV[6]) then
-  return {'BURIED'}
+  return {'BURIED', tonumber(r[5]), r[10] or ''}
 end
 if not state or r[2] ~= entry or state == 'completed' or state == 'failed' or state == 'cancelled' then
   acknowledge(entry)
@@ -49,7 +49,7 @@ if state == 'processing' then
       -- The token of the claim that buried it, so that its repetition is known. No run has it: nobody passes the fence.
       fields = {'crashes', run.crashes, 'token', ARGV[3], 'error', ARGV[9], unpack(ARGV, 11)}, reason = 'crashes', error = ARGV[9],
     })
-    return {'BURIED'}
+    return {'BURIED', run.attempt, run.processor or ''}
   end
 end
 

@@ -4,7 +4,7 @@
 -- ARGV   1 job id  2 epoch  3 token  4 state  5 terminal message (JSON)  6 retention after the end (ms)
 --        7 reason of the dead letter, or empty for none  8 its error (JSON)  9… record fields, flat
 -- Reply  OK  |  DONE  |  STALE  |  GONE
--- uses: clock log entry fence terminal
+-- uses: clock log entry fence letter terminal
 local run, refusal = fence(ARGV[2], ARGV[3])
 if not run then return {refusal} end
 

@@ -1,6 +1,7 @@
 """backlog: the numbers that processors are scaled by."""
 
-from shared.jobstore.store import Backlog, JobStore
+from shared.jobstore.operations import Backlog
+from shared.jobstore.store import JobStore
 from tests.support import jobs
 
 

@@ -8,7 +8,8 @@ import pytest
 from shared import limits
 from shared.event_id import EventId
 from shared.jobs import JobState
-from shared.jobstore.store import Answer, Buried, Ending, Entry, JobStore, NotDue, Run
+from shared.jobstore.operations import Answer, Buried, Ending, Entry, NotDue, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
 
@@ -155,7 +156,7 @@ async def test_claim_after_too_many_crashes_buries_the_job(store: JobStore) -> N
     answer = await store.claim(entry, "token-9", jobs.terms("p9"))
 
     record = await store.find(run.job_id)
-    assert isinstance(answer, Buried)
+    assert answer == Buried(attempts=limits.MAX_CRASHES, processor="p2")
     assert record is not None
     assert (record.state, record.crashes, record.epoch) == (JobState.FAILED, limits.MAX_CRASHES, run.epoch + 1)
     assert record.error is not None
@@ -173,7 +174,7 @@ async def test_claim_repeated_after_a_burial_answers_buried_again_and_changes_no
 
     again = await store.claim(entry, "token-9", jobs.terms("p9"))
 
-    assert isinstance(again, Buried)
+    assert again == Buried(attempts=limits.MAX_CRASHES, processor="p2")
     assert await inspection.everything_about(store, run.job_id) == before
 
 

@@ -11,9 +11,10 @@ from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
 from shared.errors import RedisUnavailable
 from shared.jobstore import keys
+from shared.jobstore.operations import Answer, Run
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.slots import slot_of
-from shared.jobstore.store import Answer, JobStore, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import EmbeddedCluster
 from tests.support.stores import running_live, running_store

@@ -14,7 +14,8 @@ from shared import limits
 from shared.errors import RedisUnavailable
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.location import parse_location
-from shared.jobstore.store import Answer, JobStore, Run
+from shared.jobstore.operations import Answer, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.proxy import FaultProxy

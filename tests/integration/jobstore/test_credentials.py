@@ -13,9 +13,11 @@ from shared.errors import RedisRefused, RedisUnavailable, SettingsError
 from shared.event_id import START
 from shared.jobstore import keys
 from shared.jobstore.access import open_commands
+from shared.jobstore.dead_letters import Redriven, governing_partitions
 from shared.jobstore.location import parse_location
+from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
-from shared.jobstore.store import Answer, JobStore
+from shared.jobstore.store import JobStore
 from tests.architecture.source_tree import ROOT
 from tests.support import jobs
 from tests.support.certificates import Authority
@@ -169,7 +171,15 @@ async def walk(store: JobStore, url: str) -> None:
         assert await store.release(run, message=jobs.RELEASED) is Answer.OK
         run = await jobs.take_over(store, await jobs.claim(store, await jobs.take(store, new.job_id)))
         assert await store.finish(run, jobs.completion()) is Answer.OK
-        assert await store.finish(await jobs.start(store), jobs.failure()) is Answer.OK
+        letters = jobs.letters_of(store)
+        await letters.next_untold(0, teller="p1")
+        failed = [await jobs.fail(store) for _ in range(3)]
+        assert await jobs.redrive(store, failed[0]) is Redriven.OK
+        await letters.discard(await jobs.letter_of(store, failed[1].job_id))
+        untold = (await letters.next_untold(0, teller="p1")).untold
+        assert untold is not None
+        assert await letters.mark_told(untold) == 0
+        assert await governing_partitions(store.connection) == 1
 
         log = await store.read_events(new.job_id, after=START, count=100)
         assert [await heard.get() for _ in log] == [b"%b %b" % (event_id.encode(), data) for event_id, data in log]
@@ -177,6 +187,7 @@ async def walk(store: JobStore, url: str) -> None:
         assert await store.last_event(new.job_id) == log[-1]
         assert await store.find(new.job_id) is not None
         assert (await store.backlog(0)).dead_letters == 1
+        assert [entry.job_id for entry in await reader.read(most=1)] == [failed[0].job_id]
         waiting = asyncio.create_task(reader.read(most=1))
         while not waiting.done():
             await reader.interrupt()

@@ -13,7 +13,8 @@ from processor.settlement import RunPolicy
 from shared.errors import RecordUnreadable
 from shared.jobs import JobState
 from shared.jobstore import keys
-from shared.jobstore.store import Entry, JobStore
+from shared.jobstore.operations import Entry
+from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
 from tests.load.idle_handler import handle
 from tests.support import inspection, jobs

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from shared.jobstore.store import Answer, JobStore, Run
+from shared.jobstore.operations import Answer, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
 Operation = Callable[[JobStore, Run], Awaitable[object]]

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from shared.jobs import JobState
-from shared.jobstore.store import Answer, Ending, JobStore
+from shared.jobstore.operations import Answer, Ending
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from shared.errors import RedisFull
 from shared.jobs import JobState
-from shared.jobstore.store import Answer, JobStore
+from shared.jobstore.operations import Answer
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.servers import full

@@ -1,7 +1,8 @@
 """retry_later and release: a run ends, its job does not."""
 
 from shared.jobs import JobState
-from shared.jobstore.store import Answer, JobStore, Run
+from shared.jobstore.operations import Answer, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from shared import limits
-from shared.jobstore.store import Ending, JobStore
+from shared.jobstore.operations import Ending
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
 SHARED_KEYS = {"commands", "dead", "stats", "sweeper"}

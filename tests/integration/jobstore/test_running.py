@@ -4,7 +4,8 @@ import asyncio
 
 from shared.event_id import EventId
 from shared.jobs import ProgressSnapshot
-from shared.jobstore.store import Answer, Behind, JobStore, Run
+from shared.jobstore.operations import Answer, Behind, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from shared.errors import RedisUnavailable
 from shared.jobstore.location import parse_location
+from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
-from shared.jobstore.store import Answer
 from shared.jobstore.wire import ask as wire_ask
 from shared.jobstore.wire import find_master, open_connection
 from tests.support import inspection, jobs

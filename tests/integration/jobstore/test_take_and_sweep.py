@@ -4,7 +4,8 @@ import asyncio
 
 from shared import limits
 from shared.jobstore import keys
-from shared.jobstore.store import JobStore, NotDue, Run
+from shared.jobstore.operations import NotDue, Run
+from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.servers import empty

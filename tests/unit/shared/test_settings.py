@@ -3,7 +3,15 @@
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import PROGRAMS, CommonSettings, GatewaySettings, ProcessorSettings, likely_misspelt, load
+from shared.settings import (
+    PROGRAMS,
+    CommonSettings,
+    GatewaySettings,
+    ProcessorSettings,
+    RedisSettings,
+    likely_misspelt,
+    load,
+)
 
 
 def problems_of(kind: type[CommonSettings], **environment: str) -> tuple[str, ...]:
@@ -149,3 +157,41 @@ def test_known_and_far_variables_are_no_mistakes() -> None:
     known = ["WAYBILL_SLOTS", "WAYBILL_PORT", "WAYBILL_HOME", "WAYBILL_REQUIRE_TOOLS", "REDIS_URL"]
 
     assert likely_misspelt(dict.fromkeys([*known, "WAYBILL_SERVICE_HOST_9", "PATH", "SLOTS", "WAYBILL_"], "1")) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ops.example.org",
+        "https://user:secret@ops.example.org:8443/hooks/x?a=b#c",
+        "https://[::1]:65535/",
+        "http://127.0.0.1:1",
+    ],
+)
+def test_an_admin_callback_is_an_http_url(url: str) -> None:
+    assert load(ProcessorSettings, {"WAYBILL_ADMIN_CALLBACK_URL": url}).admin_callback_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://hunter2",
+        "hunter2",
+        "http://",
+        "http:///hunter2",
+        "http://h:65536/hunter2",
+        "http://h:/hunter2",
+        "http://h /",
+    ],
+)
+def test_what_is_no_admin_callback_is_refused_without_showing_it(url: str) -> None:
+    [problem] = problems_of(ProcessorSettings, WAYBILL_ADMIN_CALLBACK_URL=url)
+
+    assert problem.startswith("WAYBILL_ADMIN_CALLBACK_URL='***': it must be an http:// or https:// URL.")
+    assert "hunter2" not in problem
+
+
+def test_a_command_reads_where_redis_is_and_nothing_else() -> None:
+    settings = load(RedisSettings, {"REDIS_URL": "redis://h:1/0", "WAYBILL_PARTITIONS": "many", "WAYBILL_SLOTS": "x"})
+
+    assert settings.redis_location().shown == "redis://h:1/0"

@@ -6,9 +6,9 @@ local function bury(run, ending)
   for i, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 10)) do
     table.insert(events, 1, entry[2][2])
   end
-  return redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'job', ending.job, 'reason', ending.reason,
-    'error', ending.error, 'attempts', run.attempt, 'failures', run.failures, 'crashes', run.crashes,
-    'processor', run.processor or '', 'events', '[' .. table.concat(events, ',') .. ']')
+  return write_letter('job', ending.job, 'owner', redis.call('HGET', KEYS[1], 'owner') or '', 'epoch', run.epoch,
+    'reason', ending.reason, 'error', ending.error, 'attempts', run.attempt, 'failures', run.failures,
+    'crashes', run.crashes, 'processor', run.processor or '', 'events', '[' .. table.concat(events, ',') .. ']')
 end
 
 local function count(run, ending)

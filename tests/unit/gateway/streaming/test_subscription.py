@@ -239,6 +239,35 @@ def test_nothing_comes_after_the_terminal_message() -> None:
     assert subscription.is_ended
 
 
+# ── a redriven job ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+REDRIVEN: Log = [*LOG, event(EventId(1, 6), "error"), event(EventId(2, 7), "queued"), event(EventId(3, 8), "started")]
+
+
+def test_a_cursor_before_the_error_of_a_redriven_job_is_told_the_error_and_the_stream_ends() -> None:
+    subscription = opened(EventId(1, 4), REDRIVEN)
+    catch_up(subscription, REDRIVEN)
+
+    assert shown(subscription) == [("1-5", "progress"), ("1-6", "error")]
+    assert subscription.is_ended
+
+
+def test_a_cursor_at_the_error_of_a_redriven_job_gets_what_followed_it() -> None:
+    subscription = opened(EventId(1, 6), REDRIVEN)
+    catch_up(subscription, REDRIVEN)
+
+    assert shown(subscription) == [("2-7", "queued"), ("3-8", "started")]
+    assert not subscription.is_ended
+
+
+def test_a_new_viewer_of_a_redriven_job_sees_it_as_it_is_and_not_its_error() -> None:
+    subscription = opened(None, REDRIVEN)
+    catch_up(subscription, REDRIVEN)
+    subscription.offer(live(EventId(3, 9)))
+
+    assert shown(subscription) == [("3-8", "snapshot"), ("3-9", "progress")]
+
+
 @pytest.mark.parametrize(
     ("header", "query", "expected"),
     [

@@ -8,7 +8,7 @@ from shared.jobstore import script
 from shared.jobstore.script import Script
 
 FOLDER = resources.files("shared.jobstore") / "scripts"
-REFUSED_BY_A_FULL_REDIS = {"create", "append_progress"}
+REFUSED_BY_A_FULL_REDIS = {"create", "append_progress", "redrive"}
 
 each_script = pytest.mark.parametrize("loaded", script.ALL, ids=lambda loaded: loaded.name)
 

@@ -1,0 +1,1 @@
+"""Telling others by HTTP: the home of the HTTP client."""

@@ -1,0 +1,1 @@
+"""What operators ask of a running system: `python -m processor COMMAND …`. Each needs Redis, and nothing else."""

@@ -1,0 +1,72 @@
+"""The command line of the operators: which commands there are, and how each of them begins and ends.
+
+Exit codes: 0 when all was done, 1 when some of it could not be, 2 for a wrong usage, wrong settings, or no Redis.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from processor.commands import dead_letters
+from shared.errors import UnavailableError
+from shared.jobstore.access import Commands, open_commands
+from shared.service import explaining
+from shared.settings import RedisSettings, load
+from shared.telemetry.logging import configure_logging
+
+INTERRUPTED = 130  # as shells call it: 128 + SIGINT
+READER_LEFT = 141  # 128 + SIGPIPE: `… | head` has seen enough
+
+
+def is_command(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line asks for a command, and not for a processor."""
+    return bool(arguments) and arguments[0] in dead_letters.COMMANDS
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command to its end; give its exit code. A wrong usage exits by itself, with 2."""
+    parser = argparse.ArgumentParser(prog="python -m processor", allow_abbrev=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    dead_letters.add_to(commands)
+    options = parser.parse_args(arguments)
+    act: Callable[[Commands], Coroutine[Any, Any, int]] = options.prepare(options)
+
+    def start() -> int:
+        settings = load(RedisSettings, os.environ)
+        # What is wrong is said in one line at the end; the connection's own lines would repeat it.
+        configure_logging("processor", level="critical")
+        return asyncio.run(_connected(settings, act))
+
+    try:
+        return explaining(f"processor {arguments[0]}", start)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered must not be flushed into the closed pipe when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
+
+
+async def _connected(settings: RedisSettings, act: Callable[[Commands], Coroutine[Any, Any, int]]) -> int:
+    location = settings.redis_location()
+    commands = open_commands(location, name="waybill-command")
+    owner = asyncio.create_task(commands.run(), name="redis")
+    acting = asyncio.create_task(act(commands), name="command")
+    try:
+        # The owner ends by itself only when the server cannot be used at all.
+        await asyncio.wait({owner, acting}, return_when=asyncio.FIRST_COMPLETED)
+        return acting.result() if acting.done() else await _reason_of(owner)
+    except UnavailableError as error:
+        raise type(error)(f"REDIS_URL={location.shown}: {error.message}") from None
+    finally:
+        acting.cancel()
+        owner.cancel()
+        await asyncio.wait({owner, acting})
+
+
+async def _reason_of(owner: asyncio.Task[None]) -> int:
+    await owner
+    raise AssertionError("a connection does not end without a reason")

@@ -1,0 +1,110 @@
+"""A job that fails for good, until it is done after all: admins are told, whatever dies meanwhile, and redrive it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import cargo
+from tests.support.admin_endpoint import AdminEndpoint
+from tests.support.service import environment
+from tests.support.sse_reader import read_frames
+from tests.support.system import QUICK_LEASE, System
+from tests.support.viewer import BackgroundViewer
+from tests.support.waiting import until
+
+LOST = cargo.MIXED[0]
+
+
+@pytest.fixture
+def endpoint() -> Iterator[AdminEndpoint]:
+    """Where admins want to be told; at first it refuses."""
+    with AdminEndpoint(lambda _: 500) as listening:
+        yield listening
+
+
+@pytest.fixture
+def told(tmp_path: Path, endpoint: AdminEndpoint) -> Iterator[System]:
+    """A system that tells it."""
+    with System(tmp_path, settings=QUICK_LEASE | {"WAYBILL_ADMIN_CALLBACK_URL": endpoint.url}) as running:
+        yield running
+
+
+def dead_letters(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the operators' command."""
+    return subprocess.run(
+        [sys.executable, "-m", "processor", "dead-letters", *arguments],
+        env=environment({"REDIS_URL": system.redis.url}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+def fail(system: System) -> str:
+    """Let a job fail for good, because a source is gone; give its path."""
+    (system.sources_dir / LOST.key).unlink()
+    path = system.create_job(LOST)
+    assert system.wait_for_end(path)["status"] == "failed"
+    return path
+
+
+def mend(system: System) -> None:
+    """Bring the source back."""
+    (system.sources_dir / LOST.key).write_bytes(LOST.content)
+
+
+def test_admins_are_told_although_the_endpoint_refuses_and_the_processor_is_killed(
+    told: System, endpoint: AdminEndpoint
+) -> None:
+    path = fail(told)
+    [*_, refused] = endpoint.wait_for(1)
+    first = told.processors[0]
+
+    first.kill()
+    endpoint.answer = lambda _: 200
+    second = told.start("processor")
+    second.wait_until_ready()
+
+    until(lambda: second.metric("admin_callbacks_total") >= 1, "the second processor has told it")
+    letter = endpoint.received[-1]
+    record = told.record(path)
+    assert letter.webhook_id == refused.webhook_id
+    assert (letter.body["type"], letter.body["data"]["job_id"]) == ("dead_letter", record["job_id"])
+    assert letter.body["data"]["error"] == record["error"]
+    assert [event["type"] for event in letter.body["data"]["events"]][-1] == "error"
+    logs = [first.log_path.read_text(), second.log_path.read_text()]
+    assert "hunter2" not in "".join(logs)
+    [failed] = [line for line in first.log_lines() if line["event"] == "job failed"]
+    assert {"job_id", "reason", "code", "attempts", "processor"} <= failed.keys()
+
+
+def test_a_failed_job_is_redriven_by_the_command_and_completes_once_its_source_is_mended(told: System) -> None:
+    path = fail(told)
+    job_id = path.rpartition("/")[2]
+    [error] = [frame for frame in read_frames(told.get(f"{path}/stream").content) if frame.type == "error"]
+
+    mend(told)
+    [shown] = [json.loads(line) for line in dead_letters(told, "show", job_id, "--json").stdout.splitlines()]
+    redriven = dead_letters(told, "redrive", job_id)
+    record = told.wait_for_end(path)
+
+    # Whoever had seen the error comes back to exactly what follows it.
+    after = BackgroundViewer(f"{told.url}{path}/stream", last_event_id=str(error.id)).wait_for_end()
+    fresh = read_frames(told.get(f"{path}/stream").content)
+    assert (shown["reason"], shown["error"]["code"]) == ("permanent", "SOURCE_MISSING")
+    assert redriven.stderr == "1 redriven\n"
+    assert (record["status"], record["attempt"], record["error"]) == ("completed", 1, None)
+    assert told.get(f"{path}/file").status_code == 200
+    assert [kind for kind in told.types(path) if kind != "progress"] == [
+        *("queued", "started", "error", "queued", "started", "completed")
+    ]
+    assert [frame.type for frame in after if frame.type not in ("progress", "heartbeat")] == [
+        *("queued", "started", "completed")
+    ]
+    assert [frame.type for frame in fresh] == ["snapshot", "completed"]
+    assert dead_letters(told, "list").stdout == ""
