@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from deploy.local.valkey import EmbeddedValkey
 from shared.jobs import JobState
 from shared.jobstore.operations import Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.ports import free_ports
+from tests.support.servers import frozen
 from tests.support.service import environment
 from tests.support.stores import running_store
 from tests.support.waiting import PATIENCE_SECONDS
@@ -278,6 +280,28 @@ async def test_a_redis_that_is_away_is_one_line_within_seconds() -> None:
     [line] = ended.stderr.splitlines()
     assert line.startswith("processor dead-letters: REDIS_URL=redis://:***@127.0.0.1")
     assert "did not answer in time" in line
+
+
+async def test_a_redis_that_goes_away_midway_is_told_with_what_was_done(
+    single: JobStore, somebody: Operator, standalone_server: EmbeddedValkey
+) -> None:
+    runs = [await jobs.fail(single) for _ in range(2)]
+
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "redrive", "--all", "--yes", "--rate", "1/s",
+        env=somebody.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        first = await process.stdout.readline()
+        with frozen(standalone_server):
+            _, told = await process.communicate()
+
+    assert first.startswith(runs[0].job_id.encode())
+    assert process.returncode == 2
+    done, reason = told.decode().splitlines()
+    assert done == "1 redriven"
+    assert "did not answer in time" in reason
 
 
 async def test_a_wrong_setting_is_one_line() -> None:

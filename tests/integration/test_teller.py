@@ -70,10 +70,12 @@ async def begin(store: JobStore) -> None:
 
 
 @contextlib.asynccontextmanager
-async def telling(store: JobStore, url: str, *, processor: str = "p1") -> AsyncIterator[Counted]:
+async def telling(
+    store: JobStore, url: str, *, processor: str = "p1", policy: TellPolicy = QUICK
+) -> AsyncIterator[Counted]:
     """Let a teller run during the block."""
     metrics = Counted()
-    teller = Teller(jobs.letters_of(store), url, metrics, processor=processor, policy=QUICK)
+    teller = Teller(jobs.letters_of(store), url, metrics, processor=processor, policy=policy)
     async with running(teller.run):
         yield metrics
 
@@ -110,7 +112,7 @@ async def test_letters_of_a_partition_are_told_in_order_with_user_and_path_of_th
 async def test_a_refused_letter_comes_again_with_the_same_id_until_it_is_taken(
     single: JobStore, endpoint: AdminEndpoint
 ) -> None:
-    statuses = iter([500, 302, 204])
+    statuses = iter([500, 307, 204])
     endpoint.answer = lambda _: next(statuses)
     endpoint.headers = {"Location": "/elsewhere", "Content-Length": "0"}
     await fail(single)
@@ -153,6 +155,33 @@ async def test_an_endpoint_that_is_away_is_waited_for_and_loses_nothing(single: 
     assert [received.job_id for received in endpoint.received] == failed
     assert metrics.counts["given_up"] == 0
     assert "hunter2" not in str(lines)
+
+
+async def test_an_endpoint_that_is_away_is_not_asked_for_the_letters_of_other_partitions(
+    redis_url: str, endpoint: AdminEndpoint
+) -> None:
+    endpoint.answer = lambda _: 503
+    patient = QUICK._replace(floor_ms=3_600_000)
+    async with running_store(redis_url, partitions=2) as store:
+        await begin(store)
+        for partition in range(2):
+            await jobs.fail(store, partition=partition)
+
+        async with telling(store, endpoint.url, policy=patient) as metrics:
+            await metrics.reach("away", 1)
+            # The second partition is looked at when its lock appears, and was done with when it appears once more.
+            for _ in range(2):
+                await store.connection.execute("DEL", keys.teller(1))
+                await until_set(store, keys.teller(1))
+
+    assert len(endpoint.received) == 1
+
+
+async def until_set(store: JobStore, key: str) -> None:
+    """Wait until somebody sets a key."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await store.connection.execute("EXISTS", key):
+            pass
 
 
 async def test_an_answer_that_never_comes_is_waited_for_in_bounded_time() -> None:

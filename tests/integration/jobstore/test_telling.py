@@ -106,3 +106,16 @@ async def test_letters_taken_away_by_hand_are_not_counted_as_trimmed(store: JobS
     await jobs.letters_of(store).discard(await jobs.letter_of(store, discarded))
 
     assert await tell(store) == (last, 0)
+
+
+async def test_a_told_letter_that_is_taken_away_excuses_no_trimmed_one(store: JobStore) -> None:
+    await untold(store)
+    told = await fail(store)
+    await tell(store)
+    await fail(store)
+    last = await fail(store)
+
+    await jobs.letters_of(store).discard(await jobs.letter_of(store, told))
+    await trim(store, 1)
+
+    assert await tell(store) == (last, 1)
