@@ -77,6 +77,7 @@ STORE_RETRY_BASE_MS = 200
 STORE_RETRY_CAP_MS = 8_000
 STORE_RETRY_FLOOR_MS = 50
 STORE_CONNECTIONS = 64  # of one process: slots × (look-ups or parts in flight, each with a read and a write)
+CREDENTIALS_EVERY_SECONDS = 2.0  # between two looks for keys that nobody has; the metadata service takes a second each
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work

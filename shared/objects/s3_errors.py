@@ -19,6 +19,7 @@ from shared.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from shared.objects.s3_login import Login
 
 MAX_SERVER_WORDS_CHARS = 200
 
@@ -55,7 +56,7 @@ _PERMISSIONS = {
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said: its code (a bare status where it had none), its words, and its clock (HTTP `Date`).
 
-    `action` is one of head, read, create, upload, complete, abort, delete, list.
+    `action` is one of head, read, create, upload, complete, abort, delete, list, probe. `login` names the keys in use.
     """
 
     code: str
@@ -66,6 +67,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     bucket: str
     place: str
+    login: Login = Login()
 
     @property
     def where(self) -> str:
@@ -118,13 +120,13 @@ def _about_access(refusal: Refusal, now: datetime | None) -> ObjectError | None:
     if refusal.code == "SignatureDoesNotMatch":
         sentence = (
             f"The store does not accept the signature of this service ({where}): the secret access key is wrong, or a "
-            "proxy changes Host or path of its requests. Check AWS_SECRET_ACCESS_KEY."
+            f"proxy changes Host or path of its requests. Check {refusal.login.secret}."
         )
         return StoreRefused(sentence, key=key)
     if refusal.code in _WRONG_KEY:
         sentence = (
             f"The store does not know the credentials of this service ({where}; {refusal.code}). "
-            "Check AWS_ACCESS_KEY_ID, the session token, or the role."
+            f"Check {refusal.login.access_key}."
         )
         return StoreRefused(sentence, key=key)
     if refusal.code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"):
