@@ -23,11 +23,12 @@ from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue_choice import open_catalogue
+from shared.objects.health import StoreHealth
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
-from shared.telemetry.metrics import BacklogGauges, configure_metrics
+from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 
 log = structlog.get_logger(__name__)
 
@@ -38,10 +39,11 @@ def processor_name() -> str:
 
 
 class Work(NamedTuple):
-    """What a processor does: its handler, and what has to run beside it until the processor stops."""
+    """What a processor does: its handler, what has to run beside it until the processor stops, and what it needs."""
 
     handler: Handler
     upkeep: Callable[[], Coroutine[Any, Any, None]]
+    stores: tuple[StoreHealth, ...]
 
 
 async def work(settings: ProcessorSettings) -> None:
@@ -61,7 +63,11 @@ def bundling(settings: ProcessorSettings, *, sources: ObjectStore, objects: Obje
         objects=objects,
         copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
     )
-    return Work(handler, catalogue.run)
+    stores = (
+        StoreHealth("sources", sources, for_writing=False),
+        StoreHealth("objects", objects, for_writing=True),
+    )
+    return Work(handler, catalogue.run, stores)
 
 
 class Supervisor:
@@ -70,11 +76,19 @@ class Supervisor:
     def __init__(self, settings: ProcessorSettings, work: Work) -> None:
         self._settings = settings
         self._upkeep = work.upkeep
+        self._stores = work.stores
         self._name = processor_name()
         self._connection = open_commands(settings.redis_location(), name=self._name)
         self._store = JobStore(self._connection, partitions=settings.partitions)
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
+        report_dependencies(
+            meter,
+            {
+                "redis": lambda: self._connection.healthy_since is not None,
+                **{store.name: store.is_up for store in self._stores},
+            },
+        )
         metrics = ProcessorMetrics(meter)
         policy = RunPolicy(
             processor=self._name,
@@ -115,7 +129,7 @@ class Supervisor:
             problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
-        return problems
+        return problems + [problem for store in self._stores for problem in store.problems()]
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; then hand the running jobs back and return."""
@@ -132,6 +146,7 @@ class Supervisor:
                     ("sweeper", self._sweeper.run()),
                     ("gauges", self._gauges.run()),
                     ("upkeep", self._upkeep()),
+                    *((f"look at {store.name}", store.run()) for store in self._stores),
                 )
             ]
             admin = group.create_task(self._admin.serve(), name="admin")

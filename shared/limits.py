@@ -77,6 +77,9 @@ STORE_RETRY_BASE_MS = 200
 STORE_RETRY_CAP_MS = 8_000
 STORE_RETRY_FLOOR_MS = 50
 STORE_CONNECTIONS = 64  # of one process: slots × (look-ups or parts in flight, each with a read and a write)
+STORE_LOOK_EVERY_SECONDS = 30.0  # ± 20 %; a thousandth of a cent an hour and process, and soon enough for an alert
+STORE_LOOK_AGAIN_SECONDS = 4.0  # ± 20 %; while it cannot be used: whoever mends it wants to see so
+STORE_LOOK_WITHIN_SECONDS = 10.0  # longer than it takes to connect, shorter than anybody waits for a process to start
 CREDENTIALS_EVERY_SECONDS = 2.0  # between two looks for keys that nobody has; the metadata service takes a second each
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared import limits
-from shared.errors import ObjectError, ObjectMissing, StoreFull
+from shared.errors import ObjectError, ObjectMissing, StoreFull, StoreRefused
 from shared.objects import disk
 from shared.objects.info import (
     UPLOAD_PREFIX,
@@ -29,7 +29,7 @@ from shared.objects.info import (
     check_key,
     insist_on_all,
 )
-from shared.objects.threads import in_thread
+from shared.objects.threads import in_daemon_thread, in_thread
 
 T = TypeVar("T")
 
@@ -39,6 +39,18 @@ class ObjectDirectory:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
+
+    async def probe(self, *, for_writing: bool) -> None:
+        """Return when the directory can be used; one that is to be written is made. Raises StoreRefused.
+
+        In a thread that may be left behind: what a network file system holds up must not hold up a stop.
+        """
+        try:
+            await in_daemon_thread(lambda: disk.probe(self.root, for_writing=for_writing), name="look-at-directory")
+        except OSError as error:
+            doing = "written" if for_writing else "read"
+            sentence = f"The directory {self.root} cannot be {doing}: {error.strerror or error}."
+            raise StoreRefused(f"{sentence} Check that it is there, its owner and its mode.", key="") from error
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe an object. Raises ObjectMissing when there is none."""

@@ -69,6 +69,17 @@ class S3ObjectStore:
         async with opened_clients(options) as clients:
             yield cls(options, clients, await in_thread(Linker, options, clients.signing))
 
+    async def probe(self, *, for_writing: bool) -> None:  # only a write could tell, and it would cost one
+        """Return when the server knows bucket and keys; needs s3:ListBucket. Raises what is wrong with them."""
+        at_once = partial(self._call, "look at", "", patience=Patience(1))
+        try:
+            await at_once(lambda: self._client.head_bucket(Bucket=self._bucket))
+        except StoreUnavailable:
+            raise
+        except ObjectError:  # the answer to a HEAD has no body, so no reason; and a list may be allowed for the prefix
+            look = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+            await at_once(look)
+
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def head(self, key: str) -> ObjectInfo:

@@ -7,8 +7,11 @@ cancelled caller first waits for the thread's end, so what it cleans up afterwar
 """
 
 import asyncio
+import threading
+import traceback
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +28,42 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     except asyncio.CancelledError:
         await until_done(future)
         raise
+
+
+async def in_daemon_thread(work: Callable[[], T], *, name: str, ended: Callable[[], None] = lambda: None) -> T:
+    """Run `work` in a thread of its own and give its result; a cancelled caller leaves it behind.
+
+    For what may hang and changes nothing that anybody relies on. A daemon thread and no executor's, which would keep a
+    stopping process waiting. `ended` is called when the thread is through, left behind or not. Raises what `work`
+    raises; what would end a thread or a loop, as RuntimeError.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(act: Callable[[Any], None], value: Any) -> None:
+        ended()
+        if not future.done():
+            act(value)
+
+    def call() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], Any] = (future.set_result, work())
+        except BaseException as error:  # noqa: BLE001  # handed over; what would end a thread or a loop is wrapped
+            outcome = (future.set_exception, _harmless(error))
+        with suppress(RuntimeError):  # the loop is closed: the process is ending
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return await future
+
+
+def _harmless(error: BaseException) -> Exception:
+    """Give an error that a future takes and that ends no process: sys.exit in a thread is work that failed."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"{type(error).__name__} was raised")
+    wrapped.add_note("".join(traceback.format_exception(error)))
+    return wrapped
 
 
 async def until_done(future: asyncio.Future[T]) -> None:
