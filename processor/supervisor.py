@@ -15,6 +15,7 @@ from processor.bundle.handler import BundleHandler
 from processor.consumer import Consumer
 from processor.context import Handler
 from processor.execution import Execution
+from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
@@ -39,10 +40,14 @@ def processor_name() -> str:
 
 
 class Work(NamedTuple):
-    """What a processor does: its handler, what has to run beside it until the processor stops, and what it needs."""
+    """What a processor does: its handler, and what has to run beside it until the processor stops.
+
+    `objects` is where the handler uploads to; `stores` are all that it cannot work without.
+    """
 
     handler: Handler
     upkeep: Callable[[], Coroutine[Any, Any, None]]
+    objects: ObjectStore
     stores: tuple[StoreHealth, ...]
 
 
@@ -67,7 +72,7 @@ def bundling(settings: ProcessorSettings, *, sources: ObjectStore, objects: Obje
         StoreHealth("sources", sources, for_writing=False),
         StoreHealth("objects", objects, for_writing=True),
     )
-    return Work(handler, catalogue.run, stores)
+    return Work(handler, catalogue.run, objects, stores)
 
 
 class Supervisor:
@@ -116,6 +121,7 @@ class Supervisor:
             on_restored=self._wake.set,
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
+        self._orphans = OrphanSearch(work.objects, metrics)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -144,6 +150,7 @@ class Supervisor:
                     ("redis", self._connection.run()),
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
+                    ("orphans", self._orphans.run()),
                     ("gauges", self._gauges.run()),
                     ("upkeep", self._upkeep()),
                     *((f"look at {store.name}", store.run()) for store in self._stores),

@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +47,7 @@ class ObjectDirectory:
         In a thread that may be left behind: what a network file system holds up must not hold up a stop.
         """
         try:
-            await in_daemon_thread(lambda: disk.probe(self.root, for_writing=for_writing), name="look-at-directory")
+            await in_daemon_thread(partial(disk.probe, self.root, for_writing=for_writing), name="look-at-directory")
         except OSError as error:
             doing = "written" if for_writing else "read"
             sentence = f"The directory {self.root} cannot be {doing}: {error.strerror or error}."
@@ -126,8 +127,16 @@ class ObjectDirectory:
         await self._on_disk(key, disk.remove, self.root, key)
 
     async def open_uploads(self) -> AsyncGenerator[OpenUpload, None]:
-        """Yield the uploads that are neither completed nor aborted, with the time of their last part."""
-        for key, upload_id, touched_at_ms in await in_thread(disk.hidden_files, self.root, UPLOAD_PREFIX):
+        """Yield the uploads that are neither completed nor aborted, with the time of their last part.
+
+        The whole directory is walked, which may take long: in a thread that a process which stops leaves behind.
+        """
+        walk = partial(disk.hidden_files, self.root, UPLOAD_PREFIX)
+        try:
+            hidden = await in_daemon_thread(walk, name="list-uploads")
+        except OSError as error:
+            raise ObjectError(f"The directory {self.root} cannot be listed: {error.strerror}.", key="") from error
+        for key, upload_id, touched_at_ms in hidden:
             yield OpenUpload(key, upload_id, touched_at_ms)
 
     async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> None:
