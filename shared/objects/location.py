@@ -38,10 +38,10 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True):
     `prefix`: goes before every key, with a slash between. `endpoint_url`: None is Amazon's own for the region.
     `public_endpoint_url`: the same server as browsers reach it, where that is another address; links are signed for it.
     `access_key_id`, `secret_access_key`, `session_token`: None takes botocore's chain (environment, profile, web
-    identity, role), `profile` names one of the AWS config files. `key_variables`: what the variables of the keys begin
-    with, for sentences about them. `ca_bundle`: path of a PEM file. `checksums`: send a CRC-32 with every part; off for
-    servers that refuse it. `links`: what a download is answered with: a presigned URL, a CloudFront signed URL, an
-    unsigned URL below `cdn_url`, or the bytes themselves, through the gateway. `link_seconds`: how long a signed URL
+    identity, role), `profile` names one of the AWS config files. `key_variables`: what the variables of its own keys
+    begin with, for sentences about them. `ca_bundle`: path of a PEM file. `checksums`: send a CRC-32 with every part;
+    off for servers that refuse it. `links`: what a download is answered with: a presigned URL, a CloudFront signed URL,
+    an unsigned URL below `cdn_url`, or the bytes themselves, through the gateway. `link_seconds`: how long a signed URL
     can be opened.
     """
 
@@ -125,13 +125,14 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 def with_keys(location: StoreLocation, keys: Keys) -> StoreLocation:
-    """Give the store with keys of its own, where some are set.
+    """Give the store with keys of its own, where some are set, and in any case with the names that they have or lack.
 
     Raises SettingsError when they do not fit together, or not to the store; both variables are named.
     """
     given = [name for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN") if getattr(keys, name.lower())]
     if not given:
-        return location
+        is_bucket = isinstance(location, S3Options)
+        return msgspec.structs.replace(location, key_variables=keys.variables) if is_bucket else location
     own, one = keys.variables, f"{keys.variables}_{given[0]}"
     if isinstance(location, DirectoryOptions):
         raise SettingsError([f"{one} is set, and {own}_URL names no S3 bucket: a directory has no keys. Unset one."])

@@ -71,14 +71,21 @@ class S3ObjectStore:
 
     async def probe(self, *, for_writing: bool) -> None:  # only a write could tell, and it would cost one
         """Return when the server knows bucket and keys; needs s3:ListBucket. Raises what is wrong with them."""
-        at_once = partial(self._call, "look at", "", patience=Patience(1))
+        within_seconds = limits.STORE_PROBE_WITHIN_SECONDS
         try:
-            await at_once(lambda: self._client.head_bucket(Bucket=self._bucket))
+            async with asyncio.timeout(within_seconds):
+                await self._probe(partial(self._call, "look at", "", patience=Patience(1)))
+        except TimeoutError as error:
+            raise self._trouble.unavailable("look at", "", f"no answer within {within_seconds:.0f} s") from error
+
+    async def _probe(self, call_once: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]) -> None:
+        try:
+            await call_once(partial(self._client.head_bucket, Bucket=self._bucket))
         except StoreUnavailable:
             raise
         except ObjectError:  # the answer to a HEAD has no body, so no reason; and a list may be allowed for the prefix
-            look = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
-            await at_once(look)
+            listing = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+            await call_once(listing)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

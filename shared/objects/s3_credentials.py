@@ -87,5 +87,5 @@ def late_credentials(session: AioSession, options: S3Options) -> LateCredentials
 def login_of(options: S3Options, late: LateCredentials) -> Login:
     """Tell how a store came, or is to come, to its keys."""
     if options.access_key_id is not None:
-        return Login(options.key_variables)
-    return Login(profile=options.profile, method=late.method)
+        return Login(variables=options.key_variables, own_variables=options.key_variables)
+    return Login(own_variables=options.key_variables, profile=options.profile, method=late.method)

@@ -18,11 +18,13 @@ _PLACES = {
 class Login(msgspec.Struct, frozen=True):
     """How a store came to its keys.
 
-    `variables`: what the names of their variables begin with. `profile`: of the AWS config files, where the store's URL
+    `variables`: what the names of their variables begin with; `own_variables`: the same for this store alone, whether
+    they are set or not. `profile`: of the AWS config files, where the store's URL
     names one. `method`: the link of botocore's chain that had them; "" before they were found.
     """
 
     variables: str = "AWS"
+    own_variables: str = "AWS"
     profile: str | None = None
     method: str = ""
 
@@ -42,7 +44,8 @@ class Login(msgspec.Struct, frozen=True):
         """Say what to do where no keys were found at all."""
         if self.profile is not None:
             return f"Put some into the profile {self.profile} of the AWS config files."
-        return "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, those of this store alone, a profile, or a role."
+        pair = f"{self.own_variables}_ACCESS_KEY_ID and {self.own_variables}_SECRET_ACCESS_KEY"
+        return f"Set {pair}, or whatever else AWS clients look for: AWS_ variables, a profile, a role."
 
     @property
     def _place(self) -> str | None:

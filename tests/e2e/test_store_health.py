@@ -1,5 +1,7 @@
 """A store that cannot be used is told by real processes within seconds of their start, and seen when it is mended."""
 
+import select
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.support.system import System
 from tests.support.waiting import until
 
 TOLD_WITHIN_SECONDS = 15.0  # a start under load takes some itself
+STOPPED_WITHIN_SECONDS = 5.0  # less than any look at a store may take
 UP = 'dependency_up{dependency="objects"}'
 
 
@@ -58,7 +61,7 @@ def stop_in_time(service: Service) -> None:
     began = time.monotonic()
     service.terminate()
     assert service.exit_code() == 0
-    assert time.monotonic() - began < TOLD_WITHIN_SECONDS
+    assert time.monotonic() - began < STOPPED_WITHIN_SECONDS
 
 
 def test_a_wrong_secret_is_told_by_its_variable_in_one_line_and_by_readiness(system: System) -> None:
@@ -125,3 +128,26 @@ def test_a_directory_of_sources_that_is_not_there_is_told(system: System, tmp_pa
     problems = told_by(processor)
 
     assert any(f"The directory {tmp_path}/nothing cannot be read" in problem for problem in problems)
+
+
+def test_a_store_that_never_answers_delays_no_stop(system: System) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts in the kernel, and nobody reads
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        processor = system.start("processor", WAYBILL_OBJECTS_URL=f"s3://bucket?endpoint={address}&style=path")
+        until(lambda: processor.is_alive_and_unready() and is_asked(silent), "it waits for the store's answer")
+
+        stop_in_time(processor)
+
+
+def is_asked(listener: socket.socket) -> bool:
+    """Tell whether somebody has connected, without taking the connection."""
+    return bool(select.select([listener], [], [], 0)[0])
+
+
+def test_a_gateway_looks_at_the_sources_when_its_catalogue_asks_them(system: System) -> None:
+    sources = 'dependency_up{dependency="sources"}'
+    gateway = system.start("gateway", WAYBILL_CATALOGUE="template:files/{file_id}")
+
+    gateway.wait_until_ready()
+    until(lambda: f"{sources} 1.0" in gateway.ask("/metrics").text, "it has looked at the sources")
+    assert sources not in system.gateways[0].ask("/metrics").text

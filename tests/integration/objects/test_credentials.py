@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from shared.errors import ObjectError, ObjectForbidden, SettingsError, StoreRefused
 from shared.objects.location import S3Options
@@ -17,6 +18,13 @@ from tests.integration.objects.uploads import put, read_all
 from tests.support.certificates import Authority
 from tests.support.depots import S3Depot
 from tests.support.s3_server import ACCESS_KEY, SECRET_KEY, Certificate, S3Server, require_s3_server, running_server
+
+
+@pytest.fixture
+def bring_file(tmp_path: Path) -> Callable[[], object]:
+    """Put right keys into the credentials file, once it is called."""
+    keys = f"aws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    return lambda: (tmp_path / "credentials").write_text(f"[default]\n{keys}")
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +134,7 @@ async def test_half_a_pair_of_variables_stops_no_start_and_is_told(
 
 
 async def test_keys_that_appear_after_the_start_are_found_without_a_restart(
-    s3_depot: S3Depot, monkeypatch: pytest.MonkeyPatch
+    s3_depot: S3Depot, bring_file: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.limits.CREDENTIALS_EVERY_SECONDS", 0)
     s3_depot.put("a", b"hello")
@@ -134,10 +142,34 @@ async def test_keys_that_appear_after_the_start_are_found_without_a_restart(
     async with open_store(without_keys(s3_depot.location)) as store:
         with pytest.raises(StoreRefused, match="has no credentials"):
             await store.head("a")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        bring_file()
 
         assert (await store.head("a")).size_bytes == 5
+
+
+async def test_missing_keys_are_told_with_the_variables_of_their_store(s3_depot: S3Depot) -> None:
+    error = await why_not(without_keys(s3_depot.location, key_variables="WAYBILL_OBJECTS"))
+
+    assert "Set WAYBILL_OBJECTS_ACCESS_KEY_ID and WAYBILL_OBJECTS_SECRET_ACCESS_KEY, or" in error.message
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, CredentialRetrievalError), (503, ClientError)])
+async def test_a_refusal_of_the_token_service_is_not_taken_for_one_of_the_store(
+    status: int, kind: type[Exception]
+) -> None:
+    class Refused:
+        method = "assume-role"
+
+        async def get_frozen_credentials(self) -> None:
+            answer: Any = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(answer, "AssumeRole")
+
+    class Finds:
+        async def load_credentials(self) -> Refused:
+            return Refused()
+
+    with pytest.raises(kind, match="AccessDenied"):
+        await LateCredentials(Finds()).get_frozen_credentials()
 
 
 async def test_a_chain_that_finds_nothing_is_not_asked_for_every_request() -> None:

@@ -1,6 +1,7 @@
 """A store is looked at: what is wrong is told, what is mended is noticed, and what hangs holds nobody up."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from shared.objects.location import S3Options
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
 from tests.support.depots import Depot, DirectoryDepot, S3Depot
-from tests.support.s3_server import S3Server
+from tests.support.s3_server import S3Server, options_for
 from tests.support.stores import running
 
 SOON_SECONDS = 10
@@ -117,6 +118,19 @@ async def test_a_wrong_clock_is_told(s3_depot: S3Depot, monkeypatch: pytest.Monk
 
     assert isinstance(error, StoreRefused)
     assert "behind the store's. Set this machine's clock" in error.message
+
+
+async def test_a_server_that_never_answers_is_told_with_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "STORE_PROBE_WITHIN_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        error = await why_not(options_for(url, "bundles"))
+
+    assert isinstance(error, StoreUnavailable)
+    assert f"The store at {url} could not look at the bucket bundles: no answer within" in error.message
 
 
 async def test_a_directory_to_be_read_must_be_there_and_one_to_be_written_is_made(tmp_path: Path) -> None:

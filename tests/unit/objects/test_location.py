@@ -103,8 +103,10 @@ def test_keys_of_its_own_go_with_the_store_and_are_called_by_their_variables() -
     assert found.key_variables == "WAYBILL_OBJECTS"
 
 
-def test_a_store_without_keys_of_its_own_stays_as_it_is() -> None:
-    assert with_keys(S3Options(bucket="bundles"), Keys("WAYBILL_OBJECTS")) == S3Options(bucket="bundles")
+def test_a_store_without_keys_of_its_own_knows_only_what_they_would_be_called() -> None:
+    found = with_keys(S3Options(bucket="bundles"), Keys("WAYBILL_OBJECTS"))
+
+    assert found == S3Options(bucket="bundles", key_variables="WAYBILL_OBJECTS")
     assert with_keys(DirectoryOptions("/srv"), Keys("WAYBILL_OBJECTS")) == DirectoryOptions("/srv")
 
 

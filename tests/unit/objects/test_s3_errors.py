@@ -60,7 +60,7 @@ def test_each_refusal_names_object_and_bucket_and_says_what_to_do(
     ("login", "secret", "key"),
     [
         (Login(), "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
-        (Login("WAYBILL_SOURCES"), "WAYBILL_SOURCES_SECRET_ACCESS_KEY", "WAYBILL_SOURCES_ACCESS_KEY_ID"),
+        (Login(variables="WAYBILL_SOURCES"), "WAYBILL_SOURCES_SECRET_ACCESS_KEY", "WAYBILL_SOURCES_ACCESS_KEY_ID"),
         (Login(method="shared-credentials-file"), "the AWS credentials file", "the AWS credentials file"),
         (Login(profile="archive", method="sso"), "the profile archive", "aws sso login"),
         (Login(method="iam-role"), "the role of this machine", "the role of this machine"),
