@@ -209,11 +209,13 @@ async def test_a_directory_that_hangs_is_told_keeps_one_thread_and_delays_no_sto
     monkeypatch.setattr("shared.objects.health.pause_seconds", count)
     health = StoreHealth("sources", ObjectDirectory(tmp_path), for_writing=False)
 
-    async with asyncio.timeout(SOON_SECONDS):
-        async with running(health.run):
-            await until(lambda: health.is_up() is False)
-            await until(lambda: waits > 3)
-        assert "did not answer within" in health.problems()[0]
+    looking = asyncio.create_task(health.run())
+    await until(lambda: health.is_up() is False and waits > 3)
+    looking.cancel()
+    stopped, _ = await asyncio.wait([looking], timeout=SOON_SECONDS)
+
+    assert stopped
+    assert "did not answer within" in health.problems()[0]
     assert [(thread.daemon, thread.is_alive()) for thread in threads] == [(True, True)]
     let_go.set()
 
