@@ -21,12 +21,13 @@ from shared.errors import WaybillError
 from shared.jobstore.access import open_commands
 from shared.jobstore.store import JobStore
 from shared.listener import listen
-from shared.objects.catalogue_choice import open_catalogue
+from shared.objects.catalogue_choice import needs_sources, open_catalogue
+from shared.objects.health import StoreHealth
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
 from shared.settings import GatewaySettings
 from shared.telemetry.admin import admin_server
-from shared.telemetry.metrics import BacklogGauges, configure_metrics
+from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,14 @@ class Gateway:
         self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
+        self._stores = _stores_of(settings, sources, objects)
+        report_dependencies(
+            meter,
+            {
+                "redis": lambda: self._connection.healthy_since is not None,
+                **{store.name: store.is_up for store in self._stores},
+            },
+        )
         app = self._make_app(GatewayMetrics(meter))
         self._public = GatewayServer(
             app,
@@ -80,7 +89,10 @@ class Gateway:
         )
 
     def problems(self) -> list[str]:
-        """Say why this process should not be sent requests, a sentence each; none when it is ready."""
+        """Say why this process should not be sent requests, a sentence each; none when it is ready.
+
+        The stores are not among them: all gateways have the same ones, and without them streams and jobs go on.
+        """
         problems = []
         if self._hub.is_draining:
             problems.append("This gateway is stopping.")
@@ -106,6 +118,7 @@ class Gateway:
                 group.create_task(self._gauges.run(), name="gauges"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
                 group.create_task(self._prepare(), name="prepare"),
+                *(group.create_task(store.run(), name=f"look at {store.name}") for store in self._stores),
             ]
             admin = group.create_task(self._admin.serve(), name="admin")
             log.info("gateway listening", host=self._settings.host, port=listener.getsockname()[1])
@@ -123,6 +136,14 @@ class Gateway:
     async def _prepare(self) -> None:
         await self._store.prepare_when_reachable()
         self._is_prepared = True
+
+
+def _stores_of(settings: GatewaySettings, sources: ObjectStore, objects: ObjectStore) -> list[StoreHealth]:
+    """Give the stores that this process itself asks for something."""
+    stores = [StoreHealth("objects", objects, for_writing=False)]
+    if needs_sources(settings.catalogue):
+        stores.append(StoreHealth("sources", sources, for_writing=False))
+    return stores
 
 
 def _always(part: object) -> Provide:

@@ -27,7 +27,10 @@ class ProcessorMetrics:
             description="From the creation of a job to its first start",
             explicit_bucket_boundaries_advisory=JOB_SECONDS,
         )
-        for counter in (self._completed, self._failed, self._reclaimed):
+        self._orphans = meter.create_counter(
+            "download_orphaned_uploads_aborted", description="Uploads of killed processors that were aborted"
+        )
+        for counter in (self._completed, self._failed, self._reclaimed, self._orphans):
             counter.add(0)  # a counter that appears only with its first event hides that event from rate()
 
     def count_start(self, run: Run) -> None:
@@ -56,6 +59,10 @@ class ProcessorMetrics:
     def count_damage(self) -> None:
         """Count a job whose record or log could not be read."""
         self._failed.add(1)
+
+    def count_orphans(self, uploads: int) -> None:
+        """Count uploads that were found and aborted."""
+        self._orphans.add(uploads)
 
     def _record_duration(self, run: Run, ended_at_ms: int) -> None:
         started_at_ms = run.record.started_at_ms or ended_at_ms

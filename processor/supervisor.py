@@ -11,6 +11,7 @@ import structlog
 
 from processor.consumer import Consumer
 from processor.execution import Execution
+from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
 from processor.maintenance.teller import Teller
 from processor.metrics import AdminCallbackMetrics, ProcessorMetrics
@@ -23,10 +24,9 @@ from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
-from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
-from shared.telemetry.metrics import BacklogGauges, configure_metrics
+from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 
 log = structlog.get_logger(__name__)
 
@@ -41,20 +41,28 @@ async def work(settings: ProcessorSettings) -> None:
     async with AsyncExitStack() as stack:
         sources = await stack.enter_async_context(open_store(settings.sources))
         objects = await stack.enter_async_context(open_store(settings.objects))
-        await Supervisor(settings, choose_work(settings, sources), objects).run()
+        await Supervisor(settings, choose_work(settings, sources=sources, objects=objects)).run()
 
 
 class Supervisor:
     """One processor process."""
 
-    def __init__(self, settings: ProcessorSettings, work: Work, objects: ObjectStore) -> None:
+    def __init__(self, settings: ProcessorSettings, work: Work) -> None:
         self._settings = settings
         self._upkeep = work.upkeep
+        self._stores = work.stores
         self._name = processor_name()
         self._connection = open_commands(settings.redis_location(), name=self._name)
         self._store = JobStore(self._connection, partitions=settings.partitions)
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
+        report_dependencies(
+            meter,
+            {
+                "redis": lambda: self._connection.healthy_since is not None,
+                **{store.name: store.is_up for store in self._stores},
+            },
+        )
         metrics = ProcessorMetrics(meter)
         policy = RunPolicy(
             processor=self._name,
@@ -73,7 +81,7 @@ class Supervisor:
             reader,
             processor=self._name,
             slots=settings.slots,
-            new_execution=lambda: Execution(self._store, objects, work.handler, policy, metrics),
+            new_execution=lambda: Execution(self._store, work.objects, work.handler, policy, metrics),
         )
         self._live = open_live(
             self._connection,
@@ -89,6 +97,7 @@ class Supervisor:
             AdminCallbackMetrics(meter),
             processor=self._name,
         )
+        self._orphans = OrphanSearch(work.objects, metrics)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -102,7 +111,7 @@ class Supervisor:
             problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
-        return problems
+        return problems + [problem for store in self._stores for problem in store.problems()]
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; then hand the running jobs back and return."""
@@ -118,9 +127,11 @@ class Supervisor:
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
                     ("watchdog", self._watchdog.run()),
+                    ("orphans", self._orphans.run()),
                     ("gauges", self._gauges.run()),
                     ("teller", self._teller.run()),
                     ("upkeep", self._upkeep()),
+                    *((f"look at {store.name}", store.run()) for store in self._stores),
                 )
             ]
             admin = group.create_task(self._admin.serve(), name="admin")

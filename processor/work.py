@@ -15,28 +15,32 @@ from shared.errors import HandlerMisbehaved
 from shared.foreign_code import harmless, resolve
 from shared.jobs import JobRecord
 from shared.objects.catalogue_choice import open_catalogue
+from shared.objects.health import StoreHealth
 from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 
 
 class Work(NamedTuple):
-    """A handler, and what has to run beside it until the processor stops."""
+    """A handler, and what has to run beside it until the processor stops.
+
+    `objects` is where the handler leaves its objects; `stores` are all that it cannot work without.
+    """
 
     handler: Handler
     upkeep: Callable[[], Coroutine[Any, Any, None]]
+    objects: ObjectStore
+    stores: tuple[StoreHealth, ...]
 
 
-def choose_work(settings: ProcessorSettings, sources: ObjectStore) -> Work:
+def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:
     """Give the work that WAYBILL_HANDLER names. Raises SettingsError when it, or the catalogue, is no good."""
+    written = StoreHealth("objects", objects, for_writing=True)
     if settings.handler:
-        return Work(resolve(settings.handler, setting=f"WAYBILL_HANDLER={settings.handler}"), _no_upkeep)
+        handle_elsewhere = resolve(settings.handler, setting=f"WAYBILL_HANDLER={settings.handler}")
+        return Work(handle_elsewhere, _no_upkeep, objects, (written,))
     catalogue = open_catalogue(settings.catalogue, sources)
-    handler = BundleHandler(
-        catalogue,
-        sources=sources,
-        copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second,
-    )
-    return Work(handler, catalogue.run)
+    handler = BundleHandler(catalogue, sources=sources, copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second)
+    return Work(handler, catalogue.run, objects, (StoreHealth("sources", sources, for_writing=False), written))
 
 
 async def handle(handler: Handler, job: JobRecord, context: RunContext) -> Result:

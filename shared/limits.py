@@ -94,6 +94,15 @@ STORE_RETRY_BASE_MS = 200
 STORE_RETRY_CAP_MS = 8_000
 STORE_RETRY_FLOOR_MS = 50
 STORE_CONNECTIONS = 64  # of one process: slots × (look-ups or parts in flight, each with a read and a write)
+STORE_LOOK_EVERY_SECONDS = 30.0  # ± 20 %; a thousandth of a cent an hour and process, and soon enough for an alert
+STORE_LOOK_AGAIN_SECONDS = 4.0  # ± 20 %; while it cannot be used: whoever mends it wants to see so
+STORE_PROBE_WITHIN_SECONDS = 8.0  # of a remote store: longer than it takes to connect
+STORE_LOOK_WITHIN_SECONDS = 10.0  # of any store; the remote one has said more exactly by then what does not answer
+CREDENTIALS_EVERY_SECONDS = 2.0  # between two looks for keys that nobody has; the metadata service takes a second each
+ORPHAN_AGE_MS = 86_400_000  # no living upload is older: the largest archive, 5 TiB, takes 15 h at 100 MB/s
+ORPHANS_EVERY_SECONDS = 3_600.0  # ± 20 %; they are a day old, so nobody waits for it
+ORPHANS_FIRST_MIN_SECONDS = 60.0
+ORPHANS_FIRST_MAX_SECONDS = 600.0  # spreads the first looks of a fleet that was started at once
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work

@@ -15,7 +15,7 @@ from msgspec import Meta
 from shared import limits
 from shared.errors import SettingsError
 from shared.jobstore.location import RedisLocation, parse_location
-from shared.objects.location import DirectoryOptions, StoreLocation
+from shared.objects.location import DirectoryOptions, Keys, StoreLocation, with_keys
 from shared.objects.location import parse_location as parse_store_location
 from shared.setting import PREFIX, settings_of
 
@@ -94,7 +94,7 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         str,
         Meta(
             description="Where the files to be bundled are, as a URL; it goes before the directory: "
-            "file:///… or s3://bucket/prefix?endpoint=…&region=… (docs/architecture.md).",
+            "file:///… or s3://bucket/prefix?endpoint=…&region=…&profile=… (docs/architecture.md).",
             examples=["s3://originals/files?region=eu-central-1"],
         ),
     ] = ""
@@ -105,6 +105,47 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
             examples=["s3://bundles?region=eu-central-1"],
         ),
     ] = ""
+    sources_access_key_id: Annotated[
+        str,
+        Meta(
+            description="The access key for the bucket of the files to be bundled, when it is not "
+            "AWS_ACCESS_KEY_ID or a profile.",
+            examples=["AKIAIOSFODNN7EXAMPLE"],
+            extra={"secret": True},
+        ),
+    ] = ""
+    sources_secret_access_key: Annotated[
+        str,
+        Meta(description="The secret of that key.", examples=["wJalrXUtnFEMI/EXAMPLEKEY"], extra={"secret": True}),
+    ] = ""
+    sources_session_token: Annotated[
+        str,
+        Meta(
+            description="The session token of that key, when it is temporary.",
+            examples=["FwoGZXIvYXdzEXAMPLETOKEN"],
+            extra={"secret": True},
+        ),
+    ] = ""
+    objects_access_key_id: Annotated[
+        str,
+        Meta(
+            description="The access key for the bucket of the archives, in the same way.",
+            examples=["AKIAIOSFODNN7EXAMPLE"],
+            extra={"secret": True},
+        ),
+    ] = ""
+    objects_secret_access_key: Annotated[
+        str,
+        Meta(description="The secret of that key.", examples=["wJalrXUtnFEMI/EXAMPLEKEY"], extra={"secret": True}),
+    ] = ""
+    objects_session_token: Annotated[
+        str,
+        Meta(
+            description="The session token of that key, when it is temporary.",
+            examples=["FwoGZXIvYXdzEXAMPLETOKEN"],
+            extra={"secret": True},
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
@@ -113,12 +154,18 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
     @property
     def sources(self) -> StoreLocation:
         """Give where the files are that are bundled. Raises SettingsError."""
-        return _location(self.sources_url, self.sources_dir, variable="WAYBILL_SOURCES_URL")
+        keys = Keys(
+            "WAYBILL_SOURCES", self.sources_access_key_id, self.sources_secret_access_key, self.sources_session_token
+        )
+        return with_keys(_location(self.sources_url, self.sources_dir, variable="WAYBILL_SOURCES_URL"), keys)
 
     @property
     def objects(self) -> StoreLocation:
         """Give where archives are kept. Raises SettingsError."""
-        return _location(self.objects_url, self.objects_dir, variable="WAYBILL_OBJECTS_URL")
+        keys = Keys(
+            "WAYBILL_OBJECTS", self.objects_access_key_id, self.objects_secret_access_key, self.objects_session_token
+        )
+        return with_keys(_location(self.objects_url, self.objects_dir, variable="WAYBILL_OBJECTS_URL"), keys)
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):

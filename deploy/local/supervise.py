@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -72,6 +72,8 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
         refuse_taken_ports(options)
         if ensure_samples(options.sources_dir, options.catalogue):
             _say(f"waybill: sample files are in {options.sources_dir}", sys.stderr)
+        with suppress(OSError):  # what stands in its way is told by the processor, which makes it otherwise
+            options.objects_dir.mkdir(exist_ok=True)
         if stop.has_come:
             return
         processes = {}

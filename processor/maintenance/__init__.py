@@ -1,1 +1,1 @@
-"""What keeps the job store in order while processors come and go."""
+"""What keeps the job store and the store of archives in order while processors come and go."""

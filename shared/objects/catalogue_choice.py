@@ -21,3 +21,8 @@ def open_catalogue(setting: str, sources: ObjectStore) -> Catalogue:
         case "hook":
             return Hook.load(rest)
     return Manifest.load(Path(setting))
+
+
+def needs_sources(setting: str) -> bool:
+    """Tell whether this catalogue asks the store of the sources for each file: then it is as good as that store."""
+    return setting.startswith("template:")

@@ -12,11 +12,12 @@ import errno
 import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from shared import limits
-from shared.errors import ObjectError, ObjectMissing, StoreFull
+from shared.errors import ObjectError, ObjectMissing, StoreFull, StoreRefused
 from shared.objects import disk
 from shared.objects.info import (
     UPLOAD_PREFIX,
@@ -29,7 +30,7 @@ from shared.objects.info import (
     check_key,
     insist_on_all,
 )
-from shared.objects.threads import in_thread
+from shared.objects.threads import in_daemon_thread, in_thread
 
 T = TypeVar("T")
 
@@ -39,6 +40,18 @@ class ObjectDirectory:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
+
+    async def probe(self, *, for_writing: bool) -> None:
+        """Return when the directory can be used; one that is to be written is made. Raises StoreRefused.
+
+        In a thread that may be left behind: what a network file system holds up must not hold up a stop.
+        """
+        try:
+            await in_daemon_thread(partial(disk.probe, self.root, for_writing=for_writing), name="look-at-directory")
+        except OSError as error:
+            doing = "written" if for_writing else "read"
+            sentence = f"The directory {self.root} cannot be {doing}: {error.strerror or error}."
+            raise StoreRefused(f"{sentence} Check that it is there, its owner and its mode.", key="") from error
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe an object. Raises ObjectMissing when there is none."""
@@ -114,8 +127,16 @@ class ObjectDirectory:
         await self._on_disk(key, disk.remove, self.root, key)
 
     async def open_uploads(self) -> AsyncGenerator[OpenUpload, None]:
-        """Yield the uploads that are neither completed nor aborted, with the time of their last part."""
-        for key, upload_id, touched_at_ms in await in_thread(disk.hidden_files, self.root, UPLOAD_PREFIX):
+        """Yield the uploads that are neither completed nor aborted, with the time of their last part.
+
+        The whole directory is walked, which may take long: in a thread that a process which stops leaves behind.
+        """
+        walk = partial(disk.hidden_files, self.root, UPLOAD_PREFIX)
+        try:
+            hidden = await in_daemon_thread(walk, name="list-uploads")
+        except OSError as error:
+            raise ObjectError(f"The directory {self.root} cannot be listed: {error.strerror}.", key="") from error
+        for key, upload_id, touched_at_ms in hidden:
             yield OpenUpload(key, upload_id, touched_at_ms)
 
     async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> None:

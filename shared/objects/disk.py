@@ -3,6 +3,7 @@
 Never decides anything about keys or errors; that is directory.py.
 """
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -40,6 +41,18 @@ def _inside(root: Path, key: str, path: Path) -> Path:
     if path != root and root not in path.parents:
         raise ObjectError(f"The object {key} is a link that leads out of its store.", key=key)
     return path
+
+
+def probe(root: Path, *, for_writing: bool) -> None:
+    """Insist on a directory that can be listed, and written where it must be: then it is made when there is none.
+
+    Asks for the right to write and writes nothing: a disk that is full can still be used.
+    """
+    if for_writing:
+        root.mkdir(parents=True, exist_ok=True)
+    os.scandir(root).close()
+    if for_writing and not os.access(root, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(root))
 
 
 def head(root: Path, key: str) -> ObjectInfo:

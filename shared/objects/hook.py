@@ -7,10 +7,9 @@ goes to the log and never to a caller.
 """
 
 import asyncio
-import contextlib
 import inspect
-import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,9 +17,10 @@ import structlog
 
 from shared import limits
 from shared.errors import CatalogueUnavailable
-from shared.foreign_code import harmless, resolve
+from shared.foreign_code import resolve
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.info import check_key
+from shared.objects.threads import in_daemon_thread
 
 log = structlog.get_logger(__name__)
 
@@ -62,29 +62,10 @@ class Hook:
         return await answer if inspect.isawaitable(answer) else answer
 
     async def _in_own_thread(self, file_ids: list[int], owner: str) -> Any:
-        """Call a hook that blocks. Its thread is left behind at the deadline, and counts until it has ended.
-
-        A daemon thread and no executor's, which would keep a stopping process waiting for a hook that hangs.
-        """
+        """Call a hook that blocks. Its thread is left behind at the deadline, and counts until it has ended."""
         await self._threads.acquire()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-
-        def settle(act: Callable[[Any], None], value: Any) -> None:
-            self._threads.release()
-            if not future.done():
-                act(value)
-
-        def call() -> None:
-            try:
-                outcome = (future.set_result, self._find(file_ids, owner))
-            except BaseException as error:  # noqa: BLE001  # handed over; what would end a thread or a loop is wrapped
-                outcome = (future.set_exception, harmless(error, raised_by="the hook"))
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
-                loop.call_soon_threadsafe(settle, *outcome)
-
-        threading.Thread(target=call, name="catalogue-hook", daemon=True).start()
-        return await future
+        call = partial(self._find, file_ids, owner)
+        return await in_daemon_thread(call, name="catalogue-hook", ended=self._threads.release)
 
 
 def _checked(answer: Any, file_ids: Sequence[int]) -> list[CatalogueFile | None]:

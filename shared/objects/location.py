@@ -3,8 +3,9 @@
     file:///srv/waybill/objects
     s3://bundles/tenant-a?endpoint=https://minio.example:9000&region=eu-central-1&style=path
 
-Credentials never stand in the URL: they come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, web identity
-or an instance's role, as for every AWS client.
+Secrets never stand in the URL. The keys of a store are, first to last: its own (WAYBILL_SOURCES_ACCESS_KEY_ID and
+…_SECRET_ACCESS_KEY, the same with OBJECTS), the profile of the AWS config files that its URL names (`profile=`: roles,
+SSO), and what every AWS client finds: AWS_ACCESS_KEY_ID, AWS_PROFILE, web identity, the role of a container or machine.
 """
 
 import re
@@ -37,9 +38,11 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True):
     `prefix`: goes before every key, with a slash between. `endpoint_url`: None is Amazon's own for the region.
     `public_endpoint_url`: the same server as browsers reach it, where that is another address; links are signed for it.
     `access_key_id`, `secret_access_key`, `session_token`: None takes botocore's chain (environment, profile, web
-    identity, role). `ca_bundle`: path of a PEM file. `checksums`: send a CRC-32 with every part; off for servers that
-    refuse it. `links`: what a download is answered with: a presigned URL, a CloudFront signed URL, an unsigned URL
-    below `cdn_url`, or the bytes themselves, through the gateway. `link_seconds`: how long a signed URL can be opened.
+    identity, role), `profile` names one of the AWS config files. `key_variables`: what the variables of its own keys
+    begin with, for sentences about them. `ca_bundle`: path of a PEM file. `checksums`: send a CRC-32 with every part;
+    off for servers that refuse it. `links`: what a download is answered with: a presigned URL, a CloudFront signed URL,
+    an unsigned URL below `cdn_url`, or the bytes themselves, through the gateway. `link_seconds`: how long a signed URL
+    can be opened.
     """
 
     bucket: Annotated[str, Meta(pattern=BUCKET)]
@@ -50,6 +53,8 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True):
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
+    key_variables: str = "AWS"
+    profile: str | None = None
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
     ca_bundle: str | None = None
     checksums: bool = True
@@ -72,6 +77,7 @@ _FIELDS = {
     "endpoint": "endpoint_url",
     "public_endpoint": "public_endpoint_url",
     "region": "region",
+    "profile": "profile",
     "style": "addressing_style",
     "ca": "ca_bundle",
     "checksums": "checksums",
@@ -94,7 +100,8 @@ def parse_location(url: str, *, variable: str) -> StoreLocation:
     except ValueError as error:
         raise SettingsError([f"{variable} is not a URL: {error}."]) from error
     if has_login:
-        sentence = "holds a login. Take it out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead."
+        own = variable.removesuffix("_URL")
+        sentence = f"holds a login. Take it out and set {own}_ACCESS_KEY_ID and {own}_SECRET_ACCESS_KEY instead."
         raise SettingsError([f"{variable} {sentence}"])
     if parts.scheme == "file":
         return _parse_directory(url, variable)
@@ -104,11 +111,49 @@ def parse_location(url: str, *, variable: str) -> StoreLocation:
     return _parse_s3(parts.netloc, unquote(parts.path).strip("/"), parts.query, variable)
 
 
+class Keys(msgspec.Struct, frozen=True):
+    """The keys of one store alone, as set; "" is unset. `variables` is what the names of all three begin with."""
+
+    variables: str
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+
+    def __repr__(self) -> str:
+        """Name the variables alone: secrets stay out of logs and tracebacks."""
+        return f"Keys({self.variables}_ACCESS_KEY_ID)"
+
+
+def with_keys(location: StoreLocation, keys: Keys) -> StoreLocation:
+    """Give the store with keys of its own, where some are set, and in any case with the names that they have or lack.
+
+    Raises SettingsError when they do not fit together, or not to the store; both variables are named.
+    """
+    given = [name for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN") if getattr(keys, name.lower())]
+    if not given:
+        is_bucket = isinstance(location, S3Options)
+        return msgspec.structs.replace(location, key_variables=keys.variables) if is_bucket else location
+    own, one = keys.variables, f"{keys.variables}_{given[0]}"
+    if isinstance(location, DirectoryOptions):
+        raise SettingsError([f"{one} is set, and {own}_URL names no S3 bucket: a directory has no keys. Unset one."])
+    if location.profile is not None:
+        sentence = f"{one} is set, and {own}_URL names profile={location.profile}: a store has one login."
+        raise SettingsError([f"{sentence} Take one of the two out."])
+    if not (keys.access_key_id and keys.secret_access_key):
+        missing = [f"{own}_{name}" for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if name not in given]
+        raise SettingsError([f"{one} is set without {' and '.join(missing)}: they go together. Set all or none."])
+    return msgspec.structs.replace(
+        location,
+        access_key_id=keys.access_key_id,
+        secret_access_key=keys.secret_access_key,
+        session_token=keys.session_token or None,
+        key_variables=own,
+    )
+
+
 def problems_of(options: S3Options) -> list[str]:
     """Say which fields contradict each other or cannot be used, a sentence each; none when the options are sound."""
     problems: list[str] = []
-    if (options.access_key_id is None) != (options.secret_access_key is None):
-        problems.append("access_key_id and secret_access_key go together: set both or none.")
     if options.sse_kms_key_id is not None and options.sse != "aws:kms":
         problems.append("sse_kms_key_id is used with sse=aws:kms only.")
     if options.links in ("cloudfront", "domain") and options.cdn_url is None:

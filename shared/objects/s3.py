@@ -10,20 +10,14 @@ import mimetypes
 import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import aioboto3
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
-from botocore.handlers import add_expect_header
-from botocore.loaders import create_loader
 
 from shared import limits
-from shared.errors import ObjectChanged, ObjectError, SettingsError, StoreUnavailable
+from shared.errors import ObjectChanged, ObjectError, StoreUnavailable
 from shared.objects import s3_errors
 from shared.objects.info import (
     Content,
@@ -39,31 +33,31 @@ from shared.objects.location import S3Options
 from shared.objects.part_body import PartBody
 from shared.objects.patience import Patience
 from shared.objects.s3_checksum import crc32_in, encoded
+from shared.objects.s3_client import Clients, opened_clients
 from shared.objects.s3_links import Linker
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
 from shared.objects.threads import in_thread, until_done
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
-    from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 T = TypeVar("T")
 
-_LOADER = create_loader()  # what describes the API is read once: half a second, and some MB, for each further client
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 
 
 class S3ObjectStore:
     """The objects below one prefix of one bucket."""
 
-    def __init__(self, options: S3Options, client: "S3Client", linker: Linker) -> None:
+    def __init__(self, options: S3Options, clients: Clients, linker: Linker) -> None:
         self._options = options
-        self._client: S3Client = client
+        self._client = clients.calling
         self._linker = linker
         self._bucket = options.bucket
         self._prefix = f"{options.prefix}/" if options.prefix else ""
-        self._trouble = S3Trouble(options.bucket, self._prefix, options.endpoint_url or "Amazon S3")
+        place = options.endpoint_url or "Amazon S3"
+        self._trouble = S3Trouble(options.bucket, self._prefix, place, clients.login)
 
     @classmethod
     @asynccontextmanager
@@ -72,20 +66,26 @@ class S3ObjectStore:
 
         Raises SettingsError when the options cannot be used on this machine.
         """
-        botocore_session = get_session()
-        botocore_session.register_component("data_loader", _LOADER)
-        session = aioboto3.Session(
-            botocore_session=botocore_session,
-            aws_access_key_id=options.access_key_id,
-            aws_secret_access_key=options.secret_access_key,
-            aws_session_token=options.session_token,
-            region_name=options.region,
-        )
-        async with AsyncExitStack() as stack:
-            client = signing = await stack.enter_async_context(_client(session, options, options.endpoint_url))
-            if options.public_endpoint_url is not None:  # a signature holds for one host; this client sends nothing
-                signing = await stack.enter_async_context(_client(session, options, options.public_endpoint_url))
-            yield cls(options, client, await in_thread(Linker, options, signing))
+        async with opened_clients(options) as clients:
+            yield cls(options, clients, await in_thread(Linker, options, clients.signing))
+
+    async def probe(self, *, for_writing: bool) -> None:  # only a write could tell, and it would cost one
+        """Return when the server knows bucket and keys; needs s3:ListBucket. Raises what is wrong with them."""
+        within_seconds = limits.STORE_PROBE_WITHIN_SECONDS
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._probe(partial(self._call, "look at", "", patience=Patience(1)))
+        except TimeoutError as error:
+            raise self._trouble.unavailable("look at", "", f"no answer within {within_seconds:.0f} s") from error
+
+    async def _probe(self, call_once: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]) -> None:
+        try:
+            await call_once(partial(self._client.head_bucket, Bucket=self._bucket))
+        except StoreUnavailable:
+            raise
+        except ObjectError:  # the answer to a HEAD has no body, so no reason; and a list may be allowed for the prefix
+            listing = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+            await call_once(listing)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -336,40 +336,6 @@ class S3ObjectStore:
                     return await call()
             except TROUBLE as error:
                 await patience.after(self._trouble.explain(error, action, key))
-
-
-@asynccontextmanager
-async def _client(session: aioboto3.Session, options: S3Options, endpoint_url: str | None) -> "AsyncIterator[S3Client]":
-    """Make a client whose calls end in time, and which retries nothing by itself."""
-    if options.ca_bundle is not None and not await in_thread(Path(options.ca_bundle).is_file):
-        raise SettingsError([f"The CA bundle {options.ca_bundle} of the bucket {options.bucket} is not a file."])
-    config = AioConfig(
-        connect_timeout=limits.STORE_CONNECT_WITHIN_SECONDS,
-        read_timeout=limits.STORE_SILENCE_MAX_SECONDS,
-        max_pool_connections=limits.STORE_CONNECTIONS,
-        retries={"total_max_attempts": 1},
-        signature_version="s3v4",
-        # We send a checksum of our own with every part. Left alone, botocore ≥ 1.36 computes them on the event loop,
-        # for calls too that S3-alikes then refuse.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={
-            "addressing_style": options.addressing_style,
-            # The CRC proves the bytes; hashing them too would stop the event loop for 20 ms a part.
-            **({"payload_signing_enabled": False} if options.checksums else {}),
-        },
-    )
-    opening = session.client(
-        "s3",
-        config=config,
-        endpoint_url=endpoint_url,
-        region_name=session.region_name or "us-east-1",
-        verify=options.ca_bundle,
-    )
-    async with opening as client:
-        # A server that does not know `Expect: 100-continue` would let every part wait for its timeout.
-        client.meta.events.unregister("before-call.s3", add_expect_header)
-        yield client
 
 
 async def _unless_gone(call: Awaitable[object]) -> None:

@@ -19,6 +19,7 @@ from shared.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from shared.objects.s3_login import Login
 
 MAX_SERVER_WORDS_CHARS = 200
 
@@ -49,13 +50,14 @@ _PERMISSIONS = {
     "delete": "s3:DeleteObject",
     "abort": "s3:AbortMultipartUpload",
     "list": "s3:ListBucketMultipartUploads",
+    "look at": "s3:ListBucket",
 }
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said: its code (a bare status where it had none), its words, and its clock (HTTP `Date`).
 
-    `action` is one of head, read, create, upload, complete, abort, delete, list.
+    `action` is one of head, read, create, upload, complete, abort, delete, list, look at. `login`: the keys' origin.
     """
 
     code: str
@@ -66,6 +68,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     bucket: str
     place: str
+    login: Login = Login()
 
     @property
     def where(self) -> str:
@@ -118,13 +121,13 @@ def _about_access(refusal: Refusal, now: datetime | None) -> ObjectError | None:
     if refusal.code == "SignatureDoesNotMatch":
         sentence = (
             f"The store does not accept the signature of this service ({where}): the secret access key is wrong, or a "
-            "proxy changes Host or path of its requests. Check AWS_SECRET_ACCESS_KEY."
+            f"proxy changes Host or path of its requests. Check {refusal.login.secret}."
         )
         return StoreRefused(sentence, key=key)
     if refusal.code in _WRONG_KEY:
         sentence = (
             f"The store does not know the credentials of this service ({where}; {refusal.code}). "
-            "Check AWS_ACCESS_KEY_ID, the session token, or the role."
+            f"Check {refusal.login.access_key}."
         )
         return StoreRefused(sentence, key=key)
     if refusal.code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"):
@@ -147,11 +150,12 @@ def _skew(refusal: Refusal, now: datetime | None) -> str:
 def _about_set_up(refusal: Refusal) -> ObjectError | None:
     key, where = refusal.key, refusal.where
     if refusal.code in ("NoSuchBucket", "InvalidBucketName"):
-        sentence = f"The bucket {refusal.bucket} does not exist at {refusal.place} (asked for {key or 'its uploads'})."
+        asked = f" (asked for {key})" if key else ""
+        sentence = f"The bucket {refusal.bucket} does not exist at {refusal.place}{asked}."
         return StoreRefused(f"{sentence} Check the bucket's name, the endpoint and the region.", key=key)
     if refusal.code in _WRONG_REGION:
         sentence = f"The bucket {refusal.bucket} does not belong to the region that requests are signed for"
-        return StoreRefused(f"{sentence} ({refusal.code}; asked for {key}). Set its region.", key=key)
+        return StoreRefused(f"{sentence} ({refusal.code}; asked for {key or 'itself'}). Set its region.", key=key)
     if refusal.code.startswith(("KMS.", "Kms")):
         sentence = (
             f"The store cannot use the encryption key of {where} ({refusal.code}). Check the KMS key and its policy."

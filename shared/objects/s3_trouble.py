@@ -1,5 +1,6 @@
 """Turns what botocore and aiohttp raise into our errors, for one bucket."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from botocore.exceptions import (
 
 from shared.errors import ObjectError, StoreRefused, StoreUnavailable
 from shared.objects import s3_errors
+from shared.objects.s3_errors import MAX_SERVER_WORDS_CHARS
+from shared.objects.s3_login import Login
 
 TROUBLE = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, TimeoutError)
 
@@ -22,10 +25,11 @@ TROUBLE = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, TimeoutErro
 class S3Trouble:
     """Names the bucket, the prefix of its keys, and the place where it is."""
 
-    def __init__(self, bucket: str, prefix: str, place: str) -> None:
+    def __init__(self, bucket: str, prefix: str, place: str, login: Callable[[], Login]) -> None:
         self._bucket = bucket
         self._prefix = prefix
         self._place = place
+        self._login = login
 
     def explain(self, error: Exception, action: str, key: str) -> ObjectError:
         """Turn what botocore and aiohttp raise into one of our errors."""
@@ -40,11 +44,17 @@ class S3Trouble:
             return s3_errors.explain(refusal, now=datetime.now(UTC))
         if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
             sentence = f"This process has no credentials for the bucket {self._bucket} at {self._place}"
-            return StoreRefused(f"{sentence}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role.", key=key)
+            return StoreRefused(f"{sentence}{self._why_none(error)}", key=key)
         if isinstance(error, SSLError):
             sentence = f"The certificate of {self._place} is not trusted here. Name the file of its CA in the settings."
             return StoreRefused(sentence, key=key)
         return self.unavailable(action, key, type(error).__name__)
+
+    def _why_none(self, error: Exception) -> str:
+        if isinstance(error, NoCredentialsError):
+            return f". {self._login().remedy}"
+        # botocore's words name a provider, and a file or a variable; what it could not read is not among them.
+        return f": {str(error)[:MAX_SERVER_WORDS_CHARS].rstrip('.')}. Check {self._login().access_key}."
 
     def unavailable(self, action: str, key: str, why: str) -> StoreUnavailable:
         """Say that the store did not do something, and may in a moment."""
@@ -55,7 +65,13 @@ class S3Trouble:
         """Describe a refusal for s3_errors; `more` are its other fields."""
         more.setdefault("status", 0)
         return s3_errors.Refusal(
-            code=code, action=action, key=key and self._prefix + key, bucket=self._bucket, place=self._place, **more
+            code=code,
+            action=action,
+            key=key and self._prefix + key,
+            bucket=self._bucket,
+            place=self._place,
+            login=self._login(),
+            **more,
         )
 
     def ignored_range(self, key: str) -> StoreRefused:

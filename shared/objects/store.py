@@ -15,6 +15,13 @@ from shared.objects.info import Content, ObjectInfo, OpenUpload, PartTag, Upload
 class ObjectStore(Protocol):
     """Objects by key. Every call raises ObjectError for a key that names none, and when the store cannot serve it."""
 
+    async def probe(self, *, for_writing: bool) -> None:
+        """Return when the store is there and knows this process: one cheap try, without patience.
+
+        `for_writing`: this process puts objects there. Raises ObjectError that says what is wrong.
+        """
+        ...
+
     async def head(self, key: str) -> ObjectInfo:
         """Describe an object.
 

@@ -7,8 +7,12 @@ cancelled caller first waits for the thread's end, so what it cleans up afterwar
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
+
+from shared.foreign_code import harmless
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +29,33 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     except asyncio.CancelledError:
         await until_done(future)
         raise
+
+
+async def in_daemon_thread(work: Callable[[], T], *, name: str, ended: Callable[[], None] = lambda: None) -> T:
+    """Run `work` in a thread of its own and give its result; a cancelled caller leaves it behind.
+
+    For what may hang and changes nothing that anybody relies on. A daemon thread and no executor's, which would keep a
+    stopping process waiting. `ended` is called when the thread is through, left behind or not. Raises what `work`
+    raises; what would end a thread or a loop, as RuntimeError.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(act: Callable[[Any], None], value: Any) -> None:
+        ended()
+        if not future.done():
+            act(value)
+
+    def call() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], Any] = (future.set_result, work())
+        except BaseException as error:  # noqa: BLE001  # handed over; what would end a thread or a loop is wrapped
+            outcome = (future.set_exception, harmless(error, raised_by=name))
+        with suppress(RuntimeError):  # the loop is closed: the process is ending
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return await future
 
 
 async def until_done(future: asyncio.Future[T]) -> None:

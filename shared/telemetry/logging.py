@@ -30,6 +30,9 @@ def configure_logging(service: str, *, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Its lines ("Started server process …") repeat what ours say.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Temporary keys that cannot be had are told by the store's own sentence; these add a traceback at every try.
+    for name in ("aiobotocore.credentials", "botocore.credentials"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -6,7 +6,7 @@ histogram `download_job_duration` with unit `s` as `download_job_duration_second
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from opentelemetry import metrics
@@ -56,7 +56,6 @@ class BacklogGauges:
         meter.create_observable_gauge(
             "download_queue_oldest_age", [self._oldest], unit="s", description="Age of the oldest waiting job"
         )
-        meter.create_observable_gauge("dependency_up", [self._redis_up], description="1 when the dependency answers")
 
     async def run(self) -> None:
         """Read the backlog every few seconds, until cancelled."""
@@ -76,5 +75,12 @@ class BacklogGauges:
     def _oldest(self, _: CallbackOptions) -> Iterable[Observation]:
         return [Observation(max(b.oldest_waiting_ms for b in self._latest) / 1000)] if self._latest else []
 
-    def _redis_up(self, _: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(int(self._store.connection.healthy_since is not None), {"dependency": "redis"})]
+
+def report_dependencies(meter: Meter, is_up: Mapping[str, Callable[[], bool | None]]) -> None:
+    """Show what this process depends on as `dependency_up`, by name: 1, 0, or nothing while it is not known."""
+
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        known = {name: tell() for name, tell in is_up.items()}
+        return [Observation(int(up), {"dependency": name}) for name, up in known.items() if up is not None]
+
+    meter.create_observable_gauge("dependency_up", [observe], description="1 when the dependency can be used")

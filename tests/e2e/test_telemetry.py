@@ -26,7 +26,7 @@ ONE_FOR_EACH_JOB = (
     "download_jobs_created_total", 'sse_resumes_total{outcome="exact"}', "download_jobs_completed_total",
     "download_job_duration_seconds_count", "download_job_queue_wait_seconds_count",
 )  # fmt: skip
-STILL = ("download_jobs_failed_total", "download_reclaimed_total")
+STILL = ("download_jobs_failed_total", "download_reclaimed_total", "download_orphaned_uploads_aborted_total")
 
 
 @pytest.fixture

@@ -48,6 +48,14 @@ class Found(NamedTuple):
         return f"{self.kind} ({self.path or MINIO_IMAGE})"
 
 
+class Certificate(NamedTuple):
+    """What a server shows, its key, and the authority by which clients know it (PEM files)."""
+
+    file: Path
+    key_file: Path
+    ca_file: Path
+
+
 @functools.cache
 def find() -> Found | None:
     """Look for a server, without building or starting anything."""
@@ -90,8 +98,11 @@ class Runner(Protocol):
 
 
 class _Process:
-    def __init__(self, found: Found, port: int, home: Path) -> None:
+    def __init__(self, found: Found, port: int, home: Path, certificate: Certificate | None) -> None:
         assert found.path is not None
+        if certificate is not None and found.kind != "versitygw":
+            pytest.skip(f"no certificate is given to {found}")
+        tls = ["--cert", str(certificate.file), "--key", str(certificate.key_file)] if certificate else []
         address = f"127.0.0.1:{port}"
         data, users = home / "data", home / "users"
         for directory in (data, users):
@@ -107,7 +118,7 @@ class _Process:
         }
         self._command = {
             "versitygw": [
-                *(found.path, "--quiet", "--keep-alive", "--port", address, "--iam-dir", str(users)),
+                *(found.path, "--quiet", "--keep-alive", "--port", address, "--iam-dir", str(users), *tls),
                 *("posix", str(data)),
             ],
             "minio": [found.path, "server", "--quiet", "--address", address, str(data)],
@@ -152,13 +163,16 @@ class _Container:
 class S3Server:
     """A running server. Buckets made by `new_bucket` are empty, and nobody else's."""
 
-    def __init__(self, found: Found, home: Path) -> None:
+    def __init__(self, found: Found, home: Path, certificate: Certificate | None = None) -> None:
         self.found = found
         self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._runner: Runner = _Container(self.port) if found.path is None else _Process(found, self.port, home)
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self._runner: Runner = (
+            _Container(self.port) if found.path is None else _Process(found, self.port, home, certificate)
+        )
         self._buckets = 0
-        self.client: S3Client = new_client(self.url, ACCESS_KEY, SECRET_KEY)
+        ca_file = certificate.ca_file if certificate else None
+        self.client: S3Client = new_client(self.url, ACCESS_KEY, SECRET_KEY, ca_file=ca_file)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -191,13 +205,18 @@ class S3Server:
 
     def add_user(self, access_key: str, secret_key: str) -> None:
         """Make a user who may do nothing."""
+        self._administer("create-user", "--access", access_key, "--secret", secret_key, "--role", "user")
+
+    def give(self, bucket: str, access_key: str) -> None:
+        """Make a bucket a user's own, who may do everything with it."""
+        self._administer("change-bucket-owner", "--bucket", bucket, "--owner", access_key)
+
+    def _administer(self, command: str, *arguments: str) -> None:
         if self.found.kind != "versitygw":
             pytest.skip(f"no way to add a user to {self.found}")
         assert self.found.path is not None
-        login = ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--endpoint-url", self.url]
-        user = ["--access", access_key, "--secret", secret_key, "--role", "user"]
-        command = [self.found.path, "admin", *login, "create-user", *user]
-        subprocess.run(command, check=True, capture_output=True)
+        login = ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--endpoint-url", self.url, "--allow-insecure"]
+        subprocess.run([self.found.path, "admin", *login, command, *arguments], check=True, capture_output=True)
 
 
 def options_for(url: str, bucket: str, **changed: Any) -> S3Options:
@@ -214,7 +233,7 @@ def options_for(url: str, bucket: str, **changed: Any) -> S3Options:
     return S3Options(**{**values, **changed})
 
 
-def new_client(url: str, access_key: str, secret_key: str) -> "S3Client":
+def new_client(url: str, access_key: str, secret_key: str, *, ca_file: Path | None = None) -> "S3Client":
     """Make a plain client, to prepare and to look past our own code."""
     return boto3.client(
         "s3",
@@ -222,15 +241,16 @@ def new_client(url: str, access_key: str, secret_key: str) -> "S3Client":
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
         region_name="us-east-1",
+        verify=None if ca_file is None else str(ca_file),
         config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=30),
     )
 
 
 @contextmanager
-def running_server(found: Found) -> Iterator[S3Server]:
+def running_server(found: Found, certificate: Certificate | None = None) -> Iterator[S3Server]:
     """Run a server until the end of the block, with its data in a temporary directory."""
     with tempfile.TemporaryDirectory() as home:
-        server = S3Server(found, Path(home))
+        server = S3Server(found, Path(home), certificate)
         try:
             server.start()
             yield server

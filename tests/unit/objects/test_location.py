@@ -1,7 +1,7 @@
 import pytest
 
 from shared.errors import SettingsError
-from shared.objects.location import DirectoryOptions, S3Options, parse_location
+from shared.objects.location import DirectoryOptions, Keys, S3Options, StoreLocation, parse_location, with_keys
 
 
 def parse(url: str) -> object:
@@ -19,7 +19,7 @@ def test_a_bucket_alone_is_amazons() -> None:
 def test_every_parameter_reaches_its_field() -> None:
     url = (
         "s3://bundles/tenant/a/?endpoint=https://minio.example:9000&public_endpoint=https://files.example.com"
-        "&region=eu-central-1&style=path&ca=/etc/ca.pem&checksums=off&sse=aws:kms&kms_key=alias/waybill"
+        "&region=eu-central-1&profile=archive&style=path&ca=/etc/ca.pem&checksums=off&sse=aws:kms&kms_key=alias/waybill"
         "&links=cloudfront&link_seconds=60&cdn=https://cdn.example.com&cloudfront_key_id=K1&cloudfront_key_file=/k.pem"
     )
 
@@ -29,6 +29,7 @@ def test_every_parameter_reaches_its_field() -> None:
         endpoint_url="https://minio.example:9000",
         public_endpoint_url="https://files.example.com",
         region="eu-central-1",
+        profile="archive",
         addressing_style="path",
         ca_bundle="/etc/ca.pem",
         checksums=False,
@@ -77,7 +78,7 @@ def test_a_login_in_the_url_is_refused_without_being_shown() -> None:
     with pytest.raises(SettingsError) as caught:
         parse("s3://AKIAEXAMPLE:hush@bundles")
 
-    assert "AWS_ACCESS_KEY_ID" in caught.value.message
+    assert "WAYBILL_OBJECTS_ACCESS_KEY_ID" in caught.value.message
     assert "hush" not in caught.value.message
 
 
@@ -92,3 +93,48 @@ def test_secrets_are_not_shown() -> None:
     options = S3Options(bucket="bundles", access_key_id="id", secret_access_key="hush", session_token="hush")
 
     assert "hush" not in f"{options} {options!r}"
+
+
+def test_keys_of_its_own_go_with_the_store_and_are_called_by_their_variables() -> None:
+    found = with_keys(S3Options(bucket="bundles"), Keys("WAYBILL_OBJECTS", "id", "hush", "token"))
+
+    assert isinstance(found, S3Options)
+    assert (found.access_key_id, found.secret_access_key, found.session_token) == ("id", "hush", "token")
+    assert found.key_variables == "WAYBILL_OBJECTS"
+
+
+def test_a_store_without_keys_of_its_own_knows_only_what_they_would_be_called() -> None:
+    found = with_keys(S3Options(bucket="bundles"), Keys("WAYBILL_OBJECTS"))
+
+    assert found == S3Options(bucket="bundles", key_variables="WAYBILL_OBJECTS")
+    assert with_keys(DirectoryOptions("/srv"), Keys("WAYBILL_OBJECTS")) == DirectoryOptions("/srv")
+
+
+BUCKET = S3Options(bucket="bundles")
+BUCKET_OF_PROFILE = S3Options(bucket="bundles", profile="p")
+
+
+@pytest.mark.parametrize(
+    ("location", "keys", "named"),
+    [
+        (BUCKET, Keys("X", access_key_id="hush"), ("X_ACCESS_KEY_ID", "X_SECRET_ACCESS_KEY")),
+        (BUCKET, Keys("X", secret_access_key="hush"), ("X_SECRET_ACCESS_KEY", "X_ACCESS_KEY_ID")),
+        (BUCKET, Keys("X", session_token="hush"), ("X_SESSION_TOKEN", "X_ACCESS_KEY_ID and X_SECRET_ACCESS_KEY")),
+        (
+            S3Options(bucket="bundles", profile="p"),
+            Keys("X", "hush", "hush"),
+            ("X_ACCESS_KEY_ID", "X_URL names profile=p"),
+        ),
+        (DirectoryOptions("/srv"), Keys("X", "hush", "hush"), ("X_ACCESS_KEY_ID", "X_URL names no S3 bucket")),
+    ],
+)
+def test_keys_that_do_not_fit_are_refused_with_both_variables(
+    location: StoreLocation, keys: Keys, named: tuple[str, str]
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        with_keys(location, keys)
+
+    [sentence] = caught.value.problems
+    assert all(name in sentence for name in named)
+    assert "hush" not in sentence
+    assert "hush" not in repr(keys)

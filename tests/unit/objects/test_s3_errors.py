@@ -1,9 +1,11 @@
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from shared import errors
 from shared.objects.s3_errors import Refusal, explain
+from shared.objects.s3_login import Login
 
 
 def refusal(code: str, *, status: int = 400, action: str = "read", words: str = "", date: str | None = None) -> Refusal:
@@ -27,7 +29,7 @@ def refusal(code: str, *, status: int = 400, action: str = "read", words: str = 
         ("AccessDenied", errors.ObjectForbidden, "Grant it s3:GetObject"),
         ("SignatureDoesNotMatch", errors.StoreRefused, "Check AWS_SECRET_ACCESS_KEY"),
         ("InvalidAccessKeyId", errors.StoreRefused, "Check AWS_ACCESS_KEY_ID"),
-        ("ExpiredToken", errors.StoreRefused, "session token"),
+        ("ExpiredToken", errors.StoreRefused, "AWS_SESSION_TOKEN"),
         ("RequestTimeTooSkewed", errors.StoreRefused, "Set this machine's clock"),
         ("PreconditionFailed", errors.ObjectChanged, "changed while it was being used"),
         ("InvalidRange", errors.ObjectChanged, "changed"),
@@ -52,6 +54,24 @@ def test_each_refusal_names_object_and_bucket_and_says_what_to_do(
     assert "p/a.bin" in error.message
     assert "bundles" in error.message
     assert advice in error.message
+
+
+@pytest.mark.parametrize(
+    ("login", "secret", "key"),
+    [
+        (Login(), "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        (Login(variables="WAYBILL_SOURCES"), "WAYBILL_SOURCES_SECRET_ACCESS_KEY", "WAYBILL_SOURCES_ACCESS_KEY_ID"),
+        (Login(method="shared-credentials-file"), "the AWS credentials file", "the AWS credentials file"),
+        (Login(profile="archive", method="sso"), "the profile archive", "aws sso login"),
+        (Login(method="iam-role"), "the role of this machine", "the role of this machine"),
+    ],
+)
+def test_wrong_keys_are_called_by_the_name_of_where_they_came_from(login: Login, secret: str, key: str) -> None:
+    wrong_secret = msgspec.structs.replace(refusal("SignatureDoesNotMatch"), login=login)
+    wrong_key = msgspec.structs.replace(refusal("InvalidAccessKeyId"), login=login)
+
+    assert f"Check {secret}" in explain(wrong_secret).message.replace("Check the keys in ", "Check ")
+    assert key in explain(wrong_key).message
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429])

@@ -115,6 +115,36 @@ def test_redis_is_where_the_url_says_and_its_password_may_stand_apart() -> None:
     assert (location.addresses, location.db, location.credentials) == ((("h", 1),), 2, ("anna", "pw"))
 
 
+def test_each_store_has_keys_of_its_own() -> None:
+    environment = {
+        "WAYBILL_SOURCES_URL": "s3://originals",
+        "WAYBILL_SOURCES_ACCESS_KEY_ID": "reader",
+        "WAYBILL_SOURCES_SECRET_ACCESS_KEY": "r",
+        "WAYBILL_OBJECTS_URL": "s3://bundles",
+        "WAYBILL_OBJECTS_ACCESS_KEY_ID": "writer",
+        "WAYBILL_OBJECTS_SECRET_ACCESS_KEY": "w",
+    }
+
+    settings = load(ProcessorSettings, environment)
+
+    found = [(store.access_key_id, store.secret_access_key) for store in (settings.sources, settings.objects)]  # type: ignore[union-attr]
+    assert found == [("reader", "r"), ("writer", "w")]
+
+
+def test_half_a_pair_of_keys_and_keys_of_a_directory_are_refused_together() -> None:
+    problems = problems_of(
+        ProcessorSettings,
+        WAYBILL_SOURCES_URL="s3://originals",
+        WAYBILL_SOURCES_ACCESS_KEY_ID="hunter2",
+        WAYBILL_OBJECTS_SECRET_ACCESS_KEY="hunter2",
+    )
+
+    assert len(problems) == 2
+    assert "WAYBILL_SOURCES_ACCESS_KEY_ID is set without WAYBILL_SOURCES_SECRET_ACCESS_KEY" in problems[0]
+    assert "WAYBILL_OBJECTS_SECRET_ACCESS_KEY is set, and WAYBILL_OBJECTS_URL names no S3 bucket" in problems[1]
+    assert "hunter2" not in "".join(problems)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::", "127.0.0.1.evil"])
 def test_gateway_without_authentication_listens_on_loopback_only(host: str) -> None:
     [problem] = problems_of(GatewaySettings, WAYBILL_HOST=host)
