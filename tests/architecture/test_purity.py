@@ -41,6 +41,7 @@ PURE = (
     "shared/objects/location.py",
     "shared/objects/s3_checksum.py",
     "shared/objects/s3_errors.py",
+    "shared/objects/twins.py",
     "shared/retry.py",
     "shared/setting.py",
     "shared/settings.py",
