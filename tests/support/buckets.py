@@ -1,0 +1,45 @@
+"""Two buckets of a real S3 server for a whole system: the sources of cargo.py, and room for bundles."""
+
+from typing import Self
+
+from tests.support import cargo
+from tests.support.depots import S3Depot
+from tests.support.s3_server import ACCESS_KEY, SECRET_KEY, S3Server
+
+
+class Buckets:
+    """The buckets, past every proxy."""
+
+    def __init__(self, server: S3Server) -> None:
+        self.server = server
+        self.sources, self.bundles = (S3Depot(server.options(server.new_bucket()), server.client) for _ in range(2))
+
+    @classmethod
+    def stocked(cls, server: S3Server) -> Self:
+        """Make two buckets, with everything of cargo.py in the first one."""
+        made = cls(server)
+        for file in cargo.ALL:
+            made.sources.put(file.key, file.content)
+        return made
+
+    def settings(self, *, port: int | None = None) -> dict[str, str]:
+        """Give what a gateway or a processor has to know; `port` is that of a proxy in front of the server.
+
+        Links lead to the server itself.
+        """
+        endpoint = f"http://127.0.0.1:{port or self.server.port}"
+        options = f"endpoint={endpoint}&public_endpoint={self.server.url}&style=path"
+        return {
+            "WAYBILL_SOURCES_URL": f"{_url(self.sources)}?{options}",
+            "WAYBILL_OBJECTS_URL": f"{_url(self.bundles)}?{options}",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        }
+
+    def left_behind(self) -> tuple[list[str], int]:
+        """Give the keys of the bundles' bucket, and how many uploads are open there."""
+        return self.bundles.objects(), self.bundles.count_uploads()
+
+
+def _url(depot: S3Depot) -> str:
+    return f"s3://{depot.location.bucket}/{depot.location.prefix}"
