@@ -1,5 +1,6 @@
 """Two buckets of a real S3 server for a whole system: the sources of cargo.py, and room for bundles."""
 
+import json
 from typing import Self
 
 from tests.support import cargo
@@ -35,6 +36,18 @@ class Buckets:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
+
+    def let_read_sources(self, user: str) -> None:
+        """Allow a user to read the sources, and nothing else."""
+        bucket = self.sources.location.bucket
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": [user]},
+            "Action": ["s3:GetObject"],
+            "Resource": [f"arn:aws:s3:::{bucket}/*"],
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.server.client.put_bucket_policy(Bucket=bucket, Policy=policy)
 
     def left_behind(self) -> tuple[list[str], int]:
         """Give the keys of the bundles' bucket, and how many uploads are open there."""
