@@ -23,13 +23,9 @@ class Buckets:
             made.sources.put(file.key, file.content)
         return made
 
-    def settings(self, *, port: int | None = None) -> dict[str, str]:
-        """Give what a gateway or a processor has to know; `port` is that of a proxy in front of the server.
-
-        Links lead to the server itself.
-        """
-        endpoint = f"http://127.0.0.1:{port or self.server.port}"
-        options = f"endpoint={endpoint}&public_endpoint={self.server.url}&style=path"
+    def settings(self, *, port: int | None = None, links: str = "presigned") -> dict[str, str]:
+        """Give what a gateway or a processor has to know; `port` is that of a proxy in front of the server."""
+        options = f"endpoint=http://127.0.0.1:{port or self.server.port}&style=path&links={links}"
         return {
             "WAYBILL_SOURCES_URL": f"{_url(self.sources)}?{options}",
             "WAYBILL_OBJECTS_URL": f"{_url(self.bundles)}?{options}",
