@@ -21,6 +21,9 @@ from shared import limits
 from shared.errors import SettingsError
 from shared.jobstore.location import Address, Credentials, Mode, RedisLocation, Tls
 
+_UNKNOWN_CA = "name the file of the authority that signed its certificate as ca_file in REDIS_URL"
+_ANOTHER_NAME = "its certificate speaks for another host: name that one in REDIS_URL, or have one issued for this"
+
 
 def open_connection(location: RedisLocation, *, name: str, address: Address | None = None) -> AbstractConnection:
     """Make (not connect) one connection; `name` shows in CLIENT LIST, `address` is the node of a cluster.
@@ -87,6 +90,8 @@ def describe(error: BaseException) -> str:
         return f"the user or the password was refused ({text}); see REDIS_URL, REDIS_USERNAME and REDIS_PASSWORD"
     if isinstance(error, NoPermissionError):
         return f"the user lacks a permission ({text}); docs/redis.md has the ACL that suffices"
+    if "CERTIFICATE_VERIFY_FAILED" in text:  # redis-py keeps the words of ssl's error and not the error
+        return f"{text.rstrip('.')}; {_ANOTHER_NAME if 'mismatch' in text else _UNKNOWN_CA}"
     return text
 
 

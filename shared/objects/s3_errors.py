@@ -44,6 +44,14 @@ _FULL = frozenset(
     "InsufficientStorage QuotaExceeded XMinioStorageFull XMinioAdminBucketQuotaExceeded StorageFull 507".split()
 )
 _NO_SUCH_PART = frozenset("InvalidPart InvalidPartOrder EntityTooSmall".split())
+_DEEDS = {
+    "head": "look up",
+    "create": "begin the upload of",
+    "upload": "upload a part of",
+    "complete": "complete the upload of",
+    "abort": "abort the upload of",
+    "list": "list the uploads of",
+}
 _PERMISSIONS = {
     "head": "s3:GetObject",
     "read": "s3:GetObject",
@@ -74,6 +82,11 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     def where(self) -> str:
         """Name the object for people."""
         return f"{self.key} in the bucket {self.bucket}" if self.key else f"the bucket {self.bucket}"
+
+
+def deed(action: str) -> str:
+    """Say for people what an action does to the object that is named next."""
+    return _DEEDS.get(action, action)
 
 
 def explain(refusal: Refusal, *, now: datetime | None = None) -> ObjectError:
@@ -115,7 +128,7 @@ def _about_access(refusal: Refusal, now: datetime | None) -> ObjectError | None:
     key, where = refusal.key, refusal.where
     if refusal.code in ("AccessDenied", "AllAccessDisabled", "403", "401", "MethodNotAllowed", "Forbidden"):
         needed = _PERMISSIONS.get(refusal.action, "s3:PutObject")
-        sentence = f"The store forbids this service to {refusal.action} {where}. Grant it {needed}"
+        sentence = f"The store forbids this service to {deed(refusal.action)} {where}. Grant it {needed}"
         hint = ", or the file does not exist and s3:ListBucket is not granted" if needed == "s3:GetObject" else ""
         return ObjectForbidden(f"{sentence}{hint}.", key=key)
     if refusal.code == "SignatureDoesNotMatch":
@@ -165,7 +178,9 @@ def _about_set_up(refusal: Refusal) -> ObjectError | None:
         sentence = f"The object store has no room left for {where}. Free some, or wait for old bundles to go."
         return StoreFull(sentence, key=key)
     if refusal.code == "NotImplemented":
-        sentence = f"The server at {refusal.place} lacks what is needed to {refusal.action} {where}: {_words(refusal)}"
+        sentence = (
+            f"The server at {refusal.place} lacks what is needed to {deed(refusal.action)} {where}: {_words(refusal)}"
+        )
         return StoreRefused(f"{sentence} If it means checksums, set checksums=off.", key=key)
     return None
 
@@ -175,13 +190,13 @@ def _about_the_moment(refusal: Refusal) -> ObjectError | None:
         sentence = f"What was sent of {refusal.where} arrived damaged: the store's checksum is another one"
         return StoreUnavailable(f"{sentence} ({refusal.code}).", key=refusal.key)
     if refusal.code in _BUSY or refusal.status >= 500 or refusal.status == 429:
-        sentence = f"The store cannot {refusal.action} {refusal.where} at the moment ({refusal.code})."
+        sentence = f"The store cannot {deed(refusal.action)} {refusal.where} at the moment ({refusal.code})."
         return StoreUnavailable(sentence, key=refusal.key)
     return None
 
 
 def _unknown(refusal: Refusal) -> ObjectError:
-    sentence = f"The store refused to {refusal.action} {refusal.where} ({refusal.code}): {_words(refusal)}"
+    sentence = f"The store refused to {deed(refusal.action)} {refusal.where} ({refusal.code}): {_words(refusal)}"
     return StoreRefused(sentence, key=refusal.key)
 
 

@@ -8,9 +8,13 @@ import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
+    ReadTimeoutError,
     SSLError,
 )
 
@@ -48,7 +52,7 @@ class S3Trouble:
         if isinstance(error, SSLError):
             sentence = f"The certificate of {self._place} is not trusted here. Name the file of its CA in the settings."
             return StoreRefused(sentence, key=key)
-        return self.unavailable(action, key, type(error).__name__)
+        return self.unavailable(action, key, _why(error))
 
     def _why_none(self, error: Exception) -> str:
         if isinstance(error, NoCredentialsError):
@@ -58,8 +62,9 @@ class S3Trouble:
 
     def unavailable(self, action: str, key: str, why: str) -> StoreUnavailable:
         """Say that the store did not do something, and may in a moment."""
-        what = f"{key} in the bucket {self._bucket}" if key else f"the bucket {self._bucket}"
-        return StoreUnavailable(f"The store at {self._place} could not {action} {what}: {why}.", key=key)
+        what = f"{self._prefix}{key} in the bucket {self._bucket}" if key else f"the bucket {self._bucket}"
+        sentence = f"The store at {self._place} could not {s3_errors.deed(action)} {what}: {why}."
+        return StoreUnavailable(sentence, key=key)
 
     def refusal(self, code: str, action: str, key: str, **more: Any) -> s3_errors.Refusal:
         """Describe a refusal for s3_errors; `more` are its other fields."""
@@ -77,3 +82,14 @@ class S3Trouble:
     def ignored_range(self, key: str) -> StoreRefused:
         """Say that a server answers a range with something else."""
         return StoreRefused(f"The server at {self._place} ignores ranges (asked for {key}).", key=key)
+
+
+def _why(error: Exception) -> str:
+    """Say why there was no answer; the order matters, because each kind is one of the next."""
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        return "it cannot be reached; check that it is up, and the endpoint"
+    if isinstance(error, ReadTimeoutError | TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, HTTPClientError | aiohttp.ClientError | OSError):
+        return "the connection broke"
+    return type(error).__name__  # of botocore's checks of our own call: its words may hold what was sent

@@ -47,6 +47,7 @@ PURE = (
     "shared/objects/s3_checksum.py",
     "shared/objects/s3_errors.py",
     "shared/objects/s3_login.py",
+    "shared/objects/twins.py",
     "shared/retry.py",
     "shared/setting.py",
     "shared/settings.py",

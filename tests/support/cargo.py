@@ -35,6 +35,8 @@ MIXED = (
 LONG = tuple(_source(70_100 + number, f"leg {number}.raw", 500_000) for number in range(6))
 """Each of them is two seconds of copying at COPY_RATE_BYTES_PER_SECOND."""
 
+ALL = (*MIXED, *LONG)
+
 COPY_RATE_BYTES_PER_SECOND = 250_000
 """The rate of each run in most tests: MIXED takes a fraction of a second, all of LONG twelve."""
 
@@ -44,11 +46,15 @@ def ids_of(*files: SourceFile) -> list[int]:
     return [file.file_id for file in files]
 
 
-def lay_out(sources_dir: Path, catalogue: Path) -> None:
-    """Write all sources and their catalogue."""
+def lay_out(sources_dir: Path) -> None:
+    """Write all sources."""
     sources_dir.mkdir(parents=True)
-    lines = []
-    for file in (*MIXED, *LONG):
+    for file in ALL:
         (sources_dir / file.key).write_bytes(file.content)
-        lines.append(json.dumps({"file_id": file.file_id, "name": file.name, "key": file.key}, ensure_ascii=False))
-    catalogue.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def write_catalogue(path: Path) -> None:
+    """Write the manifest of all sources."""
+    entries = [{"file_id": file.file_id, "name": file.name, "key": file.key} for file in ALL]
+    lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Self
 
 from deploy.local.tether import tethered
 from deploy.local.valkey import free_port
+from tests.support.certificates import Authority
 from tests.support.tools import require_tool
 
 UP_WITHIN_SECONDS = 20.0
@@ -59,3 +60,11 @@ class DebianRedis:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+def tls_settings(authority: Authority, certificate: Path, key: Path) -> tuple[str, ...]:
+    """Give the settings of a server that speaks TLS only, with others of its kind too."""
+    return (
+        *("port 0", f"tls-cert-file {certificate}", f"tls-key-file {key}", f"tls-ca-cert-file {authority.ca_file}"),
+        *("tls-replication yes", "tls-cluster yes"),
+    )

@@ -78,6 +78,10 @@ class S3Depot(NamedTuple):
         """Read an object past the store."""
         return self.client.get_object(Bucket=self.location.bucket, Key=self.name(key))["Body"].read()
 
+    def remove(self, key: str) -> None:
+        """Remove an object past the store."""
+        self.client.delete_object(Bucket=self.location.bucket, Key=self.name(key))
+
     def objects(self) -> list[str]:
         """List what the bucket holds."""
         found = self.client.list_objects_v2(Bucket=self.location.bucket).get("Contents", [])

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,38 @@ from typing import Any
 import httpx
 
 from deploy.local.tether import tethered
+from tests.support import altered
 from tests.support.local_http import local_client
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Give a child's environment: this process' own, with none of the developer's settings, and `settings`."""
-    own = {name: text for name, text in os.environ.items() if not name.startswith(("WAYBILL_", "REDIS_URL"))}
+    own = {name: text for name, text in os.environ.items() if not name.startswith(("WAYBILL_", "REDIS_", "AWS_"))}
     return own | dict(settings)
 
 
 class Service:
-    """`python -m module`, with its log (JSON lines) in a file. It ends with the test process, whatever happens."""
+    """`python -m module`, with its log (JSON lines) in a file. It ends with the test process, whatever happens.
 
-    def __init__(self, module: str, settings: Mapping[str, str], log_path: Path) -> None:
+    `alterations` are altered.py's.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        settings: Mapping[str, str],
+        log_path: Path,
+        *,
+        alterations: Mapping[str, float] | None = None,
+    ) -> None:
         self.settings = dict(settings)
         self.admin_url = f"http://127.0.0.1:{settings['WAYBILL_ADMIN_PORT']}"
         self.log_path = log_path
         self._http = local_client()
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                tethered([sys.executable, "-m", module]),
+                tethered(altered.command(module, alterations or {})),
                 env=environment(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

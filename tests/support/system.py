@@ -1,4 +1,7 @@
-"""A whole Waybill of real processes over a directory of its own: Redis, gateways, processors, sources, a store."""
+"""A whole Waybill of real processes over a directory of its own: Redis, gateways, processors, sources, a store.
+
+With `buckets` the sources and the store are in S3, in place of the directory.
+"""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +14,7 @@ import httpx
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
 from tests.support import cargo
+from tests.support.buckets import Buckets
 from tests.support.local_http import local_client
 from tests.support.ports import free_ports
 from tests.support.service import Service
@@ -26,7 +30,13 @@ class System:
     """A context manager: everything is up and ready inside of it, and gone after it. Logs stay below `home`."""
 
     def __init__(
-        self, home: Path, *, gateways: int = 1, processors: int = 1, settings: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        *,
+        gateways: int = 1,
+        processors: int = 1,
+        settings: Mapping[str, str] | None = None,
+        buckets: Buckets | None = None,
     ) -> None:
         self.sources_dir = home / "sources"
         self.objects_dir = home / "objects"
@@ -36,13 +46,17 @@ class System:
         self._started: list[Service] = []
         self._home = home
         self._counts = (gateways, processors)
-        self._settings = dict(settings or {})
+        self._buckets = buckets
+        self._settings = (buckets.settings() if buckets else {}) | dict(settings or {})
         self._http = local_client()
 
     def __enter__(self) -> Self:
         """Start everything."""
         try:
-            cargo.lay_out(self.sources_dir, self._home / "catalogue.jsonl")
+            self._home.mkdir(exist_ok=True)
+            cargo.write_catalogue(self._home / "catalogue.jsonl")
+            if self._buckets is None:
+                cargo.lay_out(self.sources_dir)
             self.redis.start()
             gateways, processors = self._counts
             self.gateways += [self.start("gateway") for _ in range(gateways)]
@@ -67,10 +81,14 @@ class System:
 
     # ── processes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def start(self, module: str, **settings: str) -> Service:
-        """Start one more `gateway` or `processor`, with settings of its own; nobody has waited for it yet."""
+    def start(self, module: str, alterations: Mapping[str, float] | None = None, /, **settings: str) -> Service:
+        """Start one more `gateway` or `processor`, with settings of its own; nobody has waited for it yet.
+
+        `alterations` are altered.py's.
+        """
         log_path = self._home / f"{module}-{len(self._started)}.log"
-        self._started.append(Service(module, self.settings_of_a_service(**settings), log_path))
+        environment = self.settings_of_a_service(**settings)
+        self._started.append(Service(module, environment, log_path, alterations=alterations))
         return self._started[-1]
 
     def settings_of_a_service(self, **settings: str) -> dict[str, str]:
@@ -146,6 +164,14 @@ class System:
     def types(self, path: str) -> list[str]:
         """Give the types of a job's events, oldest first."""
         return [event["type"] for event in self.log(path)]
+
+    def archive(self, path: str) -> bytes:
+        """Fetch a job's archive: from the gateway, or from where it says."""
+        response = self.get(f"{path}/file")
+        if response.status_code == 307:
+            response = self._http.get(response.headers["location"])
+        assert response.status_code == 200, response.text
+        return response.content
 
     # ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

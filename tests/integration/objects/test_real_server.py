@@ -310,6 +310,19 @@ async def test_a_repeated_call_whose_first_reply_was_lost_gets_the_first_outcome
     assert (s3_depot.objects(), s3_depot.count_uploads()) == ([], 0)
 
 
+async def test_an_upload_that_was_begun_unheard_is_not_left_open(s3_depot: S3Depot, s3_server: S3Server) -> None:
+    async with FaultProxy(s3_server.port).listening() as wire:
+        through = msgspec.structs.replace(s3_depot.location, endpoint_url=f"http://127.0.0.1:{wire.port}")
+        async with open_store(through) as store:
+            other = await store.create_upload("a/b.zip", part_bytes=PART_BYTES)
+            wire.lose_next_reply()
+            upload = await store.create_upload("a/b", part_bytes=PART_BYTES)
+
+            assert wire.lost_replies == 1
+            left = {found.upload_id async for found in store.open_uploads()}
+            assert left == {upload.upload_id, other.upload_id}
+
+
 async def test_a_complete_that_went_through_unheard_is_no_failure(
     store: ObjectStore, s3_depot: S3Depot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,5 +356,8 @@ async def test_a_store_that_stays_away_is_given_up_with_its_address(
     monkeypatch.setattr(limits, "STORE_RETRY_CAP_MS", 1)
 
     async with open_store(msgspec.structs.replace(s3_depot.location, endpoint_url="http://127.0.0.1:1")) as store:
-        with pytest.raises(StoreUnavailable, match=r"The store at http://127.0.0.1:1 could not head a in the bucket"):
+        with pytest.raises(StoreUnavailable) as caught:
             await store.head("a")
+    where = f"tenant/a/a in the bucket {s3_depot.location.bucket}"
+    sentence = f"The store at http://127.0.0.1:1 could not look up {where}: it cannot be reached; check that it is up"
+    assert caught.value.message.startswith(sentence)

@@ -1,0 +1,74 @@
+"""Everything that Waybill does with Redis, once: what a user, a certificate or a set-up must let through."""
+
+import asyncio
+
+import pytest
+
+from shared.errors import RedisUnavailable
+from shared.event_id import START
+from shared.jobstore import keys
+from shared.jobstore.dead_letters import Redriven, governing_partitions
+from shared.jobstore.operations import Answer
+from shared.jobstore.reader import BlockingReader
+from shared.jobstore.store import JobStore
+from tests.support import jobs
+from tests.support.stores import running_commands, running_live
+
+PATIENCE_SECONDS = 20.0
+
+
+async def trouble_of(url: str) -> str:
+    """Give what readiness would show: why there is no connection."""
+    async with running_commands(url) as commands:
+        with pytest.raises(RedisUnavailable):
+            await commands.execute("PING")
+        assert commands.healthy_since is None
+        return commands.last_trouble
+
+
+async def walk(store: JobStore, url: str) -> None:
+    """Do everything once that Waybill does with Redis."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    reader = BlockingReader(store.connection, partition=0, processor="p1")
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        running_live(url, on_message=lambda _, data: heard.put_nowait(data)) as live,
+    ):
+        new = jobs.new_job(store)
+        await live.subscribe(store.live_channel(new.job_id))
+        reading = asyncio.create_task(reader.read(most=1))
+        await store.create(new)
+        [entry] = await reading
+        run = await jobs.claim(store, entry)
+        assert await store.append_progress(run, seq=3, message=jobs.progress(0.5)) is Answer.OK
+        assert await store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS) is Answer.OK
+        await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+        await jobs.sweep(store, 0)
+        run = await jobs.claim(store, await jobs.take(store, new.job_id))
+        assert await store.release(run, message=jobs.RELEASED) is Answer.OK
+        run = await jobs.take_over(store, await jobs.claim(store, await jobs.take(store, new.job_id)))
+        assert await store.finish(run, jobs.completion()) is Answer.OK
+        letters = jobs.letters_of(store)
+        await letters.next_untold(0, teller="p1")
+        failed = [await jobs.fail(store) for _ in range(3)]
+        assert await jobs.redrive(store, failed[0]) is Redriven.OK
+        await letters.discard(await jobs.letter_of(store, failed[1].job_id))
+        untold = (await letters.next_untold(0, teller="p1")).untold
+        assert untold is not None
+        assert await letters.mark_told(untold) == 0
+        assert await governing_partitions(store.connection) == 1
+
+        log = await store.read_events(new.job_id, after=START, count=100)
+        assert [await heard.get() for _ in log] == [b"%b %b" % (event_id.encode(), data) for event_id, data in log]
+        live.unsubscribe(store.live_channel(new.job_id))
+        assert await store.last_event(new.job_id) == log[-1]
+        assert await store.find(new.job_id) is not None
+        assert (await store.backlog(0)).dead_letters == 1
+        assert [entry.job_id for entry in await reader.read(most=1)] == [failed[0].job_id]
+        waiting = asyncio.create_task(reader.read(most=1))
+        while not waiting.done():
+            await reader.interrupt()
+            await asyncio.sleep(0.01)
+        assert await waiting == []
+        await reader.close()
+        assert store.wake_channels() == [keys.wake(0)]
