@@ -52,6 +52,8 @@ async def walk(store: JobStore, url: str) -> None:
         await letters.next_untold(0, teller="p1")
         failed = [await jobs.fail(store) for _ in range(3)]
         assert await jobs.redrive(store, failed[0]) is Redriven.OK
+        run = await jobs.claim(store, await jobs.take(store, failed[0].job_id))
+        assert await store.finish(run, jobs.completion()) is Answer.OK
         await letters.discard(await jobs.letter_of(store, failed[1].job_id))
         untold = (await letters.next_untold(0, teller="p1")).untold
         assert untold is not None
@@ -64,7 +66,6 @@ async def walk(store: JobStore, url: str) -> None:
         assert await store.last_event(new.job_id) == log[-1]
         assert await store.find(new.job_id) is not None
         assert (await store.backlog(0)).dead_letters == 1
-        assert [entry.job_id for entry in await reader.read(most=1)] == [failed[0].job_id]
         waiting = asyncio.create_task(reader.read(most=1))
         while not waiting.done():
             await reader.interrupt()
