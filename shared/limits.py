@@ -60,6 +60,7 @@ COPY_CHUNK_BYTES = 256 * 1024
 PART_BYTES = 8 * 1024 * 1024  # of a multipart upload: S3 wants at least 5 MiB, R2 equal parts
 MAX_PARTS = 10_000  # Amazon S3, "Multipart upload limits"
 MAX_ARCHIVE_BYTES = 5 * 2**40  # of one object: Amazon S3, the same page
+BATCH_OBJECTS = 64  # read in one thread hop, which costs as much as reading ten small ones; cancelling waits for these
 PARTS_IN_FLIGHT = 3  # one is read, one is checked, one is written
 PARTS_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # beyond 78 GiB parts grow, and fewer of them are held at once
 MAX_RENAMED_LISTED = 20  # of the completed message; the archive has them all
@@ -76,7 +77,9 @@ STORE_PATIENCE_SECONDS = 120.0  # no further try after this; longer outages are 
 STORE_RETRY_BASE_MS = 200
 STORE_RETRY_CAP_MS = 8_000
 STORE_RETRY_FLOOR_MS = 50
-STORE_CONNECTIONS = 64  # of one process: slots × (look-ups or parts in flight, each with a read and a write)
+STORE_LOOK_UPS_AT_ONCE = 16  # of one call that describes many objects
+STORE_READS_AT_ONCE = 8  # of one call that reads many; a run has a few such calls side by side
+STORE_CONNECTIONS = 64  # of one process: slots × (look-ups, or parts in flight with their reads and a write)
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work

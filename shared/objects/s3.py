@@ -10,7 +10,7 @@ import mimetypes
 import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,13 +23,15 @@ from botocore.handlers import add_expect_header
 from botocore.loaders import create_loader
 
 from shared import limits
-from shared.errors import ObjectChanged, ObjectError, SettingsError, StoreUnavailable
+from shared.errors import ObjectChanged, ObjectError, ObjectMissing, SettingsError, StoreUnavailable
+from shared.for_each import for_each
 from shared.objects import s3_errors
 from shared.objects.info import (
     Content,
     ObjectInfo,
     OpenUpload,
     PartTag,
+    Reading,
     Upload,
     UploadName,
     check_key,
@@ -110,6 +112,17 @@ class S3ObjectStore:
             crc32=crc32_in(found),
         )
 
+    async def head_many(self, keys: Sequence[str]) -> list[ObjectInfo | None]:
+        """Describe objects, a few at a time; None is for one that is missing. Raises ObjectError for any other."""
+        found: list[ObjectInfo | None] = [None] * len(keys)
+
+        async def look(position: int) -> None:
+            with suppress(ObjectMissing):
+                found[position] = await self.head(keys[position])
+
+        await for_each(range(len(keys)), look, at_once=limits.STORE_LOOK_UPS_AT_ONCE)
+        return found
+
     async def _head(self, key: str) -> Any:
         mode: dict[str, Any] = {"ChecksumMode": "ENABLED"} if self._options.checksums else {}
         return await self._client.head_object(Bucket=self._bucket, Key=self._name(key), **mode)
@@ -169,6 +182,14 @@ class S3ObjectStore:
                         position += len(chunk)
         except TimeoutError as error:
             raise self._trouble.unavailable("read", key, "it was too slow") from error
+
+    async def read_many_into(self, readings: Sequence[Reading]) -> None:
+        """Do many `read_into`, a few at a time. Raises what one of them raises."""
+
+        async def read(reading: Reading) -> None:
+            await self.read_into(reading.key, reading.view, etag=reading.etag, start_byte=reading.start_byte)
+
+        await for_each(readings, read, at_once=limits.STORE_READS_AT_ONCE)
 
     async def _open(self, key: str, etag: str, start: int, end: int) -> "StreamingBody":
         """Begin to read, and check that it is what was asked for: some servers ignore If-Match or Range."""

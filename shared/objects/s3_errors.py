@@ -55,7 +55,8 @@ _PERMISSIONS = {
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said: its code (a bare status where it had none), its words, and its clock (HTTP `Date`).
 
-    `action` is one of head, read, create, upload, complete, abort, delete, list.
+    `action` is one of head, read, create, upload, complete, abort, delete, list. `key` is the store's; the bucket has
+    the object under `prefix` and key.
     """
 
     code: str
@@ -66,11 +67,12 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     bucket: str
     place: str
+    prefix: str = ""
 
     @property
     def where(self) -> str:
         """Name the object for people."""
-        return f"{self.key} in the bucket {self.bucket}" if self.key else f"the bucket {self.bucket}"
+        return f"{self.prefix}{self.key} in the bucket {self.bucket}" if self.key else f"the bucket {self.bucket}"
 
 
 def explain(refusal: Refusal, *, now: datetime | None = None) -> ObjectError:

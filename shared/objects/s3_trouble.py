@@ -55,7 +55,7 @@ class S3Trouble:
         """Describe a refusal for s3_errors; `more` are its other fields."""
         more.setdefault("status", 0)
         return s3_errors.Refusal(
-            code=code, action=action, key=key and self._prefix + key, bucket=self._bucket, place=self._place, **more
+            code=code, action=action, key=key, prefix=self._prefix, bucket=self._bucket, place=self._place, **more
         )
 
     def ignored_range(self, key: str) -> StoreRefused:
