@@ -1,5 +1,6 @@
 """Real archives, read by programs that are not ours."""
 
+import itertools
 import os
 import random
 import subprocess
@@ -166,3 +167,20 @@ async def test_a_rate_slows_copying_and_shows_progress_within_a_part(workshop: W
 
     copied = {report.bytes_processed for report in workshop.reports}
     assert copied == {0, 1_000_000}
+
+
+@pytest.mark.parametrize("rate", [None, 40_000])
+async def test_progress_of_many_small_files_is_shown_in_small_steps(workshop: Workshop, rate: int | None) -> None:
+    for number in range(640):
+        workshop.add(f"{number}", b"x" * 100)
+    workshop.copy_rate_bytes_per_second = rate
+
+    await workshop.bundle((*range(70_000, 70_200),) if rate else None)
+
+    total_bytes = workshop.reports[-1].bytes_processed
+    most_bytes = rate // 4 if rate else 100 * limits.BATCH_OBJECTS
+    copied = sorted({report.bytes_processed for report in workshop.reports})
+    checked = {report.message for report in workshop.reports if report.message.startswith("Checking")}
+    assert max(after - before for before, after in itertools.pairwise(copied)) <= most_bytes
+    assert copied[-1] == total_bytes == (20_000 if rate else 64_000)
+    assert len(checked) >= total_bytes // 100 // limits.BATCH_OBJECTS
