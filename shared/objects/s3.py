@@ -10,7 +10,7 @@ import mimetypes
 import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,8 +23,7 @@ from botocore.handlers import add_expect_header
 from botocore.loaders import create_loader
 
 from shared import limits
-from shared.errors import ObjectChanged, ObjectError, ObjectMissing, SettingsError, StoreUnavailable
-from shared.for_each import for_each
+from shared.errors import ObjectChanged, ObjectError, SettingsError, StoreUnavailable
 from shared.objects import s3_errors
 from shared.objects.info import (
     Content,
@@ -43,6 +42,7 @@ from shared.objects.patience import Patience
 from shared.objects.s3_checksum import crc32_in, encoded
 from shared.objects.s3_links import Linker
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
+from shared.objects.side_by_side import head_each, read_each_into
 from shared.objects.threads import in_thread, until_done
 
 if TYPE_CHECKING:
@@ -114,14 +114,7 @@ class S3ObjectStore:
 
     async def head_many(self, keys: Sequence[str]) -> list[ObjectInfo | None]:
         """Describe objects, a few at a time; None is for one that is missing. Raises ObjectError for any other."""
-        found: list[ObjectInfo | None] = [None] * len(keys)
-
-        async def look(position: int) -> None:
-            with suppress(ObjectMissing):
-                found[position] = await self.head(keys[position])
-
-        await for_each(range(len(keys)), look, at_once=limits.STORE_LOOK_UPS_AT_ONCE)
-        return found
+        return await head_each(self, keys)
 
     async def _head(self, key: str) -> Any:
         mode: dict[str, Any] = {"ChecksumMode": "ENABLED"} if self._options.checksums else {}
@@ -185,11 +178,7 @@ class S3ObjectStore:
 
     async def read_many_into(self, readings: Sequence[Reading]) -> None:
         """Do many `read_into`, a few at a time. Raises what one of them raises."""
-
-        async def read(reading: Reading) -> None:
-            await self.read_into(reading.key, reading.view, etag=reading.etag, start_byte=reading.start_byte)
-
-        await for_each(readings, read, at_once=limits.STORE_READS_AT_ONCE)
+        await read_each_into(self, readings)
 
     async def _open(self, key: str, etag: str, start: int, end: int) -> "StreamingBody":
         """Begin to read, and check that it is what was asked for: some servers ignore If-Match or Range."""
