@@ -44,7 +44,7 @@ lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 take
 s3-server: environment ## Build the S3 server of the tests into .tools/ where there is none (needs Go; about two minutes)
 	@$(BIN)/python -m tests.support.s3_server
 
-bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', '--store small')
+bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', small, small-s3)
 	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)
 
 bench-store: environment ## Measure the job store's operations

@@ -9,19 +9,28 @@ Memory is the part size times the parts in flight, whatever the archive's size. 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from processor.bundle.pace import Pace
-from processor.bundle.plan import BundlePlan, FilePiece, Part
+from processor.bundle.plan import BundlePlan, FilePiece, Literal, Part, PlannedFile
 from processor.bundle.sources import changed_file, insist_on_unchanged, naming
 from processor.bundle.tally import Tally
 from processor.bundle.verification import Verification, crcs_of
 from shared import limits
+from shared.batches import batches
 from shared.errors import ObjectError
 from shared.for_each import for_each
-from shared.objects.info import PartTag, Upload
+from shared.objects.info import PartTag, Reading, Upload
 from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
+
+
+class Step(NamedTuple):
+    """What is copied of one file in one go."""
+
+    file: PlannedFile
+    reading: Reading
 
 
 class Assembly:
@@ -75,29 +84,23 @@ class Assembly:
         self._buffers.append(buffer)
 
     async def _copy_through(self, view: memoryview, upload: Upload, part: Part) -> None:
-        start = 0
-        for span in part.spans:
-            if isinstance(span, FilePiece):
-                await self._fill(view[start : start + span.length_bytes], span)
-            else:
-                view[start : start + span.length_bytes] = span.content
-            start += span.length_bytes
+        for span, place in part.laid_over(view):
+            if isinstance(span, Literal):
+                place[:] = span.content
+        step_bytes = self._pace.step_bytes or part.length_bytes
+        for batch in batches(_steps(part, view, step_bytes), _size_of, most_bytes=step_bytes):
+            await self._fill(batch)
         crcs = await in_thread(crcs_of, part, view)
         if changed := self._verification.add(crcs):
             raise changed_file(changed)
         self._tags[part.number] = await self._objects.upload_part(upload, part.number, view, crc32=crcs.crc32)
 
-    async def _fill(self, view: memoryview, piece: FilePiece) -> None:
-        """Read a piece of a file into its place."""
-        source, start = piece.file.source, 0
-        step_bytes = self._pace.step_bytes or len(view)
-        with naming(source):
-            while start < len(view):
-                step = view[start : start + step_bytes]
-                await self._pace.allow(len(step))
-                await self._sources.read_into(source.key, step, etag=source.etag, start_byte=piece.start_byte + start)
-                start += len(step)
-                self._tally.copied(piece, len(step))
+    async def _fill(self, batch: Sequence[Step]) -> None:
+        """Read pieces of files into their places."""
+        await self._pace.allow(sum(map(_size_of, batch)))
+        with naming([step.file.source for step in batch]):
+            await self._sources.read_many_into([step.reading for step in batch])
+        self._tally.copied([(step.file.index, _size_of(step)) for step in batch])
 
     async def _abort(self, upload: Upload, failure: BaseException) -> None:
         """Remove what was uploaded. What goes wrong with it is noted on the failure, which is the one to be seen."""
@@ -105,3 +108,17 @@ class Assembly:
             await self._objects.abort(upload)
         except ObjectError as error:
             failure.add_note(f"The upload could not be aborted: {error.message}")
+
+
+def _steps(part: Part, view: memoryview, step_bytes: int) -> Iterator[Step]:
+    """Yield what is to be read to fill a part's buffer, in steps of at most `step_bytes`."""
+    for span, place in part.laid_over(view):
+        if isinstance(span, FilePiece):
+            source = span.file.source
+            for start in range(0, span.length_bytes, step_bytes):
+                step = place[start : start + step_bytes]
+                yield Step(span.file, Reading(source.key, source.etag, step, span.start_byte + start))
+
+
+def _size_of(step: Step) -> int:
+    return len(step.reading.view)

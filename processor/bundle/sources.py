@@ -1,14 +1,15 @@
 """The files that a job asked for: are they all there, how large, and what is their CRC-32."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
 
-from processor.bundle.crc import crc32_of
+from processor.bundle.crc import BUFFER_BYTES, crc32s_of
 from processor.bundle.plan import SourceFile
 from processor.bundle.tally import Tally
+from shared.batches import batches
 from shared.errors import (
     ObjectArchived,
     ObjectChanged,
@@ -27,8 +28,7 @@ from shared.objects.catalogue import CatalogueFile, list_ids
 from shared.objects.info import ObjectInfo
 from shared.objects.store import ObjectStore
 
-LOOK_UPS_AT_ONCE = 16
-CHECKS_AT_ONCE = 2  # one reads while the other computes; each holds 4 MiB
+CHECKS_AT_ONCE = 2  # batches: one reads while the other computes; each holds 4 MiB
 
 
 class FoundFile(msgspec.Struct, frozen=True):
@@ -36,6 +36,11 @@ class FoundFile(msgspec.Struct, frozen=True):
 
     file: CatalogueFile
     info: ObjectInfo
+
+    @property
+    def unread_bytes(self) -> int:
+        """How many bytes are to be read for its CRC-32."""
+        return self.info.size_bytes if self.info.crc32 is None else 0
 
 
 class LookUp(NamedTuple):
@@ -47,17 +52,11 @@ class LookUp(NamedTuple):
 
 async def look_up(files: Sequence[CatalogueFile], store: ObjectStore) -> LookUp:
     """Find the objects of all files. Raises RetryableRunError for the first one that the store cannot give now."""
-    infos: dict[int, ObjectInfo] = {}
-
-    async def look(position: int) -> None:
-        file = files[position]
-        with naming(file), suppress(ObjectMissing):
-            infos[position] = await store.head(file.key)
-
-    await for_each(range(len(files)), look, at_once=LOOK_UPS_AT_ONCE)
+    with naming(files):
+        infos = await store.head_many([file.key for file in files])
     return LookUp(
-        found=[FoundFile(file, infos[position]) for position, file in enumerate(files) if position in infos],
-        missing=[file for position, file in enumerate(files) if position not in infos],
+        found=[FoundFile(file, info) for file, info in zip(files, infos, strict=True) if info],
+        missing=[file for file, info in zip(files, infos, strict=True) if not info],
     )
 
 
@@ -68,13 +67,15 @@ async def check(found: Sequence[FoundFile], store: ObjectStore, tally: Tally) ->
     """
     crcs: dict[int, int] = {}
 
-    async def read(position: int) -> None:
-        file, info = found[position].file, found[position].info
-        with naming(file):
-            crcs[position] = await crc32_of(store, info, tally.read)
-        tally.checked()
+    async def read(positions: Sequence[int]) -> None:
+        batch = [found[position] for position in positions]
+        with naming([one.file for one in batch]):
+            crc32s = await crc32s_of(store, [one.info for one in batch], tally.read)
+        crcs.update(zip(positions, crc32s, strict=True))
+        tally.checked(len(batch))
 
-    await for_each(range(len(found)), read, at_once=CHECKS_AT_ONCE)
+    positions = batches(range(len(found)), lambda position: found[position].unread_bytes, most_bytes=BUFFER_BYTES)
+    await for_each(positions, read, at_once=CHECKS_AT_ONCE)
     return [_source(one, crcs[position]) for position, one in enumerate(found)]
 
 
@@ -83,19 +84,18 @@ async def insist_on_unchanged(sources: Sequence[SourceFile], store: ObjectStore)
 
     Raises SourceChanged for the first one that is not.
     """
-
-    async def compare(source: SourceFile) -> None:
-        with naming(source):
-            info = await store.head(source.key)
+    with naming(sources):
+        infos = await store.head_many([source.key for source in sources])
+    for source, info in zip(sources, infos, strict=True):
+        if info is None:
+            raise vanished_file(source)
         if info.etag != source.etag:
             raise changed_file(source)
 
-    await for_each(sources, compare, at_once=LOOK_UPS_AT_ONCE)
-
 
 @contextmanager
-def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
-    """Turn what the store says about an object into what the run says about a file, with its id and name.
+def naming(files: Sequence[CatalogueFile | SourceFile]) -> Iterator[None]:
+    """Turn what the store says about the object of one of these files into what the run says about the file.
 
     Raises SourceChanged, also when the object went away: the next run's plan knows whether it is gone, or was only
     being replaced. Raises SourceArchived, SourceForbidden, or RetryableRunError when the store cannot give the object
@@ -103,18 +103,23 @@ def naming(file: CatalogueFile | SourceFile) -> Iterator[None]:
     """
     try:
         yield
-    except ObjectMissing as error:
-        raise vanished_file(file) from error
-    except ObjectChanged as error:
-        raise changed_file(file) from error
     except ObjectError as error:
-        kind: type[RunError] = RetryableRunError
-        if isinstance(error, ObjectArchived):
-            kind = SourceArchived
-        elif isinstance(error, ObjectForbidden):
-            kind = SourceForbidden
-        sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
-        raise kind(sentence, file_ids=[file.file_id]) from error
+        file_of = {file.key: file for file in files}
+        raise _about_file(file_of[error.key], error) from error
+
+
+def _about_file(file: CatalogueFile | SourceFile, error: ObjectError) -> RunError:
+    if isinstance(error, ObjectMissing):
+        return vanished_file(file)
+    if isinstance(error, ObjectChanged):
+        return changed_file(file)
+    kind: type[RunError] = RetryableRunError
+    if isinstance(error, ObjectArchived):
+        kind = SourceArchived
+    elif isinstance(error, ObjectForbidden):
+        kind = SourceForbidden
+    sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
+    return kind(sentence, file_ids=[file.file_id])
 
 
 def missing_files(file_ids: Sequence[int]) -> SourceMissing:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from processor.bundle.plan import FilePiece, PlannedFile
+from processor.bundle.plan import PlannedFile
 from processor.progress import Phase, Report
 
 CHECKING_SHARE = 10  # one part in ten
@@ -37,9 +37,9 @@ class Tally:
         self._checked_bytes += count_bytes
         self._tell_checking()
 
-    def checked(self) -> None:
-        """One more file was read to its end."""
-        self._checked_files += 1
+    def checked(self, count_files: int) -> None:
+        """These many more files were read to their ends."""
+        self._checked_files += count_files
         self._tell_checking()
 
     def planned(self, files: Sequence[PlannedFile]) -> None:
@@ -50,14 +50,14 @@ class Tally:
         self._copied_files = self._skipped_files + len(files) - len(self._left_bytes)
         self._tell_copying()
 
-    def copied(self, piece: FilePiece, count_bytes: int) -> None:
-        """These many more bytes of a file were copied."""
-        index = piece.file.index
-        self._copied_bytes += count_bytes
-        self._left_bytes[index] -= count_bytes
-        if not self._left_bytes[index]:
-            del self._left_bytes[index]
-            self._copied_files += 1
+    def copied(self, bytes_by_file: Sequence[tuple[int, int]]) -> None:
+        """Of the files with these indices, these many more bytes were copied."""
+        for index, count_bytes in bytes_by_file:
+            self._copied_bytes += count_bytes
+            self._left_bytes[index] -= count_bytes
+            if not self._left_bytes[index]:
+                del self._left_bytes[index]
+                self._copied_files += 1
         self._tell_copying()
 
     def finishing(self) -> None:

@@ -22,11 +22,9 @@ class PartCrcs(msgspec.Struct, frozen=True):
 
 def crcs_of(part: Part, content: memoryview) -> PartCrcs:
     """Compute the CRCs of a part from its bytes, reading each file's once. CPU work: for a thread."""
-    crc32, start = 0, 0
+    crc32 = 0
     pieces: list[tuple[FilePiece, int]] = []
-    for span in part.spans:
-        span_content = content[start : start + span.length_bytes]
-        start += span.length_bytes
+    for span, span_content in part.laid_over(content):
         if isinstance(span, FilePiece):
             pieces.append((span, zlib.crc32(span_content)))
             crc32 = combine(crc32, pieces[-1][1], span.length_bytes)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared import limits
+from shared.batches import batches
 from shared.errors import ObjectError, ObjectMissing, StoreFull, StoreRefused
 from shared.objects import disk
 from shared.objects.info import (
@@ -25,6 +26,7 @@ from shared.objects.info import (
     ObjectInfo,
     OpenUpload,
     PartTag,
+    Reading,
     Upload,
     UploadName,
     check_key,
@@ -55,7 +57,24 @@ class ObjectDirectory:
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe an object. Raises ObjectMissing when there is none."""
-        return await self._on_disk(key, disk.head, self.root, key)
+        return await self._on_disk(key, disk.head, disk.Finder(self.root), key)
+
+    async def head_many(self, keys: Sequence[str]) -> list[ObjectInfo | None]:
+        """Describe objects, many in one thread hop; None is for one that is missing. Raises ObjectError for others."""
+        found: list[ObjectInfo | None] = []
+        for batch in batches(keys, lambda _: 0, most_bytes=limits.PART_BYTES):
+            found += await in_thread(self._head_all, batch)
+        return found
+
+    def _head_all(self, keys: Sequence[str]) -> list[ObjectInfo | None]:
+        finder = disk.Finder(self.root)
+        found: list[ObjectInfo | None] = []
+        for key in keys:
+            try:
+                found.append(_about(key, disk.head, finder, key))
+            except ObjectMissing:
+                found.append(None)
+        return found
 
     async def read(
         self, key: str, *, etag: str, start_byte: int = 0, length_bytes: int | None = None
@@ -66,7 +85,7 @@ class ObjectDirectory:
         the generator (contextlib.aclosing) when leaving early. Raises ObjectMissing, and ObjectChanged when the object
         is another one than `etag` says, at the start or by now.
         """
-        opened = disk.OpenObject(self.root, key, etag)
+        opened = disk.OpenObject(disk.Finder(self.root), key, etag)
         try:
             size_bytes = await self._on_disk(key, opened.open)
             end = size_bytes if length_bytes is None else start_byte + length_bytes
@@ -84,7 +103,17 @@ class ObjectDirectory:
         Twice as fast as `read`, whose every chunk is fresh memory and costs part of a thread hop. Raises ObjectMissing,
         and ObjectChanged when the object is another one than `etag` says, or does not reach that far.
         """
-        await self._on_disk(key, disk.read_into, self.root, key, etag, view, start_byte)
+        await self.read_many_into([Reading(key, etag, view, start_byte)])
+
+    async def read_many_into(self, readings: Sequence[Reading]) -> None:
+        """Do many `read_into`, many in one thread hop. Raises what the first one raises that fails."""
+        for batch in batches(readings, lambda reading: len(reading.view), most_bytes=limits.PART_BYTES):
+            await in_thread(self._read_all, batch)
+
+    def _read_all(self, readings: Sequence[Reading]) -> None:
+        finder = disk.Finder(self.root)
+        for reading in readings:
+            _about(reading.key, disk.read_into, finder, reading)
 
     async def create_upload(self, key: str, *, part_bytes: int) -> Upload:
         """Begin an upload with parts of `part_bytes`; a cancelled call leaves nothing behind. Raises StoreFull."""
@@ -143,12 +172,8 @@ class ObjectDirectory:
         """Give None: a directory has no address of its own."""
 
     async def _on_disk(self, key: str, work: Callable[..., T], *args: Any) -> T:
-        """Do `work` in a thread; what the disk says against it becomes an error about the object."""
-        check_key(key)
-        try:
-            return await in_thread(work, *args)
-        except OSError as error:
-            raise _about_object(key, error) from error
+        """Do `work` about one object in a thread."""
+        return await in_thread(_about, key, work, *args)
 
     async def _on_upload(self, upload: Upload, work: Callable[..., T], *args: Any) -> T:
         """Do `work` on an upload under way."""
@@ -157,6 +182,15 @@ class ObjectDirectory:
         except ObjectMissing as error:
             sentence = f"The upload of {upload.key} does not exist any more: it was aborted, or its file was removed."
             raise ObjectError(sentence, key=upload.key) from error
+
+
+def _about(key: str, work: Callable[..., T], *args: Any) -> T:
+    """Do `work`, which blocks; what the disk says against it becomes an error about the object."""
+    check_key(key)
+    try:
+        return work(*args)
+    except OSError as error:
+        raise _about_object(key, error) from error
 
 
 def _hidden_name(upload: UploadName) -> str:

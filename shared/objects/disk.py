@@ -11,24 +11,51 @@ from pathlib import Path
 
 from shared import limits
 from shared.errors import ObjectChanged, ObjectError
-from shared.objects.info import ObjectInfo
+from shared.objects.info import ObjectInfo, Reading
 
 CHUNKS_PER_READ = 4  # a thread hop costs about 100 µs, reading 256 kB from the page cache 25: one hop for four
 
 
 def info_of(key: str, status: os.stat_result) -> ObjectInfo:
-    """Describe a file. Its ETag is made of modification time and size: equal on every machine with a copy of it."""
-    etag = f"{status.st_mtime_ns % 2**64:016x}{status.st_size:012x}"
-    return ObjectInfo(key, status.st_size, etag, status.st_mtime_ns // 1_000_000)
+    """Describe a file."""
+    return ObjectInfo(key, status.st_size, _etag_of(status), status.st_mtime_ns // 1_000_000)
 
 
-def find(root: Path, key: str) -> Path:
-    """Give the real path of an existing object, its symbolic links followed.
+def _etag_of(status: os.stat_result) -> str:
+    """Make an ETag of modification time and size: equal on every machine with a copy of the file."""
+    return f"{status.st_mtime_ns % 2**64:016x}{status.st_size:012x}"
 
-    Raises ObjectError when a link leads out of the store. Whoever can write into the root can still swap a directory
-    between this check and its use; such a person owns every object anyway.
+
+class Finder:
+    """Finds the objects of one short call, and resolves a directory once for all that are in it.
+
+    That is most of the cost of a small file. A finder must not be kept: directories may become links to other places.
     """
-    return _inside(root, key, Path(os.path.realpath(root / key)))
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._directories: dict[str, str] = {}
+
+    def find(self, key: str) -> tuple[str, os.stat_result]:
+        """Give the real path of an object, its symbolic links followed, and what the file system says about it.
+
+        Raises FileNotFoundError when there is none, also for what is not a regular file, and ObjectError when a link
+        leads out of the store. Whoever can write into the root can still swap a directory between this check and its
+        use; such a person owns every object anyway.
+        """
+        directory, name = os.path.split(os.path.join(self.root, key))
+        path = os.path.join(self._directory(directory, key), name)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            path = str(_inside(self.root, key, Path(os.path.realpath(path))))
+            status = os.lstat(path)
+        _insist_on_file(status, path)
+        return path, status
+
+    def _directory(self, directory: str, key: str) -> str:
+        if directory not in self._directories:
+            self._directories[directory] = str(_inside(self.root, key, Path(os.path.realpath(directory))))
+        return self._directories[directory]
 
 
 def place(root: Path, key: str) -> Path:
@@ -55,15 +82,12 @@ def probe(root: Path, *, for_writing: bool) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(root))
 
 
-def head(root: Path, key: str) -> ObjectInfo:
-    """Describe the object. Raises FileNotFoundError when there is none, also for what is not a regular file."""
-    path = find(root, key)
-    status = path.lstat()
-    _insist_on_file(status, path)
-    return info_of(key, status)
+def head(finder: Finder, key: str) -> ObjectInfo:
+    """Describe the object. Raises FileNotFoundError when there is none."""
+    return info_of(key, finder.find(key)[1])
 
 
-def _insist_on_file(status: os.stat_result, path: Path) -> None:
+def _insist_on_file(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise FileNotFoundError(f"{path} is not a regular file")
 
@@ -71,8 +95,8 @@ def _insist_on_file(status: os.stat_result, path: Path) -> None:
 class OpenObject:
     """One object that is being read. Opens in a call of its own, so that a cancelled one leaks no descriptor."""
 
-    def __init__(self, root: Path, key: str, etag: str) -> None:
-        self._root = root
+    def __init__(self, finder: Finder, key: str, etag: str) -> None:
+        self._finder = finder
         self._key = key
         self._etag = etag
         self._fd: int | None = None
@@ -82,9 +106,8 @@ class OpenObject:
 
         Raises ObjectChanged when the ETag is another one, OSError when it cannot be opened.
         """
-        path = find(self._root, self._key)
-        # Before it is opened, which does something to some devices and fails in its own way for a socket.
-        _insist_on_file(path.lstat(), path)
+        # It is a file, or we do not get here: opening does something to some devices, and fails for a socket.
+        path, _ = self._finder.find(self._key)
         # Not blocking: a FIFO that came to this place since would otherwise hold a thread for ever.
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         status = os.fstat(self._fd)
@@ -132,26 +155,26 @@ class OpenObject:
         self._insist_on_etag(opened)
         try:
             # Links followed: what is not the open file any more is another one, wherever it is.
-            named = os.stat(self._root / self._key)
+            named = os.stat(os.path.join(self._finder.root, self._key))
         except (FileNotFoundError, NotADirectoryError):
             raise self._changed() from None
         if not os.path.samestat(opened, named):
             raise self._changed()
 
     def _insist_on_etag(self, status: os.stat_result) -> None:
-        if info_of(self._key, status).etag != self._etag:
+        if _etag_of(status) != self._etag:
             raise self._changed()
 
     def _changed(self) -> ObjectChanged:
         return ObjectChanged(f"The object {self._key} changed while it was being used.", key=self._key)
 
 
-def read_into(root: Path, key: str, etag: str, view: memoryview, offset: int) -> None:
-    """Fill `view` from an object in one go. Raises ObjectChanged when it is not, or not any more, that of the ETag."""
-    opened = OpenObject(root, key, etag)
+def read_into(finder: Finder, reading: Reading) -> None:
+    """Fill a view from an object in one go. Raises ObjectChanged when it is not, or not any more, that of the ETag."""
+    opened = OpenObject(finder, reading.key, reading.etag)
     try:
         opened.open()
-        opened.read_into(view, offset)
+        opened.read_into(reading.view, reading.start_byte)
     finally:
         opened.close()
 

@@ -1,6 +1,7 @@
 """What the object store tells about its objects, and what names an object. Pure values, no I/O."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,6 +49,15 @@ class Upload(UploadName, frozen=True):
     """
 
     part_bytes: int
+
+
+class Reading(NamedTuple):
+    """A wish to have `view` filled with an object's bytes from `start_byte` on, if its ETag is still this one."""
+
+    key: str
+    etag: str
+    view: memoryview
+    start_byte: int = 0
 
 
 class PartTag(msgspec.Struct, frozen=True):

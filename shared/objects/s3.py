@@ -24,6 +24,7 @@ from shared.objects.info import (
     ObjectInfo,
     OpenUpload,
     PartTag,
+    Reading,
     Upload,
     UploadName,
     check_key,
@@ -36,6 +37,7 @@ from shared.objects.s3_checksum import crc32_in, encoded
 from shared.objects.s3_client import Clients, opened_clients
 from shared.objects.s3_links import Linker
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
+from shared.objects.side_by_side import head_each, read_each_into
 from shared.objects.threads import in_thread, until_done
 from shared.objects.twins import twins_of
 
@@ -111,6 +113,10 @@ class S3ObjectStore:
             crc32=crc32_in(found),
         )
 
+    async def head_many(self, keys: Sequence[str]) -> list[ObjectInfo | None]:
+        """Describe objects, a few at a time; None is for one that is missing. Raises ObjectError for any other."""
+        return await head_each(self, keys)
+
     async def _head(self, key: str) -> Any:
         mode: dict[str, Any] = {"ChecksumMode": "ENABLED"} if self._options.checksums else {}
         return await self._client.head_object(Bucket=self._bucket, Key=self._name(key), **mode)
@@ -170,6 +176,10 @@ class S3ObjectStore:
                         position += len(chunk)
         except TimeoutError as error:
             raise self._trouble.unavailable("read", key, "it was too slow") from error
+
+    async def read_many_into(self, readings: Sequence[Reading]) -> None:
+        """Do many `read_into`, a few at a time. Raises what one of them raises."""
+        await read_each_into(self, readings)
 
     async def _open(self, key: str, etag: str, start: int, end: int) -> "StreamingBody":
         """Begin to read, and check that it is what was asked for: some servers ignore If-Match or Range."""

@@ -65,7 +65,8 @@ _PERMISSIONS = {
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said: its code (a bare status where it had none), its words, and its clock (HTTP `Date`).
 
-    `action` is one of head, read, create, upload, complete, abort, delete, list, look at. `login`: the keys' origin.
+    `action` is one of head, read, create, upload, complete, abort, delete, list, look at. `key` is the store's: the
+    bucket has the object under `prefix` and key. `login`: the keys' origin.
     """
 
     code: str
@@ -77,11 +78,12 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     bucket: str
     place: str
     login: Login = Login()
+    prefix: str = ""
 
     @property
     def where(self) -> str:
         """Name the object for people."""
-        return f"{self.key} in the bucket {self.bucket}" if self.key else f"the bucket {self.bucket}"
+        return f"{self.prefix}{self.key} in the bucket {self.bucket}" if self.key else f"the bucket {self.bucket}"
 
 
 def deed(action: str) -> str:

@@ -72,7 +72,8 @@ class S3Trouble:
         return s3_errors.Refusal(
             code=code,
             action=action,
-            key=key and self._prefix + key,
+            key=key,
+            prefix=self._prefix,
             bucket=self._bucket,
             place=self._place,
             login=self._login(),

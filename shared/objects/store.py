@@ -9,11 +9,14 @@ Two keep to it: directory.py and s3.py.
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from shared.objects.info import Content, ObjectInfo, OpenUpload, PartTag, Upload, UploadName
+from shared.objects.info import Content, ObjectInfo, OpenUpload, PartTag, Reading, Upload, UploadName
 
 
 class ObjectStore(Protocol):
-    """Objects by key. Every call raises ObjectError for a key that names none, and when the store cannot serve it."""
+    """Objects by key. Every call raises ObjectError for a key that names none, and when the store cannot serve it.
+
+    The error's `key` is one of those that the caller named.
+    """
 
     async def probe(self, *, for_writing: bool) -> None:
         """Return when the store is there and knows this process: one cheap try, without patience.
@@ -29,6 +32,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def head_many(self, keys: Sequence[str]) -> list[ObjectInfo | None]:
+        """Describe objects in the order of their keys; None is for one that is missing.
+
+        Cheaper than asking for each. Any other error is raised as of the object that it is about.
+        """
+        ...
+
     def read(self, key: str, *, etag: str, start_byte: int, length_bytes: int) -> AsyncGenerator[bytes, None]:
         """Yield a range in chunks of at most COPY_CHUNK_BYTES; whoever got all bytes got those of `etag`.
 
@@ -38,6 +48,14 @@ class ObjectStore(Protocol):
 
     async def read_into(self, key: str, view: memoryview, *, etag: str, start_byte: int = 0) -> None:
         """Fill `view` with the object's bytes from `start_byte` on. Raises ObjectMissing and ObjectChanged."""
+        ...
+
+    async def read_many_into(self, readings: Sequence[Reading]) -> None:
+        """Do many `read_into`, in no order: cheaper than asking for each, where they are small.
+
+        Raises what `read_into` of one of them raises; then, or when cancelled, the views hold anything, and nobody
+        writes to them any more.
+        """
         ...
 
     async def create_upload(self, key: str, *, part_bytes: int) -> Upload:

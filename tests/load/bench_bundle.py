@@ -3,6 +3,7 @@
     python -m tests.load.bench_bundle [--gigabytes 4] [--rounds 3] [--directory /where/there/is/room]
     python -m tests.load.bench_bundle --store s3       8 × 256 MB, from and to an S3 server on this machine
     python -m tests.load.bench_bundle --store small    2,000 × 100 kB and 20,000 × 100 B, beside zipstream-ng
+    python -m tests.load.bench_bundle --store small-s3 2,000 × 100 kB, from and to an S3 server on this machine
 
 Each round runs in a process of its own, and everything is compared within one run. On the disk, sources are sparse
 files, so that reading costs little and what is measured is the bundling. `zip -0` and zipstream-ng neither know the
@@ -22,6 +23,8 @@ from tests.support.tools import require_tool
 
 FILES = 8
 S3_FILE_BYTES = 256 * 1000 * 1000
+S3_SMALL_FILES = 2_000
+S3_SMALL_FILE_BYTES = 100_000
 SMALL = ((2_000, 100_000), (20_000, 100))
 
 
@@ -31,7 +34,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         home = Path(directory)
         if options.store == "s3":
-            _compare_s3(options.rounds)
+            _compare_s3(FILES, S3_FILE_BYTES, "copy_s3", options.rounds)
+        elif options.store == "small-s3":
+            _compare_s3(S3_SMALL_FILES, S3_SMALL_FILE_BYTES, "copy_small_s3", options.rounds)
         elif options.store == "small":
             for count, size_bytes in SMALL:
                 _compare_small(home / f"{count}", count, size_bytes, options.rounds)
@@ -41,7 +46,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--store", choices=["directory", "s3", "small"], default="directory")
+    parser.add_argument("--store", choices=["directory", "s3", "small", "small-s3"], default="directory")
     parser.add_argument("--gigabytes", type=float, default=4, help="of all sources together, on the disk")
     parser.add_argument("--rounds", type=int, default=3, help="the tables show medians")
     parser.add_argument("--directory", type=Path, help="where the temporary directory is made")
@@ -96,23 +101,23 @@ def _compare_small(home: Path, count: int, size_bytes: int, rounds: int) -> None
     print_table(f"{count:,} files of {size_bytes:,} bytes", measured, count * size_bytes)
 
 
-def _compare_s3(rounds: int) -> None:
+def _compare_s3(files: int, file_bytes: int, copy: str, rounds: int) -> None:
     os.environ |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1"}
     with running_server(require_s3_server()) as server:
         plain, with_crc = server.new_bucket(), server.new_bucket()
-        content = os.urandom(1_000_000) * (S3_FILE_BYTES // 1_000_000)
-        for number in range(FILES):
+        content = os.urandom(100_000) * (file_bytes // 100_000)
+        for number in range(files):
             server.client.put_object(Bucket=plain, Key=f"{number}", Body=content, ChecksumAlgorithm="SHA256")
             server.client.put_object(Bucket=with_crc, Key=f"{number}", Body=content, ChecksumAlgorithm="CRC32")
         target = server.new_bucket()
         query = f"?endpoint={server.url}&style=path"
         contenders = {
-            "bundle, CRCs unknown": _contender("bundle_s3", f"s3://{plain}{query}", f"s3://{target}{query}", FILES),
+            "bundle, CRCs unknown": _contender("bundle_s3", f"s3://{plain}{query}", f"s3://{target}{query}", files),
             "bundle, CRCs at the store": _contender(
-                "bundle_s3", f"s3://{with_crc}{query}", f"s3://{target}{query}", FILES
+                "bundle_s3", f"s3://{with_crc}{query}", f"s3://{target}{query}", files
             ),
-            "plain copy (boto3)": _contender("copy_s3", server.url, plain, target, FILES),
+            "plain copy (boto3)": _contender(copy, server.url, plain, target, files),
         }
         measured: dict[str, list[Cost]] = {name: [] for name in contenders}
         for _ in range(rounds):
@@ -120,12 +125,13 @@ def _compare_s3(rounds: int) -> None:
                 measured[name].append(measure(command))
                 _empty(server, target)
                 os.sync()
-        print_table(f"{FILES} × {S3_FILE_BYTES // 10**6} MB, {server.found}", measured, FILES * S3_FILE_BYTES)
+        print_table(f"{files:,} × {file_bytes:,} bytes, {server.found}", measured, files * file_bytes)
 
 
 def _empty(server: S3Server, bucket: str) -> None:
-    for found in server.client.list_objects_v2(Bucket=bucket).get("Contents", []):
-        server.client.delete_object(Bucket=bucket, Key=found["Key"])
+    while found := server.client.list_objects_v2(Bucket=bucket).get("Contents"):
+        for item in found:
+            server.client.delete_object(Bucket=bucket, Key=item["Key"])
 
 
 if __name__ == "__main__":

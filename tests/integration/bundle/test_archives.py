@@ -1,5 +1,6 @@
 """Real archives, read by programs that are not ours."""
 
+import itertools
 import os
 import random
 import subprocess
@@ -166,3 +167,23 @@ async def test_a_rate_slows_copying_and_shows_progress_within_a_part(workshop: W
 
     copied = {report.bytes_processed for report in workshop.reports}
     assert copied == {0, 1_000_000}
+
+
+@pytest.mark.parametrize(
+    ("rate", "files", "size_bytes", "most_bytes"),
+    [(None, 640, 100, 100 * limits.BATCH_OBJECTS), (100_000, 100, 1000, 25_000)],
+)
+async def test_progress_of_many_small_files_is_shown_in_small_steps(
+    workshop: Workshop, rate: int | None, files: int, size_bytes: int, most_bytes: int
+) -> None:
+    for number in range(files):
+        workshop.add(f"{number}", bytes(size_bytes))
+    workshop.copy_rate_bytes_per_second = rate
+
+    await workshop.bundle()
+
+    copied = sorted({report.bytes_processed for report in workshop.reports})
+    checked = {report.message for report in workshop.reports if report.message.startswith("Checking")}
+    assert copied[-1] == files * size_bytes
+    assert max(after - before for before, after in itertools.pairwise(copied)) <= most_bytes
+    assert len(checked) > files // limits.BATCH_OBJECTS

@@ -65,6 +65,34 @@ async def test_a_file_that_cannot_be_read_is_named_and_tried_again(
     assert caught.value.file_ids == (70000,)
 
 
+async def test_missing_files_among_many_small_ones_are_all_named(workshop: Workshop) -> None:
+    files = [workshop.add(f"{number}", b"x") for number in range(300)]
+    gone = [files[0], files[63], files[64], files[299]]
+    for file in gone:
+        workshop.path_of(file).unlink()
+
+    with pytest.raises(SourceMissing) as caught:
+        await workshop.bundle()
+
+    assert caught.value.file_ids == tuple(file.file_id for file in gone)
+
+
+@pytest.mark.parametrize("phase", [Phase.PLANNING, Phase.BUNDLING])
+@pytest.mark.parametrize("content", [b"!", b"", b"longer than before"])
+async def test_a_small_file_that_changes_among_many_is_named(workshop: Workshop, phase: Phase, content: bytes) -> None:
+    files = [workshop.add(f"{number}.txt", b"x") for number in range(300)]
+    changed = files[222]
+    skip = iter([phase is Phase.PLANNING])  # the second report of planning is the first one after the look-up
+    change = once_in(phase, lambda: workshop.path_of(changed).write_bytes(content))
+    workshop.on_report = lambda report: None if next(skip, False) else change(report)
+
+    with pytest.raises(SourceChanged, match=r"File 70222 \(222.txt\) changed") as caught:
+        await workshop.bundle()
+
+    assert caught.value.file_ids == (70222,)
+    assert workshop.left_behind() == []
+
+
 def grow(workshop: Workshop, file: CatalogueFile) -> None:
     with workshop.path_of(file).open("ab") as source:
         source.write(b"more")

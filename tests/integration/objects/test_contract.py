@@ -9,7 +9,7 @@ import pytest
 
 from shared import limits
 from shared.errors import ObjectChanged, ObjectError, ObjectMissing
-from shared.objects.info import PartTag
+from shared.objects.info import PartTag, Reading
 from shared.objects.location import DirectoryOptions
 from shared.objects.store import ObjectStore, abort_orphans
 from tests.integration.objects.uploads import PART_BYTES, put, read_all, read_range
@@ -96,6 +96,124 @@ async def test_a_buffer_that_reaches_beyond_the_end_is_not_filled_in_silence(
 
     with pytest.raises(ObjectChanged):
         await store.read_into("a", memoryview(bytearray(6)), etag=(await store.head("a")).etag, start_byte=start)
+
+
+# ── many at once ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MANY = 2 * limits.BATCH_OBJECTS + 5  # more than a batch, and than are asked for side by side
+
+
+@pytest.fixture
+def many(depot: Depot) -> dict[str, bytes]:
+    """Small objects, each with a content and a length of its own; one is empty."""
+    contents = {f"many/{number}": f"{number}-".encode() * number for number in range(MANY)}
+    for key, content in contents.items():
+        depot.put(key, content)
+    return contents
+
+
+async def readings_of(store: ObjectStore, contents: dict[str, bytes]) -> list[Reading]:
+    """Ask for the whole of every object, each in a buffer of its own."""
+    infos = await store.head_many(list(contents))
+    return [Reading(info.key, info.etag, memoryview(bytearray(info.size_bytes))) for info in infos if info]
+
+
+async def test_many_are_described_in_their_order_and_the_missing_ones_hide_no_other(
+    store: ObjectStore, many: dict[str, bytes]
+) -> None:
+    keys = list(many)
+    keys[3] = keys[-1] = "many/gone"
+    keys[100] = "Übersicht (1) + ?&%.pdf"
+
+    found = await store.head_many(keys)
+
+    assert [info and info.key for info in found] == [key if key in many else None for key in keys]
+    assert [info.size_bytes for info in found if info] == [len(many[key]) for key in keys if key in many]
+    assert found[5] == await store.head(keys[5])
+
+
+async def test_many_are_read_each_into_its_view(store: ObjectStore, many: dict[str, bytes]) -> None:
+    readings = await readings_of(store, many)
+
+    await store.read_many_into(readings)
+
+    assert {reading.key: bytes(reading.view) for reading in readings} == many
+
+
+async def test_the_same_object_is_described_and_read_as_often_as_it_is_asked_for(
+    store: ObjectStore, depot: Depot
+) -> None:
+    depot.put("a", b"hello")
+
+    first, missing, second = await store.head_many(["a", "gone", "a"])
+    assert first is not None
+    buffer = memoryview(bytearray(9))
+    await store.read_many_into(
+        [
+            Reading("a", first.etag, buffer[:5]),
+            Reading("a", first.etag, buffer[5:7], 3),
+            Reading("a", first.etag, buffer[7:]),
+        ]
+    )
+
+    assert (missing, second) == (None, first)
+    assert bytes(buffer) == b"hellolohe"
+
+
+async def test_nothing_is_asked_of_the_store_for_no_key(store: ObjectStore) -> None:
+    assert await store.head_many([]) == []
+    await store.read_many_into([])
+
+
+@pytest.mark.parametrize("length", [0, 1, 400])
+async def test_one_that_changed_among_many_is_named(
+    store: ObjectStore, depot: Depot, many: dict[str, bytes], length: int
+) -> None:
+    readings = await readings_of(store, many)
+    depot.put("many/99", b"x" * length)
+
+    with pytest.raises(ObjectChanged, match=r"many/99") as caught:
+        await store.read_many_into(readings)
+
+    assert caught.value.key == "many/99"
+
+
+async def test_one_that_is_gone_among_many_is_named(store: ObjectStore, many: dict[str, bytes]) -> None:
+    readings = await readings_of(store, many)
+    await store.delete("many/99")
+
+    with pytest.raises(ObjectMissing, match=r"many/99") as caught:
+        await store.read_many_into(readings)
+
+    assert caught.value.key == "many/99"
+
+
+async def test_what_is_no_key_is_named_among_many(store: ObjectStore, many: dict[str, bytes]) -> None:
+    with pytest.raises(ObjectError, match="cannot be the key") as caught:
+        await store.head_many([*many, "../secret"])
+    assert caught.value.key == "../secret"
+
+    readings = await readings_of(store, many)
+    with pytest.raises(ObjectError, match="cannot be the key"):
+        await store.read_many_into([*readings, Reading("../secret", "0", memoryview(bytearray(1)))])
+
+
+async def test_a_cancelled_call_for_many_writes_nothing_afterwards(store: ObjectStore, many: dict[str, bytes]) -> None:
+    readings = await readings_of(store, many)
+    for turns in (0, 1, 3, 10, 40):  # in several places of its way
+        task = asyncio.create_task(store.read_many_into(readings))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+        for reading in readings:
+            reading.view[:] = bytes(len(reading.view))
+        await store.head_many(list(many))  # time in which a read that was left behind would come to its end
+        assert not any(map(any, (reading.view for reading in readings)))
+
+    await store.read_many_into(readings)  # and the store is as good as before
+    assert {reading.key: bytes(reading.view) for reading in readings} == many
 
 
 async def test_an_empty_object_is_an_object(store: ObjectStore, depot: Depot) -> None:

@@ -3,7 +3,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from shared import limits
 from shared.errors import ObjectChanged, ObjectError, ObjectMissing, StoreFull
 from shared.objects import disk
 from shared.objects.directory import ObjectDirectory
-from shared.objects.info import PartTag, Upload
+from shared.objects.info import PartTag, Reading, Upload
 
 CONTENT = bytes(range(256)) * 10_000  # ten chunks, and not at their border
 
@@ -189,6 +189,8 @@ async def test_no_key_and_no_link_leads_out_of_the_store(store: ObjectDirectory,
         with pytest.raises(ObjectError):
             await store.head(key)
         with pytest.raises(ObjectError):
+            await store.head_many(["inside", key])
+        with pytest.raises(ObjectError):
             await read_all(store, key, "0")
     for key in ("../new", "up/new"):
         with pytest.raises(ObjectError):
@@ -347,6 +349,57 @@ async def test_a_cancelled_upload_part_ends_only_after_its_thread(
     events.append("call ended")
 
     assert events == ["thread ended", "call ended"]
+
+
+@pytest.mark.parametrize("call", ["head_many", "read_many_into"])
+async def test_a_cancelled_call_for_many_waits_for_one_batch_and_begins_no_other(
+    store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    for number in range(3 * limits.BATCH_OBJECTS):
+        await put(store, f"{number}", b"x")
+    keys = [f"{number}" for number in range(3 * limits.BATCH_OBJECTS)]
+    readings = [Reading(info.key, info.etag, memoryview(bytearray(1))) for info in await store.head_many(keys) if info]
+    entered, leave, found = threading.Event(), threading.Event(), list[str]()
+    find = disk.Finder.find
+
+    def slow_find(finder: disk.Finder, key: str) -> tuple[str, os.stat_result]:
+        entered.set()
+        leave.wait(10)
+        found.append(key)
+        return find(finder, key)
+
+    monkeypatch.setattr(disk.Finder, "find", slow_find)
+    task = asyncio.ensure_future(store.head_many(keys) if call == "head_many" else store.read_many_into(readings))
+    await asyncio.to_thread(entered.wait, 10)
+
+    task.cancel()
+    await asyncio.sleep(0)
+    leave.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert found == keys[: limits.BATCH_OBJECTS]
+
+
+async def test_large_objects_are_read_one_in_a_hop(store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    read_all_of = ObjectDirectory._read_all
+
+    def noted(self: ObjectDirectory, readings: Sequence[Reading]) -> None:
+        batches.append(len(readings))
+        read_all_of(self, readings)
+
+    monkeypatch.setattr(ObjectDirectory, "_read_all", noted)
+    await put(store, "large", bytes(limits.PART_BYTES))
+    await put(store, "small", b"x")
+    large, small = [(await store.head(key)).etag for key in ("large", "small")]
+    view = memoryview(bytearray(limits.PART_BYTES))
+
+    await store.read_many_into(
+        [Reading("small", small, view[:1]), Reading("small", small, view[1:2]), Reading("large", large, view)]
+    )
+
+    assert batches == [2, 1]
 
 
 async def test_a_cancelled_create_leaves_nothing(store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from shared import limits
 from shared.errors import ObjectError, ObjectForbidden, StoreRefused, StoreUnavailable
+from shared.objects.info import Reading
 from shared.objects.location import S3Options
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
@@ -228,6 +229,39 @@ async def test_the_crc_of_a_whole_object_is_known_without_reading_it(store: Obje
 
     assert (await store.head("a")).crc32 == 0x3610A686
     assert (await store.head("b")).crc32 is None  # that of the parts' CRCs is another number
+
+
+@pytest.mark.parametrize(
+    ("call", "most"), [("head_many", limits.STORE_LOOK_UPS_AT_ONCE), ("read_many_into", limits.STORE_READS_AT_ONCE)]
+)
+async def test_a_call_for_many_asks_a_few_at_a_time(
+    store: ObjectStore, s3_depot: S3Depot, monkeypatch: pytest.MonkeyPatch, call: str, most: int
+) -> None:
+    s3_depot.put("a", b"hello")
+    info = await store.head("a")
+    client = store._client  # type: ignore[attr-defined]
+    asked, in_hand, most_in_hand = 0, 0, 0
+
+    def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+        async def ask(**arguments: Any) -> Any:
+            nonlocal asked, in_hand, most_in_hand
+            asked, in_hand = asked + 1, in_hand + 1
+            most_in_hand = max(most_in_hand, in_hand)
+            try:
+                return await method(**arguments)
+            finally:
+                in_hand -= 1
+
+        return ask
+
+    for name in ("head_object", "get_object"):
+        monkeypatch.setattr(client, name, counted(getattr(client, name)))
+    if call == "head_many":
+        await store.head_many(["a"] * 40)
+    else:
+        await store.read_many_into([Reading("a", info.etag, memoryview(bytearray(5))) for _ in range(40)])
+
+    assert (asked, most_in_hand) == (40, most)
 
 
 def test_the_server_keeps_to_conditions_itself(s3_depot: S3Depot) -> None:

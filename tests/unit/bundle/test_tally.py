@@ -1,6 +1,6 @@
 import pytest
 
-from processor.bundle.plan import FilePiece, plan_bundle
+from processor.bundle.plan import plan_bundle
 from processor.bundle.tally import Tally
 from processor.progress import Phase, Report
 from tests.unit.bundle.archives import fake_source
@@ -14,12 +14,12 @@ def test_a_whole_run_rises_from_nothing_to_all_work_and_names_what_it_does() -> 
     tally.looked_up(400)
     for size_bytes in (100, 0, 300):
         tally.read(size_bytes)
-        tally.checked()
+        tally.checked(1)
     tally.planned(plan.files)
-    tally.copied(FilePiece(plan.files[0], 0, 100), 60)
-    tally.copied(FilePiece(plan.files[2], 0, 300), 200)
-    tally.copied(FilePiece(plan.files[0], 0, 100), 40)
-    tally.copied(FilePiece(plan.files[2], 0, 300), 100)
+    tally.copied([(0, 60)])
+    tally.copied([(2, 200)])
+    tally.copied([(0, 40)])
+    tally.copied([(2, 100)])
     tally.finishing()
 
     ratios = [report.work_ratio for report in reports]
@@ -46,7 +46,7 @@ def test_files_without_bytes_are_work_too(files: int) -> None:
 
     tally.looked_up(0)
     for _ in range(files):
-        tally.checked()
+        tally.checked(1)
     tally.planned(plan_bundle([fake_source(number, "empty", 0) for number in range(files)]).files)
     tally.finishing()
 
@@ -61,8 +61,8 @@ def test_skipped_files_are_done_before_the_others_are_checked() -> None:
 
     tally.looked_up(0, skipped_files=2)
     after_look_up = reports[-1]
-    tally.checked()
-    tally.checked()
+    tally.checked(1)
+    tally.checked(1)
     tally.planned(plan.files)
 
     assert (after_look_up.message, after_look_up.work_ratio) == ("Checking 3 of 4 files", 0.05)
