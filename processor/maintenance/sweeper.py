@@ -43,11 +43,13 @@ class Sweeper:
 
     async def _sweep_all(self) -> None:
         for partition, cursor in self._cursors.items():
-            if not may_take_over(self._store.healthy_since(partition), time.monotonic(), lease_ms=self._lease_ms):
+            healthy_since = self._store.healthy_since(partition)
+            if healthy_since is None:
                 continue
+            may = may_take_over(healthy_since, time.monotonic(), lease_ms=self._lease_ms)
             try:
                 sweep = await self._store.sweep(
-                    partition, leader=self._processor, lease_ms=self._lease_ms, cursor=cursor
+                    partition, leader=self._processor, lease_ms=self._lease_ms, cursor=cursor, parked_only=not may
                 )
             except UnavailableError as error:
                 log.debug("cannot sweep", partition=partition, trouble=error.message)

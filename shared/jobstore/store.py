@@ -238,9 +238,12 @@ class JobStore:
 
     # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def sweep(self, partition: int, *, leader: str, lease_ms: int, cursor: str) -> Sweep:
+    async def sweep(
+        self, partition: int, *, leader: str, lease_ms: int, cursor: str, parked_only: bool = False
+    ) -> Sweep:
         """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper.
 
+        `parked_only`: those whose retry is due, and none that somebody may be working on.
         Raises RedisUnavailable at the first trouble: a sweep that waited for the end of an outage, or followed its
         partition to another node, would come before those who could not renew meanwhile.
         """
@@ -254,6 +257,7 @@ class JobStore:
                 lease_ms,
                 cursor,
                 limits.SWEEP_PAGE_ENTRIES,
+                int(parked_only),
                 is_patient=False,
             )
         )

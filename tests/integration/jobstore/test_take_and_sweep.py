@@ -92,6 +92,22 @@ async def test_sweep_goes_on_where_its_last_page_ended(store: JobStore) -> None:
     assert set((await inspection.pending(store, 0)).values()) == {"ready"}
 
 
+async def test_a_sweep_of_parked_entries_finds_retries_that_are_due_and_robs_nobody(store: JobStore) -> None:
+    running, due, later = [await jobs.start(store, partition=0) for _ in range(3)]
+    for run, delay_ms in ((due, 0), (later, jobs.LEASE_MS)):
+        await store.retry_later(
+            run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=delay_ms, lease_ms=jobs.LEASE_MS
+        )
+    await store.renew(running, processor="p1", lease_ms=0)
+
+    sweep = await store.sweep(0, leader="s1", lease_ms=jobs.LEASE_MS, cursor="7-7", parked_only=True)
+
+    assert sweep == (True, "7-7", 1)
+    assert await inspection.pending(store, 0) == {
+        running.record.entry: "p1", due.record.entry: "ready", later.record.entry: "parked",
+    }  # fmt: skip
+
+
 async def test_sweep_has_one_leader_for_each_partition(store: JobStore) -> None:
     leader = await store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")
     follower = await store.sweep(0, leader="s2", lease_ms=0, cursor="0-0")
