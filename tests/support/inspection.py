@@ -81,7 +81,9 @@ async def dead_letters(store: JobStore, partition: int) -> list[DeadLetter]:
     """Read a partition's dead letters."""
     reply = await store.connection.execute("XRANGE", keys.dead(partition), "-", "+")
     return [
-        DeadLetter(entry_id.decode(), {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)})
+        DeadLetter(
+            entry_id.decode(), {flat[i].decode(): flat[i + 1].decode(errors="replace") for i in range(0, len(flat), 2)}
+        )
         for entry_id, flat in cast(list[Any], reply)
     ]
 
