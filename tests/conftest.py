@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from moto.server import ThreadedMotoServer
 
 from deploy.local.valkey import SHIPPED_SETTINGS, EmbeddedValkey
 from shared.jobstore.store import JobStore
@@ -108,6 +107,8 @@ def s3_server() -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """Moto's server, in a thread of this process."""
+    from moto.server import ThreadedMotoServer  # a fifth of a second, which most runs need not spend
+
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
