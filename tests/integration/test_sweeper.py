@@ -9,11 +9,10 @@ from deploy.local.valkey import EmbeddedValkey
 from processor.maintenance.sweeper import Sweeper
 from shared import limits
 from shared.jobstore import keys
-from shared.jobstore.connection import CommandConnection
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.servers import cut_clients
-from tests.support.stores import running_store
+from tests.support.stores import pretend_long_health, running_store
 
 LEASE_MS = 15_000
 
@@ -23,14 +22,6 @@ async def store(redis_url: str) -> AsyncIterator[JobStore]:
     """A store with one partition."""
     async with running_store(redis_url, partitions=1) as running:
         yield running
-
-
-def pretend_long_health(store: JobStore) -> None:
-    """Let the connection have been well for longer than any lease here."""
-    connection = store.connection
-    assert isinstance(connection, CommandConnection)
-    assert connection.healthy_since is not None
-    connection.healthy_since -= 60
 
 
 async def abandon(store: JobStore, count: int) -> None:

@@ -25,8 +25,8 @@ from tests.support.stores import SETUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("gateway", "processor", "shared", "deploy", "tests", "pyproject.toml")
-# Python's own tracebacks: pytest's parse the sources, which Python 3.11 cannot do everywhere ("AST constructor recursion
-# depth mismatch"), and then a killed mutant looks like a broken run.
+# Python's own tracebacks: pytest's parse the sources, which Python 3.11 cannot do everywhere ("AST constructor
+# recursion depth mismatch"), and then a killed mutant looks like a broken run.
 PYTEST = (sys.executable, "-m", "pytest", "-rf", "--tb=native", "-p", "no:cacheprovider", "-p", "no:faker")
 TEST_WITHIN_SECONDS = 10.0
 """For one test: a guard may be what keeps a loop from being endless."""

@@ -91,3 +91,11 @@ async def running_store(url: str, *, partitions: int) -> AsyncIterator[JobStore]
         store = JobStore(commands, partitions=partitions)
         await store.prepare()
         yield store
+
+
+def pretend_long_health(store: JobStore) -> None:
+    """Let the connection to one server have been well for a minute, so that nobody waits for the outage rule."""
+    connection = store.connection
+    assert isinstance(connection, CommandConnection)
+    assert connection.healthy_since is not None
+    connection.healthy_since -= 60
