@@ -26,7 +26,7 @@ from shared.event_id import EventId
 from shared.jobs import JobState
 from shared.jobstore import keys
 from shared.jobstore.damage import bury_damaged, bury_foreign
-from shared.jobstore.store import Answer, Buried, Damaged, Ending, Entry, JobStore, NewJob, NotDue, Run
+from shared.jobstore.store import Answer, Behind, Buried, Damaged, Ending, Entry, JobStore, NewJob, NotDue, Run
 from tests.model.lifecycle import NEW, PARKED, READY, Claimed, Job, Partition
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
@@ -183,8 +183,6 @@ class StoreMachine(RuleBasedStateMachine):
         """The repetition of a claim arrives late, while its run lasts or after the job went elsewhere."""
         run = chosen(self.runs, choice)
         job = self.jobs[run.job_id]
-        if run.token == job.token and job.state in (JobState.QUEUED, JobState.RETRYING):
-            return  # a processor hands a job back only after its claim was answered; the epoch may be another's
         hand = Hand(run.record.processor or "", Entry(run.record.entry, run.job_id, job.partition))
         self.claim_with(run.token, hand, is_lasting=True, sendings=1)
 
@@ -223,6 +221,18 @@ class StoreMachine(RuleBasedStateMachine):
     def append_progress(self, choice: int, ratio: int, sendings: int) -> None:
         """A run says how far it is."""
         self.append_progress_of(chosen(self.going_on(), choice), ratio / 100, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, missing=st.integers(1, 3), sendings=SENDINGS)
+    def append_beyond_a_hole(self, choice: int, missing: int, sendings: int) -> None:
+        """A run whose last events Redis has lost says how far it is, and is told where its log ends."""
+        run = chosen(self.going_on(), choice)
+        job, message = self.jobs[run.job_id], jobs.progress(0.5)
+        seq = job.seq + 1 + missing
+
+        answers = self.send(lambda: self.store.append_progress(run, seq=seq, message=message), sendings)
+
+        assert answers == [Behind(job.seq)] * sendings
 
     @precondition(lambda self: self.going_on())
     @rule(choice=CHOICE, is_lasting=st.booleans(), sendings=SENDINGS)
@@ -372,15 +382,24 @@ class StoreMachine(RuleBasedStateMachine):
         await self.store.connection.execute("XCLAIM", *aged)
 
     @precondition(lambda self: self.going_on())
-    @rule(choice=CHOICE, processor=PROCESSORS)
-    def crash(self, choice: int, processor: str) -> None:
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def crash(self, choice: int, processor: str, sendings: int) -> None:
         """A processor dies: its lease runs out, its entry is swept, and somebody takes it over."""
         run = chosen(self.going_on(), choice)
         partition = self.jobs[run.job_id].partition
         self.renew_of(run, False, 1)
         self.sweep_of(partition, 0.0)
         for hand in self.take_from(partition, processor, 100):
-            self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=1)
+            self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def renew_in_the_nick_of_time(self, choice: int, processor: str, sendings: int) -> None:
+        """An entry was swept already, and maybe taken, when its run gives a sign of life."""
+        run = chosen(self.going_on(), choice)
+        self.sweep_of(self.jobs[run.job_id].partition, 0.0)
+        self.take_from(self.jobs[run.job_id].partition, processor, 1)
+        self.renew_of(run, True, sendings)
 
     # ── damage ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -409,7 +428,7 @@ class StoreMachine(RuleBasedStateMachine):
     def foreign(self, choice: int, processor: str, sendings: int) -> None:
         """Somebody else writes into the command stream; whoever gets that entry buries it."""
         partition = choice % len(self.partitions)
-        self.run(self.write_foreign(partition))
+        self.run(self.add_entry(partition, "else"))
         *_, entry = self.take_entries(partition, processor, 100, 0)
 
         self.send(lambda: bury_foreign(self.store, entry, jobs.BROKEN), sendings)
@@ -417,9 +436,22 @@ class StoreMachine(RuleBasedStateMachine):
         assert entry.is_foreign
         self.partitions[partition].dead_letters += 1
 
-    async def write_foreign(self, partition: int) -> None:
-        """Add an entry that names no job."""
-        await self.store.connection.execute("XADD", keys.commands(partition), "*", "something", "else")
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def stray(self, choice: int, processor: str, sendings: int) -> None:
+        """An entry names a job that has, or had, another one: its claim runs nothing and takes that entry away."""
+        job = chosen(list(self.jobs.values()), choice)
+        entry_id = self.run(self.add_entry(job.partition, job.job_id))
+        stray = Entry(entry_id, job.job_id, job.partition)
+
+        claims = self.send(lambda: self.store.claim(stray, self.fresh_token(), jobs.terms(processor)), sendings)
+
+        assert claims == [None] * sendings
+
+    async def add_entry(self, partition: int, job_id: str) -> str:
+        """Write past the store into a command stream."""
+        added = await self.store.connection.execute("XADD", keys.commands(partition), "*", "job", job_id)
+        assert isinstance(added, bytes)
+        return added.decode()
 
     # ── what always holds ─────────────────────────────────────────────────────────────────────────────────────────────
 

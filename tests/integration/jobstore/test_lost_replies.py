@@ -5,9 +5,10 @@ caller must see the same outcome, and Redis hold the same. `OPERATIONS` has ever
 here is a failing test.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from shared import limits
 from shared.jobs import make_job_id
 from shared.jobstore import keys, script
 from shared.jobstore.damage import bury_damaged, bury_foreign
+from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import Answer, Created, Entry, JobStore, NotDue, Run
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
@@ -276,6 +278,36 @@ async def test_an_operation_whose_reply_is_lost_is_done_once_and_answers_with_th
     disturbed = await play(case, one_server, loses_reply=True)
 
     assert disturbed == undisturbed
+
+
+async def test_entries_whose_blocking_read_was_cut_are_taken_next(one_server: Server) -> None:
+    empty(one_server)
+    port = nodes_of(one_server)[0].port
+    async with (
+        asyncio.timeout(20),
+        FaultProxy(port).listening() as wire,
+        running_store(wire.url, partitions=1) as store,
+        running_store(f"redis://127.0.0.1:{port}/0", partitions=1) as gateway,
+    ):
+        reader = BlockingReader(store.connection, partition=0, processor="p1")
+        reading = asyncio.create_task(reader.read(most=1))
+        await _wait_for_a_blocked_client(gateway)
+        wire.lose_next_reply()
+        job_id = await jobs.create(gateway)
+
+        lost = await reading
+        taken = await store.take(0, processor="p1", most=1, in_hand=())
+        await reader.close()
+
+    assert (lost, wire.lost_replies) == ([], 1)
+    assert [entry.job_id for entry in taken] == [job_id]
+
+
+async def _wait_for_a_blocked_client(store: JobStore) -> None:
+    while True:
+        if b"blocked_clients:1" in cast(bytes, await store.connection.execute("INFO", "clients")):
+            return
+        await asyncio.sleep(0.01)
 
 
 def test_every_operation_of_the_store_is_played() -> None:
