@@ -2,7 +2,7 @@
 
 Processors crash, replies are lost and operations are sent again, sweepers come too early, records break, strangers
 write into the stream, and the dead come back with old claims. The invariants are the design's rules 1 to 5 and 9.
-CI takes 40 times 40 steps on each set-up; `MODEL_EXAMPLES=2000` looks further, at random, and makes small what fails.
+CI takes 60 times 40 steps on each set-up; `MODEL_EXAMPLES=2000` looks further, at random, and makes small what fails.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from tests.support.stores import Setup, running_store
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 40,
+    max_examples=EXAMPLES or 60,
     stateful_step_count=40,
     derandomize=not EXAMPLES,
     deadline=None,
@@ -385,7 +385,19 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
     def crash(self, choice: int, processor: str, sendings: int) -> None:
         """A processor dies: its lease runs out, its entry is swept, and somebody takes it over."""
-        run = chosen(self.going_on(), choice)
+        self.crash_of(chosen(self.going_on(), choice), processor, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def crash_until_buried(self, choice: int, processor: str, sendings: int) -> None:
+        """A job kills every processor that runs it."""
+        job = self.jobs[chosen(self.going_on(), choice).job_id]
+        while not job.state.is_terminal:
+            run = next(run for run in self.going_on() if run.job_id == job.job_id)
+            self.crash_of(run, processor, sendings)
+
+    def crash_of(self, run: Run, processor: str, sendings: int) -> None:
+        """Let a run end without a word, and its job be taken over."""
         partition = self.jobs[run.job_id].partition
         self.renew_of(run, False, 1)
         self.sweep_of(partition, 0.0)
