@@ -5,7 +5,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run test check format docs lock bench-bundle bench-store bench-jobs clean s3-server
+.PHONY: help environment run test check format docs lock bench-bundle bench-store bench-jobs chaos clean s3-server
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ bench-store: environment ## Measure the job store's operations
 
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
+
+# make itself puts SEED and MINUTES into the environment.
+chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5)
+	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
 	@rm -rf .venv .venv.lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

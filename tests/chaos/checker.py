@@ -139,7 +139,8 @@ def superseded_runs_touch_nothing(history: History) -> Iterator[str]:
     for deed in history.deeds:
         word = deed.detail.rpartition(" ")[2]
         if deed.token in told and (deed.what is What.COMPLETING or (deed.what is What.ANSWERED and word == "OK")):
-            yield f"{deed.processor} was told {told[deed.token].detail} of {deed.job_id}, and then {deed.what} {deed.detail}"
+            answer = told[deed.token].detail
+            yield f"{deed.processor} was told {answer} of {deed.job_id}, and then {deed.what} {deed.detail}"
         if deed.what is What.ANSWERED and word in SUPERSEDED:
             told.setdefault(deed.token, deed)
 
@@ -172,7 +173,7 @@ def one_run_ends_a_job(history: History) -> Iterator[str]:
         if deed.what is What.ANSWERED and deed.detail in ("finish OK", "finish DONE"):
             record = history.records.get(deed.job_id)
             if record is None or record.epoch != deed.epoch:
-                yield f"{deed.processor} ended {deed.job_id} in epoch {deed.epoch}, and the record says otherwise: {record}"
+                yield f"{deed.processor} ended {deed.job_id} in epoch {deed.epoch}, and its record says: {record}"
 
 
 def crashes_have_a_cause(history: History) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What everybody saw and did during a storm. Values only: the checker judges them, and tests of the checker forge them."""
+"""What everybody saw and did during a storm. Values only: the checker judges them, tests of the checker forge them."""
 
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,8 +15,8 @@ SUPERSEDED = ("STALE", "GONE")
 class What(StrEnum):
     """The kinds of deeds.
 
-    ANSWERED: an operation on the job store and its answer are in `detail`. UPLOADING, COMPLETING, COMPLETED: `detail` is
-    the upload's id, or the object's key. DYING: `detail` is the crash point.
+    ANSWERED: an operation on the job store and its answer are in `detail`. UPLOADING, COMPLETING, COMPLETED: `detail`
+    is the upload's id, or the object's key. DYING: `detail` is the crash point.
     """
 
     BEGAN = "began"
@@ -62,7 +62,7 @@ class Shown(NamedTuple):
     has_gap: bool = False
 
 
-class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+class Sighting(msgspec.Struct, kw_only=True):
     """What one client was shown of one job, over all its connections or pages, in the order in which it came."""
 
     client: str
@@ -91,9 +91,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a storm after which the system has come to rest.
 
     `accepted`: the jobs that were answered 202. `deaths`: when a processor died without a word; `frozen`: when one
-    was stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries` and `pending`: what the
-    command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when nothing is.
-    `open_uploads`: the ids of uploads that nobody ended.
+    was stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries`, `pending`:
+    what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
+    nothing is. `open_uploads`: the ids of uploads that nobody ended.
     """
 
     accepted: frozenset[str]

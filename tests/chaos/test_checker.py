@@ -145,6 +145,11 @@ class Forgery:
         return f"{self.sees}-{self.what}".replace(" ", "-")
 
 
+AN_OLDER_RUN_MADE_IT = [deed("p1", What.COMPLETED, 1, "bundles/good.zip")]
+NO_FIRST_RUN = [one for one in DEEDS if one.epoch != 1]
+NOTHING_MADE = [one for one in DEEDS if one.what is not What.COMPLETED]
+A_LIVING_WRITER = with_deeds(deed("p2", What.UPLOADING, 2, "u2"))
+
 FORGERIES = [
     Forgery("every_job_ends_once", "an accepted job is unknown", but(accepted=CALM.accepted | {"job-lost"})),
     Forgery("every_job_ends_once", "no end", with_log(GOOD, GOOD_LOG[:-1])),
@@ -153,8 +158,16 @@ FORGERIES = [
     Forgery("logs_are_dense", "a number is missing", with_log(GOOD, GOOD_LOG[:2] + GOOD_LOG[3:])),
     Forgery("logs_are_dense", "an epoch falls", with_log(GOOD, [*GOOD_LOG[:-1], event("2-7", "completed")])),
     Forgery("logs_tell_a_life", "an end without a run", with_log(GOOD, [GOOD_LOG[0], event("0-2", "completed")])),
-    Forgery("logs_tell_a_life", "a claim without an epoch", with_log(BAD, [*BAD_LOG[:3], event("1-4", "started", attempt=2)])),
-    Forgery("logs_tell_a_life", "an attempt counted twice", with_log(BAD, [*BAD_LOG[:3], event("2-4", "started", attempt=3)])),
+    Forgery(
+        "logs_tell_a_life",
+        "a claim without an epoch",
+        with_log(BAD, [*BAD_LOG[:3], event("1-4", "started", attempt=2)]),
+    ),
+    Forgery(
+        "logs_tell_a_life",
+        "an attempt counted twice",
+        with_log(BAD, [*BAD_LOG[:3], event("2-4", "started", attempt=3)]),
+    ),
     Forgery("logs_tell_a_life", "queued again from nowhere", with_log(BAD, [*BAD_LOG[:3], event("1-4", "queued")])),
     Forgery("logs_tell_a_life", "progress after a retry", with_log(BAD, [*BAD_LOG[:3], event("1-4", "progress")])),
     Forgery("records_agree_with_logs", "another state", with_record(GOOD, state=JobState.FAILED, dead_id="9-1")),
@@ -169,21 +182,41 @@ FORGERIES = [
     Forgery("clients_saw_the_log", "another order", with_sighting(*shown(1, 0))),
     Forgery("clients_saw_the_log", "an event that is not there", with_sighting(Shown(event("0-1", "started")))),
     Forgery("clients_saw_the_log", "an early end", with_sighting(*shown(0, 1), saw_end=True)),
-    Forgery("clients_saw_the_log", "back over a gap", with_sighting(*shown(0), Shown(GOOD_LOG[3], has_gap=True), *shown(3))),
+    Forgery(
+        "clients_saw_the_log", "back over a gap", with_sighting(*shown(0), Shown(GOOD_LOG[3], has_gap=True), *shown(3))
+    ),
     Forgery("answers_never_go_back", "less progress", with_answers(("processing", 0.5), ("processing", 0.4))),
     Forgery("answers_never_go_back", "an end undone", with_answers(("failed", 0.5), ("completed", 1.0))),
     Forgery("answers_never_go_back", "another end", with_answers(("failed", 0.5))),
     Forgery("nothing_waits", "an entry", but(entries={"5-1": GOOD})),
     Forgery("nothing_waits", "a pending entry", but(pending={"5-1": "ready"})),
     Forgery("dead_letters_are_the_failed_jobs", "none", but(dead_letters=[])),
-    Forgery("dead_letters_are_the_failed_jobs", "two", but(dead_letters=[DeadLetter("9-0", BAD), DeadLetter("9-1", BAD)])),
-    Forgery("dead_letters_are_the_failed_jobs", "of a completed job", but(dead_letters=[*CALM.dead_letters, DeadLetter("9-2", GOOD)])),
+    Forgery(
+        "dead_letters_are_the_failed_jobs", "two", but(dead_letters=[DeadLetter("9-0", BAD), DeadLetter("9-1", BAD)])
+    ),
+    Forgery(
+        "dead_letters_are_the_failed_jobs",
+        "of a completed job",
+        but(dead_letters=[*CALM.dead_letters, DeadLetter("9-2", GOOD)]),
+    ),
     Forgery("archives_are_right", "other bytes", but(archives={GOOD: "scan 001.dat differs"})),
     Forgery("archives_are_right", "not there", but(archives={})),
     Forgery("records_name_what_their_last_run_made", "another key", with_record(GOOD, object_key="bundles/old.zip")),
-    Forgery("records_name_what_their_last_run_made", "an older run", but(deeds=[one for one in DEEDS if one.what is not What.COMPLETED] + [deed("p1", What.COMPLETED, 1, "bundles/good.zip")])),
-    Forgery("superseded_runs_touch_nothing", "it completes", with_deeds(deed("p2", What.CONFIRMED, 2), deed("p2", What.ANSWERED, 2, "renew STALE"), deed("p2", What.COMPLETING, 2, "k"))),
-    Forgery("superseded_runs_touch_nothing", "it reports", with_deeds(deed("p2", What.ANSWERED, 2, "renew GONE"), deed("p2", What.ANSWERED, 2, "append OK"))),
+    Forgery("records_name_what_their_last_run_made", "an older run", but(deeds=NOTHING_MADE + AN_OLDER_RUN_MADE_IT)),
+    Forgery(
+        "superseded_runs_touch_nothing",
+        "it completes",
+        with_deeds(
+            deed("p2", What.CONFIRMED, 2),
+            deed("p2", What.ANSWERED, 2, "renew STALE"),
+            deed("p2", What.COMPLETING, 2, "k"),
+        ),
+    ),
+    Forgery(
+        "superseded_runs_touch_nothing",
+        "it reports",
+        with_deeds(deed("p2", What.ANSWERED, 2, "renew GONE"), deed("p2", What.ANSWERED, 2, "append OK")),
+    ),
     Forgery("objects_appear_under_a_confirmed_lease", "unconfirmed", with_deeds(deed("p2", What.COMPLETING, 2, "k"))),
     Forgery("an_epoch_is_one_run", "two runs", with_deeds(deed("p4", What.BEGAN, 3))),
     Forgery("an_epoch_is_one_run", "a run that no log knows", with_deeds(deed("p4", What.BEGAN, 4))),
@@ -191,12 +224,13 @@ FORGERIES = [
     Forgery("crashes_have_a_cause", "nobody died", but(deaths={}, open_uploads=[])),
     Forgery("crashes_have_a_cause", "it died later", but(deaths={"p1": DIED_AT_MS + 60_000})),
     Forgery("crashes_have_a_cause", "somebody else died", but(deaths={"p2": DIED_AT_MS}, open_uploads=[])),
-    Forgery("crashes_have_a_cause", "an unknown holder and no death", but(deeds=[one for one in DEEDS if one.epoch != 1], deaths={}, open_uploads=[])),
-    Forgery("open_uploads_are_of_the_dead", "of a living one", with_deeds(deed("p2", What.UPLOADING, 2, "u2"))),
-]  # fmt: skip
-FORGERIES[-1] = dataclasses.replace(
-    FORGERIES[-1], history=msgspec.structs.replace(FORGERIES[-1].history, open_uploads=["u1", "u2"])
-)
+    Forgery(
+        "crashes_have_a_cause", "an unknown holder and no death", but(deeds=NO_FIRST_RUN, deaths={}, open_uploads=[])
+    ),
+    Forgery(
+        "open_uploads_are_of_the_dead", "of a living one", msgspec.structs.replace(A_LIVING_WRITER, open_uploads=["u2"])
+    ),
+]
 
 
 def test_a_calm_history_breaks_nothing() -> None:
