@@ -152,11 +152,16 @@ class Backlog(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """One turn of the sweeper: whether this process leads, where to go on, and how many entries were found."""
+    """One turn of the sweeper: whether this process leads, where to go on, and how many entries were found.
+
+    `at_ms` is Redis' time of the answer. `is_late`: the turn came too late, and nothing was moved.
+    """
 
     is_leader: bool
+    at_ms: int
     cursor: str = "0-0"
     found: int = 0
+    is_late: bool = False
 
 
 class JobStore:
@@ -365,11 +370,14 @@ class JobStore:
 
     # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def sweep(self, partition: int, *, leader: str, lease_ms: int, cursor: str) -> Sweep:
+    async def sweep(
+        self, partition: int, *, leader: str, lease_ms: int, cursor: str, void_after_ms: int | None = None
+    ) -> Sweep:
         """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper.
 
-        Raises RedisUnavailable at the first trouble: a sweep that waited for the end of an outage, or followed its
-        partition to another node, would come before those who could not renew meanwhile.
+        `void_after_ms`: Redis' own time after which it must not be done any more; None is never. Raises
+        RedisUnavailable at the first trouble: a sweep that waited for the end of an outage, or followed its partition
+        to another node, would come before those who could not renew meanwhile.
         """
         word, rest = as_words(
             await self._run_on_group(
@@ -381,10 +389,13 @@ class JobStore:
                 lease_ms,
                 cursor,
                 limits.SWEEP_PAGE_ENTRIES,
+                "" if void_after_ms is None else void_after_ms,
                 is_patient=False,
             )
         )
-        return Sweep(True, rest[0].decode(), rest[1]) if word == "LEADER" else Sweep(False)
+        if word == "LEADER":
+            return Sweep(True, rest[0], rest[1].decode(), rest[2])
+        return Sweep(False, rest[0], is_late=word == "LATE")
 
     async def backlog(self, partition: int) -> Backlog:
         """Count one partition's unfinished jobs and dead letters."""

@@ -132,9 +132,13 @@ class DoomedStore(JobStore):
         fate.visit(CrashPoint.AFTER_FINISH, run.job_id)
         return answer
 
-    async def sweep(self, partition: int, *, leader: str, lease_ms: int, cursor: str) -> Sweep:
+    async def sweep(
+        self, partition: int, *, leader: str, lease_ms: int, cursor: str, void_after_ms: int | None = None
+    ) -> Sweep:
         """Sweep; only one that found something is worth dying after."""
-        swept = await super().sweep(partition, leader=leader, lease_ms=lease_ms, cursor=cursor)
+        swept = await super().sweep(
+            partition, leader=leader, lease_ms=lease_ms, cursor=cursor, void_after_ms=void_after_ms
+        )
         if swept.found:
             fate.visit(CrashPoint.AFTER_SWEEP)
         return swept
