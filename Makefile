@@ -53,8 +53,8 @@ bench-store: environment ## Measure the job store's operations
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
 
-# make itself puts SEED and MINUTES into the environment.
-chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5)
+# make itself puts SEED, MINUTES and PARTITIONS into the environment.
+chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5 PARTITIONS=1)
 	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays

@@ -1,4 +1,4 @@
-"""The long form: `make chaos SEED=… MINUTES=…`. The same seed gives the same plan; when processes act is up to them."""
+"""The long form: `make chaos SEED=… MINUTES=… PARTITIONS=…`. The same seed gives the same plan; its timing differs."""
 
 import os
 import secrets
@@ -21,7 +21,8 @@ def main() -> int:
     print(f"seed {seed}: the same plan of crash points, faults and failing runs again with SEED={seed}.")
     print("When processes come where is the machine's business, and differs.", flush=True)
     home = Path(tempfile.mkdtemp(prefix="waybill-chaos-"))
-    aftermath = Storm(home, Weather(seed=seed, seconds=minutes * 60, patience_seconds=120)).rage()
+    settings = {"WAYBILL_PARTITIONS": os.environ.get("PARTITIONS") or "1"}
+    aftermath = Storm(home, Weather(seed=seed, seconds=minutes * 60, patience_seconds=120, settings=settings)).rage()
     print(report(aftermath))
     wrong = breaches(aftermath.history)
     wrong += [f"crash point not met: {point}" for point in CrashPoint if not aftermath.hits[point]]

@@ -1,6 +1,6 @@
 """What the engine does with jobs that do nothing: how many a second, how soon, and at which cost for Redis.
 
-    python -m tests.load.bench_jobs [--jobs 30000] [--rounds 3] [--contenders]
+    python -m tests.load.bench_jobs [--jobs 30000] [--rounds 3] [--contenders] [--takeover]
 
 Each job has three events: queued, started, completed. The processor is a process of its own, with `idle_handler` and
 as it is shipped but for its slots and its log level; Redis is the embedded one, with its append-only file. With
@@ -22,6 +22,7 @@ from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
 from shared.jobstore.store import JobStore
 from tests.load.bench_store import spent
+from tests.load.take_over import measure_take_over
 from tests.support import jobs
 from tests.support.ports import free_ports
 from tests.support.servers import empty
@@ -133,11 +134,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=30_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--takeover", action="store_true", help="only: from kill -9 of a processor to the next run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         server = await asyncio.to_thread(EmbeddedValkey(home / "redis", durable=True).start)
         try:
+            if options.takeover:
+                waits = sorted(await measure_take_over(home, server, processor))
+                print(f"kill -9 to the next run: median {statistics.median(waits):.1f} s, longest {waits[-1]:.1f} s")
+                return
             rounds = [await measure_throughput(home, server, options.jobs) for _ in range(options.rounds)]
             for measured in rounds:
                 print(measured)
