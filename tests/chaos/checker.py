@@ -179,7 +179,7 @@ def one_run_ends_a_job(history: History) -> Iterator[str]:
 def crashes_have_a_cause(history: History) -> Iterator[str]:
     """A lease ran out only of a processor that had died, or was frozen, before: nobody healthy was robbed."""
     holders = {(deed.job_id, deed.epoch): deed.processor for deed in history.deeds if deed.what is What.BEGAN}
-    silent_since_ms = history.frozen | history.deaths
+    silent_since_ms = history.deaths | history.frozen  # who was frozen may have died later
     first_ms = min(silent_since_ms.values(), default=None)
     for job_id, log in history.logs.items():
         for epoch, found_at_ms in Life(log).take_overs:

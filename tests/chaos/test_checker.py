@@ -249,6 +249,12 @@ def test_a_frozen_processor_may_lose_its_lease() -> None:
     assert breaches(history) == []
 
 
+def test_a_frozen_processor_that_lost_its_lease_may_die_later() -> None:
+    history = but(deaths={"p1": DIED_AT_MS + 60_000}, frozen={"p1": DIED_AT_MS})
+
+    assert breaches(history) == []
+
+
 def test_a_burial_is_a_crash_and_no_failure() -> None:
     log = [*GOOD_LOG[:4], event("3-5", "error", error={"code": "CRASHED"})]
     buried = record(BAD, JobState.FAILED, 3, 5, attempt=2, crashes=2, dead_id="9-1")
