@@ -47,10 +47,16 @@ def dooms(seed: int) -> Iterator[Doom]:
 
 
 def faults(seed: int, *, pause_seconds: float) -> Iterator[Fault]:
-    """Give the faults in their order: every kind once, then at random, for ever; pauses are ± a half."""
+    """Give the faults in their order: every kind once, then every kind again, for ever; pauses are ± a half.
+
+    The first is a freeze, with a long pause after it: a sleeper whom nobody could rob in peace proves nothing.
+    """
     chance = random.Random(f"{seed}/faults")
-    kinds = list(Kind)
+    yield Fault(Kind.FREEZE, 2 * pause_seconds, chance.random())
+    yield Fault(Kind.FORGET_SCRIPTS, 4 * pause_seconds, chance.random())
+    kinds = [kind for kind in Kind if kind not in (Kind.FREEZE, Kind.FORGET_SCRIPTS)]
     while True:
         chance.shuffle(kinds)
         for kind in kinds:
             yield Fault(kind, chance.uniform(0.5, 1.5) * pause_seconds, chance.random())
+        kinds = list(Kind)

@@ -133,6 +133,7 @@ class Storm:
 
     def _is_over(self, fleet: Fleet, seconds: float) -> bool:
         is_complete = all(fleet.hits[point] for point in CrashPoint) and all(self._faults[kind] for kind in Kind)
+        is_complete = is_complete and not any(one.is_frozen for one in fleet.alive)
         patience_seconds = 0.0 if is_complete else self._weather.patience_seconds
         return seconds >= self._weather.seconds + patience_seconds
 
