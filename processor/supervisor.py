@@ -81,7 +81,8 @@ class Supervisor:
             reader,
             processor=self._name,
             slots=settings.slots,
-            new_execution=lambda: Execution(self._store, work.objects, work.handler, policy, metrics),
+            may_work=work.can_be_done,
+            new_execution=lambda: Execution(self._store, work, policy, metrics),
         )
         self._live = open_live(
             self._connection,

@@ -21,6 +21,10 @@ from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 
 
+async def no_upkeep() -> None:
+    """Do nothing: nothing has to run beside this handler."""
+
+
 class Work(NamedTuple):
     """A handler, and what has to run beside it until the processor stops.
 
@@ -28,9 +32,17 @@ class Work(NamedTuple):
     """
 
     handler: Handler
-    upkeep: Callable[[], Coroutine[Any, Any, None]]
     objects: ObjectStore
-    stores: tuple[StoreHealth, ...]
+    upkeep: Callable[[], Coroutine[Any, Any, None]] = no_upkeep
+    stores: tuple[StoreHealth, ...] = ()
+
+    def can_be_done(self) -> bool:
+        """Tell whether every store is known to be usable."""
+        return all(store.is_up() for store in self.stores)
+
+    async def lacks_a_store(self) -> bool:
+        """Look at the stores now; True when one cannot be used."""
+        return any([await store.is_down_now() for store in self.stores])
 
 
 def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:
@@ -38,10 +50,11 @@ def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: O
     written = StoreHealth("objects", objects, for_writing=True)
     if settings.handler:
         handle_elsewhere = resolve(settings.handler, setting=f"WAYBILL_HANDLER={settings.handler}")
-        return Work(handle_elsewhere, _no_upkeep, objects, (written,))
+        return Work(handle_elsewhere, objects, stores=(written,))
     catalogue = open_catalogue(settings.catalogue, sources)
     handler = BundleHandler(catalogue, sources=sources, copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second)
-    return Work(handler, catalogue.run, objects, (StoreHealth("sources", sources, for_writing=False), written))
+    read = StoreHealth("sources", sources, for_writing=False)
+    return Work(handler, objects, catalogue.run, (read, written))
 
 
 async def handle(handler: Handler, job: JobRecord, context: RunContext) -> Result:
@@ -52,7 +65,7 @@ async def handle(handler: Handler, job: JobRecord, context: RunContext) -> Resul
     """
     try:
         return _checked(await handler(job, context))
-    except (asyncio.CancelledError, GeneratorExit):  # the run is interrupted, or thrown away
+    except (Exception, asyncio.CancelledError, GeneratorExit):  # the latter two: it is interrupted, or thrown away
         raise
     except BaseException as error:
         raise harmless(error, raised_by="the handler") from error
@@ -69,7 +82,3 @@ def _checked(result: object) -> Result:
     except (msgspec.MsgspecError, ObjectError, TypeError, ValueError) as error:
         raise HandlerMisbehaved(f"The handler's Result is not valid: {error}. Mend the handler.") from error
     return checked
-
-
-async def _no_upkeep() -> None:
-    return

@@ -30,6 +30,8 @@ class WaybillError(Exception):
     code: ClassVar[str] = "INTERNAL"
     status: ClassVar[int] = 500
     is_retryable: ClassVar[bool] = False
+    public_message: ClassVar[str] = ""
+    """What callers are told where the message itself is for operators; empty: the message."""
 
     @property
     def message(self) -> str:
@@ -186,6 +188,7 @@ class ObjectError(WaybillError):
 
     code = "OBJECT_ERROR"
     is_retryable = True
+    public_message = "The service cannot use its object store at the moment. Its operators know more."
 
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(message)
@@ -213,10 +216,9 @@ class ObjectArchived(ObjectError):
 
 
 class ObjectForbidden(ObjectError):
-    """The store knows who asks, and refuses."""
+    """The store knows who asks, and refuses. Once the rights are granted, jobs succeed."""
 
     code = "OBJECT_FORBIDDEN"
-    is_retryable = False
 
 
 class StoreRefused(ObjectError):
@@ -235,6 +237,7 @@ class StoreFull(ObjectError):
     """The store has no room for the object."""
 
     code = "STORE_FULL"
+    public_message = "The service's object store has no room left for this archive. Its operators know more."
 
 
 class RunError(WaybillError):

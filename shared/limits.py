@@ -48,6 +48,7 @@ RETRY_BASE_MS = 2_000
 RETRY_CAP_MS = 300_000
 RETRY_FLOOR_MS = 500
 MAX_ERROR_CHARS = 500  # of a message that ends in a record, an event and a dead letter
+MAX_CAUSES = 5  # of an error, that are told to operators
 MAX_DEAD_LETTERS = 10_000  # for each partition
 DEAD_LETTER_EVENTS = 10  # the last events kept as evidence
 DEAD_LETTERS_PER_PAGE = 100  # of a reading; a letter of 10 events is about 3 kB

@@ -118,8 +118,15 @@ def _about_file(file: CatalogueFile | SourceFile, error: ObjectError) -> RunErro
         kind = SourceArchived
     elif isinstance(error, ObjectForbidden):
         kind = SourceForbidden
-    sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
-    return kind(sentence, file_ids=[file.file_id])
+    # Why is for the operators: it is in the error that this one is raised from.
+    trouble = _TROUBLE.get(kind, "cannot be read now")
+    return kind(f"File {file.file_id} ({file.name}) {trouble}.", file_ids=[file.file_id])
+
+
+_TROUBLE: dict[type[RunError], str] = {
+    SourceArchived: "lies in an archive and must be restored before it can be bundled",
+    SourceForbidden: "may not be read by this service",
+}
 
 
 def missing_files(file_ids: Sequence[int]) -> SourceMissing:

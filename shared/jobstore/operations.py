@@ -113,7 +113,10 @@ class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ends: with a bundle (completed) or with an error (failed, and `reason` of its dead letter)."""
+    """How a job ends: with a bundle (completed) or with an error (failed, and `reason` of its dead letter).
+
+    `letter_error`: the error as operators are told it, where that differs.
+    """
 
     message: bytes
     expires_at_ms: int
@@ -122,6 +125,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     bundle: BundleSummary | None = None
     progress: ProgressSnapshot | None = None
     error: JobError | None = None
+    letter_error: JobError | None = None
     reason: str = ""
 
 

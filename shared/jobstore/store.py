@@ -227,7 +227,7 @@ class JobStore:
             ending.message,
             ending.retention_ms,
             ending.reason,
-            error,
+            encode_json(ending.letter_error) if ending.letter_error else error,
             *fields,
         )
         return Answer(as_words(reply)[0])

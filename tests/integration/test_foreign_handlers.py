@@ -16,6 +16,7 @@ from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import HandlerMisbehaved, PermanentRunError
 from shared.jobs import BundleSummary, JobRecord, JobState
 from shared.jobstore.store import JobStore
@@ -37,10 +38,16 @@ async def store(redis_url: str) -> AsyncIterator[JobStore]:
         yield running
 
 
+def new_execution(store: JobStore, handler: Any, home: Path) -> Execution:
+    """Make the execution of one entry, with a handler."""
+    meter = ProcessorMetrics(metrics.get_meter("test"))
+    return Execution(store, Work(handler, ObjectDirectory(home)), POLICY, meter)
+
+
 async def execute(store: JobStore, home: Path, handler: Any) -> JobRecord:
     """Run one job with a handler; give its record afterwards."""
     job_id = await jobs.create(store)
-    execution = Execution(store, ObjectDirectory(home), handler, POLICY, ProcessorMetrics(metrics.get_meter("test")))
+    execution = new_execution(store, handler, home)
     await execution.execute(await jobs.take(store, job_id))
     record = await store.find(job_id)
     assert record is not None
@@ -140,7 +147,7 @@ async def test_a_handler_that_refuses_to_be_cancelled_is_left_behind_and_its_job
         raise RuntimeError("late")
 
     job_id = await jobs.create(store)
-    execution = Execution(store, ObjectDirectory(tmp_path), handle, POLICY, ProcessorMetrics(metrics.get_meter("t")))
+    execution = new_execution(store, handle, tmp_path)
     executing = asyncio.create_task(execution.execute(await jobs.take(store, job_id)))
     await begun.wait()
     execution.stop()
@@ -180,13 +187,12 @@ async def test_an_entry_that_is_not_due_is_not_asked_about_without_a_pause(store
     executions: list[Execution] = []
     has_begun = asyncio.Event()
 
-    def new_execution() -> Execution:
-        meter = ProcessorMetrics(metrics.get_meter("test"))
-        executions.append(Execution(store, ObjectDirectory(Path("nowhere")), raising(AssertionError()), POLICY, meter))
+    def begin() -> Execution:
+        executions.append(new_execution(store, raising(AssertionError()), Path("nowhere")))
         has_begun.set()
         return executions[-1]
 
-    consumer = Consumer(store, None, processor="p1", slots=2, new_execution=new_execution)
+    consumer = Consumer(store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=begin)
     working = asyncio.create_task(consumer.run())
     await has_begun.wait()
     await asyncio.sleep(0.5)

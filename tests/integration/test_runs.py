@@ -14,6 +14,7 @@ from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.progress import Phase, Report
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import ObjectMissing
 from shared.jobs import BundleSummary, JobRecord
 from shared.jobstore import keys
@@ -36,7 +37,7 @@ async def store(redis_url: str) -> AsyncIterator[JobStore]:
 def execution(store: JobStore, home: Path, handler: Handler, *, renew_every_ms: int) -> Execution:
     """Make an execution as processor p1 has them."""
     policy = RunPolicy(processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=renew_every_ms, keep_seconds=60)
-    return Execution(store, ObjectDirectory(home), handler, policy, ProcessorMetrics(metrics.get_meter("test")))
+    return Execution(store, Work(handler, ObjectDirectory(home)), policy, ProcessorMetrics(metrics.get_meter("test")))
 
 
 async def rob(store: JobStore, entry: Entry) -> Run:
