@@ -47,7 +47,6 @@ PURE = (
     "shared/objects/s3_checksum.py",
     "shared/objects/s3_errors.py",
     "shared/objects/s3_login.py",
-    "shared/objects/twins.py",
     "shared/retry.py",
     "shared/setting.py",
     "shared/settings.py",

@@ -80,7 +80,7 @@ async def test_uploads_that_cannot_be_aborted_hide_none_behind_them(tmp_path: Pa
     for name in (b"a\xff", b"z\xff"):
         strange = os.fsencode(tmp_path) + b"/" + name
         os.mkdir(strange)
-        Path(os.fsdecode(strange), ".upload-0").touch()
+        os.mknod(strange + b"/.upload-0")
 
     async with open_store(depot.location) as store:
         for key in ("job/a", "m/b"):
