@@ -5,7 +5,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run test check format docs lock bench-bundle bench-environment bench-store bench-jobs clean s3-server
+.PHONY: help environment run test check format docs lock bench-bundle bench-environment bench-store bench-jobs clean s3-server mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
 	@echo "== tests" && $(MAKE) --no-print-directory test
+
+mutants: environment ## Take each guard away once and see its tests fail (ARGS='--sample 20 --seed 7', '--only fence')
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 format: environment ## Rewrite the code in the house's format, with the safe lint fixes
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)

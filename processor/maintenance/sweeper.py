@@ -39,9 +39,10 @@ class Sweeper:
         """Sweep until cancelled."""
         while True:
             await asyncio.sleep(random.uniform(0.8, 1.2) * limits.SWEEP_EVERY_SECONDS)
-            await self._sweep_all()
+            await self.sweep_all()
 
-    async def _sweep_all(self) -> None:
+    async def sweep_all(self) -> None:
+        """Sweep one page of each partition in which leases that look lapsed really are."""
         for partition, cursor in self._cursors.items():
             healthy_since = self._store.healthy_since(partition)
             if healthy_since is None:

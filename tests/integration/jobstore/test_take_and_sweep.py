@@ -175,4 +175,5 @@ async def test_entries_whose_reply_was_lost_are_handed_out_again_and_those_in_ha
     assert known == []
     assert len(lost) == 2
     assert {entry.job_id for entry in first + rest} == created
+    assert len(rest) == 2
     assert {entry.entry_id for entry in lost} <= {entry.entry_id for entry in first + rest}
