@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import structlog
 
-from processor.admin_message import (
+from processor.callbacks.delivery import Delivery, Reception
+from processor.dead_letters.message import (
     DEFAULT_POLICY,
     GivenUp,
     TellAgain,
@@ -29,7 +30,6 @@ from processor.admin_message import (
     body_of,
     headers_of,
 )
-from processor.callbacks.delivery import Delivery, Reception
 from processor.metrics import AdminCallbackMetrics
 from shared.errors import UnavailableError
 from shared.jobstore.dead_letters import DeadLetters, Untold

@@ -10,8 +10,8 @@ import pytest_asyncio
 from opentelemetry.metrics import NoOpMeter
 from structlog.testing import capture_logs
 
-from processor.admin_message import TellPolicy, headers_of
 from processor.callbacks.delivery import Delivery
+from processor.dead_letters.message import TellPolicy, headers_of
 from processor.maintenance import teller
 from processor.maintenance.teller import Teller
 from processor.metrics import AdminCallbackMetrics

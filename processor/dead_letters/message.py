@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from processor.letter_view import LetterView, view
+from processor.dead_letters.view import LetterView, view
 from shared import limits
 from shared.events import timestamp
 from shared.jobstore.letter import DeadLetter

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from processor.admin_message import (
+from processor.dead_letters.message import (
     DEFAULT_POLICY,
     GivenUp,
     TellAgain,
