@@ -1,6 +1,6 @@
 """An object store in an S3 bucket, or in one of any server that speaks the same protocol.
 
-Low-level calls only, on one client for the life of the process (upload_fileobj and its kin have truncation and race
+Low-level calls only, on clients for the life of the process (upload_fileobj and its kin have truncation and race
 bugs). Who retries is this module and nobody below it: botocore's own tries would multiply with ours and cannot go on
 from the byte at which a read broke. The memory of a part is its caller's; nothing here copies it.
 """
@@ -55,6 +55,7 @@ class S3ObjectStore:
     def __init__(self, options: S3Options, clients: Clients, linker: Linker) -> None:
         self._options = options
         self._client = clients.calling
+        self._looking = clients.looking
         self._linker = linker
         self._bucket = options.bucket
         self._prefix = f"{options.prefix}/" if options.prefix else ""
@@ -82,11 +83,11 @@ class S3ObjectStore:
 
     async def _probe(self, call_once: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]) -> None:
         try:
-            await call_once(partial(self._client.head_bucket, Bucket=self._bucket))
+            await call_once(partial(self._looking.head_bucket, Bucket=self._bucket))
         except StoreUnavailable:
             raise
         except ObjectError:  # the answer to a HEAD has no body, so no reason; and a list may be allowed for the prefix
-            listing = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+            listing = partial(self._looking.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
             await call_once(listing)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
