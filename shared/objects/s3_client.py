@@ -26,7 +26,7 @@ _LOADER = create_loader()  # what describes the API is read once: half a second,
 
 
 class Clients(NamedTuple):
-    """The client of all calls, that of looks, the one whose endpoint links name; and how they came to their keys by now.
+    """The client of all calls, that of looks, the one whose endpoint links name, and how they came to their keys.
 
     Looks have connections of their own: when all others are in use, a look that queued with them would be too late.
     """
