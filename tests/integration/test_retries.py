@@ -24,7 +24,7 @@ from tests.support import inspection, jobs
 from tests.support.stores import pretend_long_health, running, running_commands
 
 LEASE_MS = 400
-DELAY_MS = 3_000
+DELAY_MS = 5_000
 # Floor and cap are the same: no chance in the delay.
 RETRY = RetryPolicy(max_failures=2, base_ms=DELAY_MS, cap_ms=DELAY_MS, floor_ms=DELAY_MS)
 POLICY = RunPolicy(processor="p1", lease_ms=LEASE_MS, renew_every_ms=100, keep_seconds=60, retry=RETRY)
