@@ -56,13 +56,7 @@ class Supervisor:
         self._store = JobStore(self._connection, partitions=settings.partitions)
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
-        report_dependencies(
-            meter,
-            {
-                "redis": lambda: self._connection.healthy_since is not None,
-                **{store.name: store.is_up for store in self._stores},
-            },
-        )
+        report_dependencies(meter, self._connection, self._stores)
         metrics = ProcessorMetrics(meter)
         policy = RunPolicy(
             processor=self._name,

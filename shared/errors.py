@@ -11,9 +11,11 @@
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── ObjectError                one object of the object store
-    │   └── ObjectMissing, ObjectChanged, StoreFull
+    │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
+    │       StoreRefused, StoreUnavailable, StoreFull
     └── RunError                   one run of a job ended badly
-        ├── PermanentRunError      repeating cannot help: SourceMissing, InvalidPlan, HandlerMisbehaved
+        ├── PermanentRunError      repeating cannot help: SourceMissing, SourceArchived, SourceForbidden,
+        │                          InvalidPlan, HandlerMisbehaved
         └── RetryableRunError      repeating may help: SourceChanged
 
 Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what

@@ -258,7 +258,12 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
     ] = ""
     copy_rate_bytes_per_second: Annotated[
         int,
-        Meta(ge=0, description="Slows each job's copying down to this; 0 is as fast as it goes.", examples=[5_000_000]),
+        Meta(
+            ge=0,
+            description="Slows each job's copying down to this; 0 is as fast as it goes. An archive must be copied "
+            "within a week: an older upload is taken for an orphan. 1 MB/s is enough for 600 GB.",
+            examples=[5_000_000],
+        ),
     ] = 0
     admin_callback_url: Annotated[
         str,

@@ -53,7 +53,11 @@ class Hook:
             return _checked(answer, file_ids)
         except TimeoutError as error:
             log.error("catalogue hook failed", reason="not in time", exc_info=error)
-        except Exception as error:  # the hook is not ours: whatever it raises is told here, not outside
+        except (asyncio.CancelledError, GeneratorExit):  # the request is given up
+            raise
+        except (
+            BaseException
+        ) as error:  # the hook is not ours: whatever it raises, sys.exit too, is told here and ends here
             log.error("catalogue hook failed", reason=type(error).__name__, exc_info=error)
         raise CatalogueUnavailable("The catalogue cannot be asked now. Try again in a moment.")
 
