@@ -189,7 +189,7 @@ async def test_sources_without_permission_end_the_job_and_are_named(warehouse: W
 async def test_a_wrong_bucket_of_sources_is_named(warehouse: Warehouse) -> None:
     warehouse.source_options = msgspec.structs.replace(warehouse.source_options, bucket="no-such-bucket")
 
-    with pytest.raises(RetryableRunError, match="cannot be read now.$") as caught:
+    with pytest.raises(RetryableRunError, match=r"cannot be read now.$") as caught:
         await warehouse.bundle()
 
     assert "The bucket no-such-bucket does not exist" in describe_for_operators(caught.value).message
