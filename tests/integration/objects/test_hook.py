@@ -54,6 +54,8 @@ async def test_a_hook_is_asked_with_ids_and_owner(write: Callable[[str], None], 
         ("", "my_files.sub:find", "there is no module my_files"),
         ("", "my_files:find", "the module my_files has no find."),
         ("find = 3", "my_files:find", "find is no function"),
+        ("def find(ids): ...", "my_files:find", "cannot be called with (file_ids, owner): too many positional"),
+        ("async def find(ids, owner, db): ...", "my_files:find", "missing a required argument: 'db'"),
         ("import not_installed_here", "my_files:find", "cannot be imported: ModuleNotFoundError: No module named"),
         ("\nraise OSError('no database')", "my_files:find", "OSError: no database"),
         ("def find(:", "my_files:find", "SyntaxError"),
@@ -84,7 +86,6 @@ FAILURES = [
     "def find(ids, owner):\n    return [CatalogueFile(70001, 'secret', '../k')]",
     "def find(ids, owner):\n    return [CatalogueFile(70001, None, 'k')]",
     "def find(ids, owner):\n    return [CatalogueFile(70001, 'secret', 'k', 'alice')]",
-    "def find(ids):\n    return []",
     "async def find(ids, owner):\n    raise TimeoutError('secret')",
 ]
 
