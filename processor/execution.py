@@ -64,6 +64,9 @@ class Execution:
             parent = context_of(run.record.traceparent)
             with tracer.start_as_current_span("run", context=parent, attributes={"job_id": run.job_id}):
                 log.info("job started", attempt=run.record.attempt, epoch=run.epoch)
+                if run.is_takeover:
+                    crashes, died = run.record.crashes, run.taken_from or None
+                    log.warning("job taken over", attempt=run.record.attempt, crashes=crashes, died=died)
                 self._metrics.count_start(run)
                 await self._run(run)
 

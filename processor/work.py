@@ -11,7 +11,7 @@ import msgspec
 
 from processor.bundle.handler import BundleHandler
 from processor.context import Handler, Result, RunContext
-from shared.errors import HandlerMisbehaved, ObjectError
+from shared.errors import HandlerMisbehaved, ObjectError, ObjectMissing
 from shared.foreign_code import harmless, resolve
 from shared.jobs import JobRecord
 from shared.objects.catalogue_choice import open_catalogue
@@ -49,8 +49,9 @@ def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: O
     """Give the work that WAYBILL_HANDLER names. Raises SettingsError when it, or the catalogue, is no good."""
     written = StoreHealth("objects", objects, for_writing=True)
     if settings.handler:
-        handle_elsewhere = resolve(settings.handler, setting=f"WAYBILL_HANDLER={settings.handler}")
-        return Work(handle_elsewhere, objects, stores=(written,))
+        setting = f"WAYBILL_HANDLER={settings.handler}"
+        elsewhere = resolve(settings.handler, setting=setting, takes=("job", "context"), must_be_async=True)
+        return Work(elsewhere, objects, stores=(written,))
     catalogue = open_catalogue(settings.catalogue, sources)
     handler = BundleHandler(catalogue, sources=sources, copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second)
     read = StoreHealth("sources", sources, for_writing=False)
@@ -61,14 +62,27 @@ async def handle(handler: Handler, job: JobRecord, context: RunContext) -> Resul
     """Run a handler and check what it gives back.
 
     Raises what it raises (what would end the process becomes a RuntimeError), and HandlerMisbehaved for a result that
-    is none.
+    is none, or whose object is not there. The store is asked once, and may raise ObjectError.
     """
     try:
-        return _checked(await handler(job, context))
+        result = _checked(await handler(job, context))
     except (Exception, asyncio.CancelledError, GeneratorExit):  # the latter two: it is interrupted, or thrown away
         raise
     except BaseException as error:
         raise harmless(error, raised_by="the handler") from error
+    # Our own handler has completed its upload; and who says that nothing was made has left nothing.
+    if result.bundle.archive_bytes > 0 and not isinstance(handler, BundleHandler):
+        await _insist_on_object(result.object_key, context.objects)
+    return result
+
+
+async def _insist_on_object(key: str, objects: ObjectStore) -> None:
+    """See that a result is there, or the job would be completed, and its archive gone, for everybody who asks."""
+    try:
+        await objects.head(key)
+    except ObjectMissing:
+        sentence = f"The handler's Result names {key}, and the store has no such object. Mend the handler."
+        raise HandlerMisbehaved(sentence) from None
 
 
 def _checked(result: object) -> Result:

@@ -63,7 +63,8 @@ class Entry(NamedTuple):
 class Run(NamedTuple):
     """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed.
 
-    `is_takeover`: the lease of the run before ran out, and was counted as a crash.
+    `is_takeover`: the lease of the run before ran out, and was counted as a crash; `taken_from` is its
+    processor, "" where the record does not know it.
     """
 
     job_id: str
@@ -71,6 +72,7 @@ class Run(NamedTuple):
     token: str
     record: JobRecord
     is_takeover: bool = False
+    taken_from: str = ""
 
 
 class Behind(NamedTuple):

@@ -179,7 +179,7 @@ class JobStore:
         except RecordUnreadable:
             return Damaged()
         assert record is not None
-        return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]))
+        return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]), taken_from=rest[2].decode())
 
     async def append_progress(self, run: Run, *, seq: int, message: bytes) -> Answer | Behind:
         """Append a progress event with its sequence number (the job's last one + 1).

@@ -1,6 +1,7 @@
 """Handlers that misbehave, run by the engine on a real job store: each ends its own run, and nothing else."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.support import inspection, jobs
 from tests.support.depots import DirectoryDepot
 from tests.support.stores import running_store
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "handlers.md"
 POLICY = RunPolicy(
     processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=1_000, keep_seconds=60, retry=RetryPolicy(max_failures=1)
 )
@@ -84,6 +86,7 @@ NONSENSE: dict[str, Any] = {
     "what cannot be encoded": Result("x", object()),  # type: ignore[arg-type]
     "a key that cannot be written": Result("\udcff", NOTHING),
     "a key that leaves the store": Result("../../etc/passwd", NOTHING),
+    "an object that nobody left": Result("nope/none.zip", BundleSummary(files=1, archive_bytes=1, archive_crc32="00")),
 }
 
 
@@ -98,6 +101,22 @@ async def test_nonsense_in_place_of_a_result_fails_the_job_with_a_dead_letter(
     assert record.error.code == "HANDLER_MISBEHAVED"
     (letter,) = await inspection.dead_letters(store, 0)
     assert letter.fields["reason"] == "permanent"
+
+
+async def test_the_error_in_the_docs_fails_the_job_with_its_own_code_and_the_files(
+    store: JobStore, tmp_path: Path
+) -> None:
+    _, block = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    module: dict[str, Any] = {}
+    exec(block, module)  # the text of our own docs
+
+    record = await execute(store, tmp_path, module["handle"])
+
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.code == "NOT_LICENSED"
+    assert record.error.file_ids == tuple(file_id for file_id in record.file_ids if file_id % 2 == 0)
+    assert record.error.message == f"{len(record.error.file_ids)} of the files may not be delivered."
 
 
 class OddError(PermanentRunError):

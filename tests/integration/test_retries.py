@@ -74,7 +74,7 @@ class FailingOnce:
         if len(self.given) == 1:
             raise RetryableRunError("The source is away for a moment.")
         self.has_succeeded.set()
-        return Result("x", BundleSummary(files=1, archive_bytes=1, archive_crc32="00000000"))
+        return Result("x", BundleSummary(files=1, archive_bytes=0, archive_crc32="00000000"))
 
 
 @contextlib.asynccontextmanager

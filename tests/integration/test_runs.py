@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 from opentelemetry import metrics
 
 from processor.context import Handler, Result, RunContext
@@ -100,6 +101,23 @@ async def test_a_superseded_run_that_wants_to_complete_leaves_nothing_that_is_vi
     assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "started"]
 
 
+async def test_a_job_taken_over_from_a_dead_processor_is_told_with_its_name(store: JobStore, tmp_path: Path) -> None:
+    dead = await jobs.start(store)
+    await jobs.lapse(store, dead)
+
+    async def leave_nothing(_job: JobRecord, _context: RunContext) -> Result:
+        return Result("x", BundleSummary(files=0, archive_bytes=0, archive_crc32="00000000"))
+
+    with structlog.testing.capture_logs() as lines:
+        await execution(store, tmp_path, leave_nothing, renew_every_ms=1_000).execute(
+            await jobs.take(store, dead.job_id, processor="p2")
+        )
+
+    [told] = [line for line in lines if line["event"] == "job taken over"]
+    assert (told["log_level"], told["attempt"], told["crashes"]) == ("warning", 2, 1)
+    assert told["died"] == dead.record.processor
+
+
 async def test_progress_goes_on_where_a_failover_has_cut_the_log(store: JobStore, tmp_path: Path) -> None:
     said, cut, said_again = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -109,6 +127,7 @@ async def test_progress_goes_on_where_a_failover_has_cut_the_log(store: JobStore
         await cut.wait()
         context.report(_report(2))
         await said_again.wait()
+        await context.leave("x", b"x")
         return Result("x", SUMMARY)
 
     entry = await jobs.take(store, await jobs.create(store))

@@ -46,7 +46,7 @@ async def test_missing_files_are_all_named(stocked: Workshop) -> None:
 
 
 async def test_ids_that_left_the_catalogue_are_missing_files(stocked: Workshop) -> None:
-    with pytest.raises(SourceMissing, match="1 file does not exist any more: 9") as caught:
+    with pytest.raises(SourceMissing, match=r"1 file id is not in the catalogue: 9\. Ask for the others") as caught:
         await stocked.bundle((70000, 9))
 
     assert caught.value.file_ids == (9,)
