@@ -132,6 +132,7 @@ class Consumer:
                 for entry in await self._reader.read(most=free):
                     self._start(entry)
             return
+        every_seconds = limits.IDLE_LOOK_EVERY_SECONDS if self._may_work() else limits.MAY_WORK_EVERY_SECONDS
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(random.uniform(0.8, 1.2) * limits.IDLE_LOOK_EVERY_SECONDS):
+            async with asyncio.timeout(random.uniform(0.8, 1.2) * every_seconds):
                 await self._look.wait()

@@ -62,8 +62,7 @@ def test_a_full_disk_fails_runs_cleanly_until_there_is_room(disk: Disk, tmp_path
         record = system.wait_for_end(path)
 
         assert error["code"] == "STORE_FULL"
-        assert "no room left for bundles/" in error["message"]
-        assert "Free some" in error["message"]
+        assert "no room left for this archive" in error["message"]
         assert system.record(fitting)["status"] == record["status"] == "completed"
         assert record["attempt"] > 1
         with zipfile.ZipFile(io.BytesIO(system.archive(path))) as archive:
