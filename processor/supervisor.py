@@ -24,6 +24,7 @@ from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
+from shared.retention import Retention
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
@@ -68,7 +69,7 @@ class Supervisor:
             processor=self._name,
             lease_ms=settings.lease_ms,
             renew_every_ms=settings.renew_every_ms,
-            keep_seconds=settings.keep_seconds,
+            retention=Retention(settings.keep_seconds),
             retry=RetryPolicy(max_failures=settings.max_failures, base_ms=settings.retry_base_ms),
         )
         self._wake = asyncio.Event()

@@ -42,6 +42,8 @@ MAX_SSE_RETRY_MS = 3_000
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # Jobs
+MAX_WAITING_MS = 86_400_000  # from its creation, or its redrive, to the start of a run; then a job ends as EXPIRED
+OWNER_LIST_MS = 40 * 86_400_000  # an owner's list of jobs lives on after the last creation; longer than any job
 MAX_FAILURES = 3
 MAX_CRASHES = 3
 RETRY_BASE_MS = 2_000
@@ -54,6 +56,10 @@ DEAD_LETTERS_PER_PAGE = 100  # of a reading; a letter of 10 events is about 3 kB
 PROGRESS_EVERY_MS = 1_000  # 25 µs of Redis each: 10,000 jobs at one a second are a quarter of a core
 SWEEP_EVERY_SECONDS = 1.0
 SWEEP_LOCK_MS = 5_000
+JANITOR_LOCK_MS = 15_000
+JANITOR_EVERY_SECONDS = 5.0  # ± 20 %
+JANITOR_PAGE_JOBS = 100  # of each partition, in one turn
+LOG_TRIMMED_AFTER_MS = 900_000  # after the end: viewers that come back by then find every event (terminal.lua)
 SWEEP_PAGE_ENTRIES = 100
 TAKEOVER_GRACE_SECONDS = 1.0  # after an outage nobody is robbed until lease + this
 

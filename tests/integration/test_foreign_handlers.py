@@ -18,11 +18,16 @@ from processor.settlement import RunPolicy
 from shared.jobs import BundleSummary, JobRecord, JobState
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
 from tests.support import inspection, jobs
 from tests.support.stores import running_store
 
 POLICY = RunPolicy(
-    processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=1_000, keep_seconds=60, retry=RetryPolicy(max_failures=1)
+    processor="p1",
+    lease_ms=jobs.LEASE_MS,
+    renew_every_ms=1_000,
+    retention=Retention(60),
+    retry=RetryPolicy(max_failures=1),
 )
 
 
