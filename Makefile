@@ -5,7 +5,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run test check format docs lock bench-bundle bench-environment bench-store bench-jobs clean s3-server
+.PHONY: help environment run test check format docs lock bench-bundle bench-environment bench-store bench-jobs chaos clean s3-server mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
 	@echo "== tests" && $(MAKE) --no-print-directory test
+
+mutants: environment ## Take each guard away once and see its tests fail (ARGS='--sample 20 --seed 7', '--only fence')
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 format: environment ## Rewrite the code in the house's format, with the safe lint fixes
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
@@ -56,6 +59,10 @@ bench-environment: environment ## Install the other job queues of the benchmarks
 
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
+
+# make itself puts SEED, MINUTES and PARTITIONS into the environment.
+chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5 PARTITIONS=1)
+	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
 	@rm -rf .venv .venv.lock .venv-bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -41,6 +41,7 @@ class Consumer:
         self._new_execution = new_execution
         self._running: dict[asyncio.Task[None], tuple[Entry, Execution]] = {}
         self._look = asyncio.Event()
+        self._resting: set[str] = set()
         self._is_stopping = False
 
     async def wake(self) -> None:
@@ -91,7 +92,7 @@ class Consumer:
         return [entry.job_id for entry, _ in tuple(self._running.values())]
 
     def _in_hand(self) -> set[str]:
-        return {entry.entry_id for entry, _ in self._running.values()}
+        return self._resting | {entry.entry_id for entry, _ in self._running.values()}
 
     def _start(self, entry: Entry) -> None:
         execution = self._new_execution()
@@ -102,11 +103,20 @@ class Consumer:
             execution.stop()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        if not task.cancelled() and (error := task.exception()):
+        entry, execution = self._running.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             # Nothing is lost: the lease runs out and the job is taken up again.
             log.error("execution broke", exc_info=error)
+        if error is not None or execution.is_fruitless:
+            self._rest(entry)
         self._look.set()
+
+    def _rest(self, entry: Entry) -> None:
+        """Let an entry lie for a while, though Redis still counts it as ours: it would come back without a pause."""
+        self._resting.add(entry.entry_id)
+        delay_seconds = random.uniform(0.8, 1.2) * limits.IDLE_LOOK_EVERY_SECONDS
+        asyncio.get_running_loop().call_later(delay_seconds, self._resting.discard, entry.entry_id)
 
     async def _wait_for_work(self) -> None:
         free = self._slots - len(self._running)

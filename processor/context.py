@@ -11,7 +11,10 @@ from typing import Any
 import msgspec
 
 from processor.progress import Report
+from processor.publication import publish
+from shared.errors import HandlerMisbehaved
 from shared.jobs import BundleSummary, JobRecord
+from shared.objects.info import PartTag, Upload
 from shared.objects.store import ObjectStore
 
 
@@ -49,19 +52,18 @@ class RunContext:
             self._on_first_report()
 
     async def leave(self, key: str, content: bytes) -> None:
-        """Put a small object into the store; it becomes visible once the lease is confirmed. Raises ObjectError.
+        """Put a small object into the store; it becomes visible once the lease is confirmed.
 
-        Nothing is left when it fails or is cancelled. For large ones use the calls of `objects`, part by part.
+        Nothing is left when it fails or is cancelled (publication.py). For large ones use the calls of `objects`, part
+        by part. Raises ObjectError, and HandlerMisbehaved for an object of no bytes, which no store takes in parts.
         """
-        upload = await self.objects.create_upload(key, part_bytes=max(1, len(content)))
-        try:
-            part = await self.objects.upload_part(upload, 1, content)
-            await self.confirm()
-            await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
-            await self.objects.complete(upload, [part])
-        except BaseException:
-            await self.objects.abort(upload)
-            raise
+        if not content:
+            raise HandlerMisbehaved(f"The handler leaves nothing under {key}: there must be at least one byte.")
+
+        async def fill(upload: Upload) -> list[PartTag]:
+            return [await self.objects.upload_part(upload, 1, content)]
+
+        await publish(self.objects, key, part_bytes=len(content), fill=fill, confirm=self.confirm)
 
     async def next_report(self) -> Report:
         """Wait for a report that is newer than the last one taken."""

@@ -50,6 +50,8 @@ class Execution:
         self._interrupted = asyncio.get_running_loop().create_future()
         self._companions: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self.is_fruitless = False
+        """The entry came too early: taking it again at once would be for nothing."""
 
     def stop(self) -> None:
         """End the run soon and hand the job back uncounted, so that another processor starts it at once."""
@@ -81,6 +83,7 @@ class Execution:
             case Run() as run:
                 return run
             case NotDue(wait_ms):
+                self.is_fruitless = True
                 log.debug("job not due", wait_ms=wait_ms)
             case Buried(attempts, processor):
                 log.error("job failed", reason="crashes", code="CRASHED", attempts=attempts, processor=processor)
@@ -98,14 +101,15 @@ class Execution:
         at_ms, error = now_ms(), damaged_record()
         message = events.encode(events.Failed(error, can_retry=False, at=events.timestamp(at_ms)))
         terms = _claim_terms(self._policy, at_ms)
-        await self._repeater.insist(lambda: bury_damaged(self._store, entry, error, message=message, terms=terms))
-        log.error("job failed", reason="damaged", code=error.code)
-        self._metrics.count_damage()
+        if await self._repeater.insist(lambda: bury_damaged(self._store, entry, error, message=message, terms=terms)):
+            log.error("job failed", reason="damaged", code=error.code)
+            self._metrics.count_damage()
 
     async def _bury_foreign(self, entry: Entry) -> None:
         error = foreign_entry()
-        await self._repeater.insist(lambda: bury_foreign(self._store, entry, error))
-        log.error("foreign entry buried", entry=entry.entry_id, partition=entry.partition, code=error.code)
+        if await self._repeater.insist(lambda: bury_foreign(self._store, entry, error)):
+            log.error("foreign entry buried", entry=entry.entry_id, partition=entry.partition, code=error.code)
+            self._metrics.count_foreign_entry()
 
     async def _run(self, run: Run) -> None:
         lease = Lease(
@@ -130,7 +134,7 @@ class Execution:
             lease.let_go()
             await self._dismiss_companions()
         if not lease.is_lost:
-            await self._settle(run, work, context, is_cancelled=lease.is_cancelled)
+            await self._settle_somehow(run, work, context, is_cancelled=lease.is_cancelled)
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:
         """Return when the handler has ended; once the run is interrupted, it is given a bounded time to do so."""
@@ -166,6 +170,17 @@ class Execution:
             await asyncio.wait(self._companions)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _settle_somehow(
+        self, run: Run, work: asyncio.Task[Result], context: RunContext, *, is_cancelled: bool
+    ) -> None:
+        """Settle the run; when what it left cannot even be told, as a run that failed."""
+        try:
+            await self._settle(run, work, context, is_cancelled=is_cancelled)
+        except Exception as error:  # whatever it is: a run that is not settled holds its job until the lease ends
+            log.error("the end of the run cannot be written", exc_info=error)
+            settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
+            await settlement.fail_or_retry(RuntimeError("the end of the run could not be written"))
 
     async def _settle(self, run: Run, work: asyncio.Task[Result], context: RunContext, *, is_cancelled: bool) -> None:
         settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)

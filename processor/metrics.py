@@ -13,6 +13,9 @@ class ProcessorMetrics:
         self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
         self._failed = meter.create_counter("download_jobs_failed", description="Jobs that ended with an error")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
+        self._foreign = meter.create_counter(
+            "download_foreign_entries", description="Entries of the command stream that named no job"
+        )
         self._reclaimed = meter.create_counter(
             "download_reclaimed", description="Runs taken over after their lease had run out"
         )
@@ -31,7 +34,8 @@ class ProcessorMetrics:
         self._orphans = meter.create_counter(
             "download_orphaned_uploads_aborted", description="Uploads of killed processors that were aborted"
         )
-        for counter in (self._completed, self._failed, self._cancelled, self._reclaimed, self._orphans):
+        counters = (self._completed, self._failed, self._cancelled, self._foreign, self._reclaimed, self._orphans)
+        for counter in counters:
             counter.add(0)  # a counter that appears only with its first event hides that event from rate()
 
     def count_start(self, run: Run) -> None:
@@ -60,6 +64,10 @@ class ProcessorMetrics:
     def count_cancellation(self) -> None:
         """Count a job that ended because somebody asked for it."""
         self._cancelled.add(1)
+
+    def count_foreign_entry(self) -> None:
+        """Count an entry of the command stream that named no job."""
+        self._foreign.add(1)
 
     def count_damage(self) -> None:
         """Count a job whose record or log could not be read."""

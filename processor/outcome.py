@@ -51,10 +51,12 @@ def describe(error: BaseException) -> JobError:
         return JobError(
             "INTERNAL", "The run failed unexpectedly. The operators' log has the details under the job's id."
         )
-    message = error.message
+    # Of a handler's own error classes anything may come; what cannot be encoded would never be told.
+    message = error.message.encode(errors="replace").decode()
     if len(message) > limits.MAX_ERROR_CHARS:
         message = message[: limits.MAX_ERROR_CHARS - 1] + "…"
-    return JobError(error.code, message, getattr(error, "file_ids", ())[:20])
+    file_ids = getattr(error, "file_ids", None) or ()
+    return JobError(str(error.code), message, tuple(one for one in file_ids if isinstance(one, int))[:20])
 
 
 def damaged_record() -> JobError:

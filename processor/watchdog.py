@@ -9,6 +9,7 @@ import faulthandler
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -49,7 +50,14 @@ class Watchdog:
                 self._end_process()
 
     def _end_process(self) -> None:
+        # First of all: the loop may stand still because the reader of the log does, and then logging stands still too.
+        threading.Thread(target=_end_soon, name="watchdog-end", daemon=True).start()
         log.critical("event loop stands still: this process ends itself", jobs=self._jobs_in_hand())
         faulthandler.dump_traceback(sys.stderr)
         sys.stderr.flush()
         os._exit(STALLED)
+
+
+def _end_soon() -> None:
+    time.sleep(limits.WATCHDOG_LAST_WORDS_SECONDS)
+    os._exit(STALLED)

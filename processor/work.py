@@ -11,11 +11,12 @@ import msgspec
 
 from processor.bundle.handler import BundleHandler
 from processor.context import Handler, Result, RunContext
-from shared.errors import HandlerMisbehaved
+from shared.errors import HandlerMisbehaved, ObjectError
 from shared.foreign_code import harmless, resolve
 from shared.jobs import JobRecord
 from shared.objects.catalogue_choice import open_catalogue
 from shared.objects.health import StoreHealth
+from shared.objects.info import check_key
 from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 
@@ -62,10 +63,12 @@ def _checked(result: object) -> Result:
         sentence = f"The handler returned a {type(result).__name__} in place of a Result. Mend the handler."
         raise HandlerMisbehaved(sentence)
     try:
-        # Whoever makes a struct in Python is not checked.
-        return msgspec.convert(msgspec.to_builtins(result), Result)
-    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        # Whoever makes a struct in Python is not checked; and what cannot be encoded could not be told either.
+        checked = msgspec.json.decode(msgspec.json.encode(result), type=Result)
+        check_key(checked.object_key)
+    except (msgspec.MsgspecError, ObjectError, TypeError, ValueError) as error:
         raise HandlerMisbehaved(f"The handler's Result is not valid: {error}. Mend the handler.") from error
+    return checked
 
 
 async def _no_upkeep() -> None:

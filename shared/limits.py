@@ -118,6 +118,7 @@ OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the n
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not
 WATCHDOG_LOOK_EVERY_SECONDS = 0.5  # at the event loop; a lease of silence ends the process
+WATCHDOG_LAST_WORDS_SECONDS = 2.0  # for the log line and the stacks of a process that ends itself
 STOP_WORK_WITHIN_SECONDS = 10.0  # for a cancelled handler: one part's upload and its fsync
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
 TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410

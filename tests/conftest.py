@@ -1,20 +1,22 @@
 """Servers and stores for all tests. A server starts when the first test asks for it, and serves the whole session."""
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from moto.server import ThreadedMotoServer
 
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.valkey import SHIPPED_SETTINGS, EmbeddedValkey
 from shared.jobstore.store import JobStore
 from tests.support.cluster import EmbeddedCluster, Server
+from tests.support.debian_redis import DebianRedis
 from tests.support.s3_server import S3Server, describe, require_s3_server, running_server
-from tests.support.servers import empty
+from tests.support.servers import describe_server, empty
 from tests.support.stores import SETUPS, Setup, running_store
 
 ALL_SLOTS = range(16_384)
+STORE_TESTS = pytest.StashKey[Counter[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +40,14 @@ def cluster_3_nodes_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def debian_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianRedis]:
+    """Redis 7 of the distribution, with the settings that Waybill ships."""
+    settings = [f"{name} {value}" for name, value in SHIPPED_SETTINGS.items()]
+    with DebianRedis(tmp_path_factory.mktemp("debian-redis"), 'save ""', "appendonly no", *settings) as server:
+        yield server
+
+
 @pytest.fixture
 def redis_url(standalone_server: EmbeddedValkey) -> str:
     """The URL of the standalone server, which is empty."""
@@ -57,6 +67,7 @@ def server(request: pytest.FixtureRequest, store_setup: Setup) -> Server:
     """The set-up's server, which is empty."""
     chosen: Server = request.getfixturevalue(store_setup.server.value)
     empty(chosen)
+    request.config.stash[STORE_TESTS][describe_server(chosen)] += 1
     return chosen
 
 
@@ -65,6 +76,18 @@ async def store(server: Server, store_setup: Setup) -> AsyncIterator[JobStore]:
     """A job store of each set-up, on a connection of its own."""
     async with running_store(server.url, partitions=store_setup.partitions) as running:
         yield running
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count on which servers the store is tested."""
+    config.stash[STORE_TESTS] = Counter()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many tests of the store ran on each server: a server that was not there must not go unseen."""
+    if counts := config.stash[STORE_TESTS]:
+        told = ", ".join(f"{server} {count}" for server, count in sorted(counts.items()))
+        terminalreporter.write_line(f"store tests: {told}")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -84,6 +107,8 @@ def s3_server() -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """Moto's server, in a thread of this process."""
+    from moto.server import ThreadedMotoServer  # a fifth of a second, which most runs need not spend
+
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

@@ -18,7 +18,7 @@ from gateway.streaming.sse import Message, busy_frame, heartbeat_frame, with_ret
 from gateway.streaming.subscription import Subscription
 from shared import events, limits
 from shared.clock import now_ms
-from shared.errors import UnavailableError
+from shared.errors import RecordUnreadable, UnavailableError
 from shared.jobstore.store import JobStore
 
 if TYPE_CHECKING:
@@ -189,6 +189,9 @@ class Viewer:
                     return True
                 await self._flush()  # back-pressure: the next page is read when this one is on its way
         except UnavailableError:
+            return False
+        except RecordUnreadable:
+            self.dismiss("unreadable")  # the next request is told what that means
             return False
 
     async def _flush(self) -> bool:

@@ -8,7 +8,6 @@ Memory is the part size times the parts in flight, whatever the archive's size. 
 `complete`, its upload is aborted, also when it was cancelled.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,9 +16,9 @@ from processor.bundle.plan import BundlePlan, FilePiece, Literal, Part, PlannedF
 from processor.bundle.sources import changed_file, insist_on_unchanged, naming
 from processor.bundle.tally import Tally
 from processor.bundle.verification import Verification, crcs_of
+from processor.publication import publish
 from shared import limits
 from shared.batches import batches
-from shared.errors import ObjectError
 from shared.for_each import for_each
 from shared.objects.info import PartTag, Reading, Upload
 from shared.objects.store import ObjectStore
@@ -55,18 +54,14 @@ class Assembly:
         (StoreFull among them) when the archive cannot be written. Then, and when it is cancelled, nothing is left;
         only a cancellation in the midst of `complete` may leave the archive, whole, under a key that names its content.
         """
-        upload = await self._objects.create_upload(key, part_bytes=self._plan.part_bytes)
-        try:
-            await for_each(self._plan.parts(), lambda part: self._copy(upload, part), at_once=self._parts_in_flight)
-            await self._check_empty_files()
-            assert self._verification.is_complete, "every span was checked, and yet the archive is another one"
-            self._tally.finishing()
-            await confirm()
-            await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
-            await self._objects.complete(upload, [self._tags[number] for number in sorted(self._tags)])
-        except BaseException as failure:  # cancellation too; it goes on once the store is clean
-            await self._abort(upload, failure)
-            raise
+        await publish(self._objects, key, part_bytes=self._plan.part_bytes, fill=self._fill_and_check, confirm=confirm)
+
+    async def _fill_and_check(self, upload: Upload) -> list[PartTag]:
+        await for_each(self._plan.parts(), lambda part: self._copy(upload, part), at_once=self._parts_in_flight)
+        await self._check_empty_files()
+        assert self._verification.is_complete, "every span was checked, and yet the archive is another one"
+        self._tally.finishing()
+        return [self._tags[number] for number in sorted(self._tags)]
 
     async def _check_empty_files(self) -> None:
         """Check the files of which nothing was read: one that has grown since the plan must not go in as empty."""
@@ -101,13 +96,6 @@ class Assembly:
         with naming([step.file.source for step in batch]):
             await self._sources.read_many_into([step.reading for step in batch])
         self._tally.copied([(step.file.index, _size_of(step)) for step in batch])
-
-    async def _abort(self, upload: Upload, failure: BaseException) -> None:
-        """Remove what was uploaded. What goes wrong with it is noted on the failure, which is the one to be seen."""
-        try:
-            await self._objects.abort(upload)
-        except ObjectError as error:
-            failure.add_note(f"The upload could not be aborted: {error.message}")
 
 
 def _steps(part: Part, view: memoryview, step_bytes: int) -> Iterator[Step]:

@@ -3,32 +3,52 @@
 Without this such an entry would be taken, refused and taken again for ever, in a slot that does nothing else.
 """
 
+from collections.abc import Sequence
+from typing import cast
+
+from shared.clock import now_ms
+from shared.errors import RedisRefused
 from shared.jobs import JobError
 from shared.jobstore import keys, script
 from shared.jobstore.operations import ClaimTerms, Entry
-from shared.jobstore.record import encode_json, flatten
+from shared.jobstore.record import as_words, encode_json, flatten, mend
 from shared.jobstore.store import JobStore
 
 
-async def bury_damaged(store: JobStore, entry: Entry, error: JobError, *, message: bytes, terms: ClaimTerms) -> None:
+async def bury_damaged(store: JobStore, entry: Entry, error: JobError, *, message: bytes, terms: ClaimTerms) -> bool:
     """End the job of an entry as failed, whatever is in its record and log. Raises RedisUnavailable.
 
-    `message` is the encoded terminal event. Nothing happens when the entry is gone already.
+    `message` is the encoded terminal event. False, and nothing has happened, when the entry is gone already.
     """
-    encoded_error = encode_json(error)
-    await store.connection.run_script(
+    names = keys.of_job(entry.partition, entry.job_id)
+    unreadable, required = mend(await _raw_record(store, names.record), now_ms=now_ms())
+    reply = await store.connection.run_script(
         script.BURY_DAMAGED,
-        keys.of_job(entry.partition, entry.job_id),
+        names,
         entry.job_id,
         entry.entry_id,
         message,
         terms.retention_ms,
-        encoded_error,
-        *flatten({"expires_at": terms.expires_at_ms}),
+        encode_json(error),
+        len(unreadable),
+        *unreadable,
+        *flatten({"expires_at": terms.expires_at_ms, **required}),
     )
+    return as_words(reply)[0] == "OK"
 
 
-async def bury_foreign(store: JobStore, entry: Entry, error: JobError) -> None:
-    """Take an entry off the stream that names no job of its partition. Raises RedisUnavailable."""
+async def _raw_record(store: JobStore, name: str) -> Sequence[bytes]:
+    try:
+        return cast("Sequence[bytes]", await store.connection.execute("HGETALL", name))
+    except RedisRefused:  # it is no hash at all
+        return ()
+
+
+async def bury_foreign(store: JobStore, entry: Entry, error: JobError) -> bool:
+    """Take an entry off the stream that names no job of its partition; False when it is gone already.
+
+    Raises RedisUnavailable.
+    """
     names = keys.of_job(entry.partition, "nobody")
-    await store.connection.run_script(script.BURY_FOREIGN, names, entry.entry_id, encode_json(error))
+    reply = await store.connection.run_script(script.BURY_FOREIGN, names, entry.entry_id, encode_json(error))
+    return as_words(reply)[0] == "OK"

@@ -178,8 +178,13 @@ class Backlog(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """One turn of the sweeper: whether this process leads, where to go on, and how many entries were found."""
+    """One turn of the sweeper: whether this process leads, where to go on, and how many entries were found.
+
+    `at_ms` is Redis' time of the answer. `is_late`: the turn came too late, and nothing was moved.
+    """
 
     is_leader: bool
+    at_ms: int
     cursor: str = "0-0"
     found: int = 0
+    is_late: bool = False

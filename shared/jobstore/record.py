@@ -38,6 +38,10 @@ _STRUCTS: dict[str, type] = {
 }
 
 
+_KNOWN = frozenset([*_NUMBERS, *_TEXTS, *_STRUCTS])
+_WRITTEN_SCHEMA = b"%d" % SCHEMA
+
+
 def decode_record(job_id: str, flat: Sequence[bytes]) -> JobRecord | None:
     """Read a record from the flat list of HGETALL; None when there is none. Raises RecordUnreadable."""
     if not flat:
@@ -53,14 +57,43 @@ _ADVICE = "Tell the operators: the job must be created again."
 
 
 def _decode(job_id: str, flat: Sequence[bytes]) -> JobRecord:
-    found = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
-    if (schema := found.get("schema", b"%d" % SCHEMA)) != b"%d" % SCHEMA:
+    found = _as_dict(flat)
+    if (schema := found.get("schema", _WRITTEN_SCHEMA)) != _WRITTEN_SCHEMA:
         raise ValueError(f"schema {schema.decode()[:20]} in place of {SCHEMA}")
     fields: dict[str, Any] = {"job_id": job_id, "state": JobState(found["state"].decode())}
-    fields |= {name: int(found[key]) for key, name in _NUMBERS.items() if key in found}
-    fields |= {name: found[name].decode() for name in _TEXTS if name in found}
-    fields |= {name: msgspec.json.decode(found[name], type=kind) for name, kind in _STRUCTS.items() if name in found}
+    fields |= {_NUMBERS.get(key, key): _read(key, text) for key, text in found.items() if key in _KNOWN}
     return JobRecord(**fields)
+
+
+def mend(flat: Sequence[bytes], *, now_ms: int) -> tuple[list[str], dict[str, str]]:
+    """Name the fields of a damaged record that cannot be read, and give those that a record must have.
+
+    What is left can be decoded once the job has been ended, which sets the rest.
+    """
+    found = _as_dict(flat)
+    unreadable = [key for key, text in found.items() if key in _KNOWN and not _is_readable(key, text)]
+    unreadable += ["schema"] if found.get("schema", _WRITTEN_SCHEMA) != _WRITTEN_SCHEMA else []
+    required = {"owner": "", "file_ids": "[]", "created_at": str(now_ms)}
+    return unreadable, {key: text for key, text in required.items() if key not in found or key in unreadable}
+
+
+def _as_dict(flat: Sequence[bytes]) -> dict[str, bytes]:
+    return {flat[i].decode(errors="replace"): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+def _read(key: str, text: bytes) -> Any:
+    """Read one field. Raises ValueError or MsgspecError."""
+    if key in _NUMBERS:
+        return int(text)
+    return text.decode() if key in _TEXTS else msgspec.json.decode(text, type=_STRUCTS[key])
+
+
+def _is_readable(key: str, text: bytes) -> bool:
+    try:
+        _read(key, text)
+    except (ValueError, msgspec.MsgspecError):
+        return False
+    return True
 
 
 def encode_json(value: object) -> bytes:

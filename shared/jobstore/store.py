@@ -271,13 +271,21 @@ class JobStore:
     # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def sweep(
-        self, partition: int, *, leader: str, lease_ms: int, cursor: str, parked_only: bool = False
+        self,
+        partition: int,
+        *,
+        leader: str,
+        lease_ms: int,
+        cursor: str,
+        void_after_ms: int | None = None,
+        parked_only: bool = False,
     ) -> Sweep:
         """Move a page of entries that have lain for a lease to `ready`, if `leader` is this partition's sweeper.
 
-        `parked_only`: those whose retry is due, and none that somebody may be working on.
-        Raises RedisUnavailable at the first trouble: a sweep that waited for the end of an outage, or followed its
-        partition to another node, would come before those who could not renew meanwhile.
+        `void_after_ms`: Redis' own time after which it must not be done any more; None is never. `parked_only`: those
+        whose retry is due, and none that somebody may be working on. Raises RedisUnavailable at the first trouble: a
+        sweep that waited for the end of an outage, or followed its partition to another node, would come before those
+        who could not renew meanwhile.
         """
         word, rest = as_words(
             await self._run_on_group(
@@ -289,11 +297,14 @@ class JobStore:
                 lease_ms,
                 cursor,
                 limits.SWEEP_PAGE_ENTRIES,
+                "" if void_after_ms is None else void_after_ms,
                 int(parked_only),
                 is_patient=False,
             )
         )
-        return Sweep(True, rest[0].decode(), rest[1]) if word == "LEADER" else Sweep(False)
+        if word == "LEADER":
+            return Sweep(True, rest[0], rest[1].decode(), rest[2])
+        return Sweep(False, rest[0], is_late=word == "LATE")
 
     async def backlog(self, partition: int) -> Backlog:
         """Count one partition's unfinished jobs and dead letters."""

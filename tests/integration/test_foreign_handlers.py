@@ -10,16 +10,20 @@ import pytest
 import pytest_asyncio
 from opentelemetry import metrics
 
+from processor.consumer import Consumer
 from processor.context import Result, RunContext
 from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from shared.errors import HandlerMisbehaved, PermanentRunError
 from shared.jobs import BundleSummary, JobRecord, JobState
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
 from shared.retention import Retention
+from tests.load.idle_handler import NOTHING
 from tests.support import inspection, jobs
+from tests.support.depots import DirectoryDepot
 from tests.support.stores import running_store
 
 POLICY = RunPolicy(
@@ -76,6 +80,8 @@ NONSENSE: dict[str, Any] = {
     "a wrong field": Result(7, BundleSummary(files=1, archive_bytes=1, archive_crc32="00")),  # type: ignore[arg-type]
     "a wrong summary": Result("x", {"files": 1}),  # type: ignore[arg-type]
     "what cannot be encoded": Result("x", object()),  # type: ignore[arg-type]
+    "a key that cannot be written": Result("\udcff", NOTHING),
+    "a key that leaves the store": Result("../../etc/passwd", NOTHING),
 }
 
 
@@ -90,6 +96,22 @@ async def test_nonsense_in_place_of_a_result_fails_the_job_with_a_dead_letter(
     assert record.error.code == "HANDLER_MISBEHAVED"
     (letter,) = await inspection.dead_letters(store, 0)
     assert letter.fields["reason"] == "permanent"
+
+
+class OddError(PermanentRunError):
+    """An error of somebody else's that breaks the house's rules."""
+
+    def __init__(self) -> None:
+        super().__init__("a name \udcff that cannot be written")
+        self.file_ids = None  # type: ignore[assignment]
+
+
+async def test_an_error_that_cannot_be_written_fails_the_job_with_what_can(store: JobStore, tmp_path: Path) -> None:
+    record = await execute(store, tmp_path, raising(OddError()))
+
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.message == "a name ? that cannot be written"
 
 
 @pytest.mark.parametrize(
@@ -135,16 +157,45 @@ async def test_a_handler_that_refuses_to_be_cancelled_is_left_behind_and_its_job
     may_end.set()
 
 
-async def test_a_small_object_is_left_whole_or_not_at_all(store: JobStore, tmp_path: Path) -> None:
+async def test_a_small_object_is_left_whole(store: JobStore, tmp_path: Path) -> None:
     async def handle(job: JobRecord, context: RunContext) -> Result:
         await context.leave(f"reports/{job.epoch}", b"done")
         return Result(f"reports/{job.epoch}", BundleSummary(files=1, archive_bytes=4, archive_crc32="00000000"))
 
-    async def fail(_job: JobRecord, context: RunContext) -> Result:
-        await context.leave("../outside", b"never")
-        raise AssertionError
+    assert (await execute(store, tmp_path, handle)).state is JobState.COMPLETED
+    assert (tmp_path / "reports" / "1").read_bytes() == b"done"
 
-    assert (await execute(store, tmp_path / "good", handle)).state is JobState.COMPLETED
-    assert (tmp_path / "good" / "reports" / "1").read_bytes() == b"done"
-    assert (await execute(store, tmp_path / "bad", fail)).state is JobState.FAILED
-    assert not (tmp_path / "outside").exists()
+
+@pytest.mark.parametrize("content", [b"never", b""], ids=["not confirmed", "empty"])
+async def test_a_small_object_that_is_not_confirmed_leaves_nothing(tmp_path: Path, content: bytes) -> None:
+    async def refuse() -> None:
+        assert DirectoryDepot(tmp_path).count_uploads() == 1, "the part is there by now"
+        raise RuntimeError("somebody else owns the job")
+
+    context = RunContext(objects=ObjectDirectory(tmp_path), confirm=refuse, on_first_report=lambda: None)
+
+    with pytest.raises((RuntimeError, HandlerMisbehaved)):
+        await context.leave("reports/1", content)
+
+    assert (DirectoryDepot(tmp_path).count_uploads(), DirectoryDepot(tmp_path).objects()) == (0, [])
+
+
+async def test_an_entry_that_is_not_due_is_not_asked_about_without_a_pause(store: JobStore) -> None:
+    await jobs.start(store, processor="p1")  # a run of ours that broke, with its lease still going on
+    executions: list[Execution] = []
+    has_begun = asyncio.Event()
+
+    def new_execution() -> Execution:
+        meter = ProcessorMetrics(metrics.get_meter("test"))
+        executions.append(Execution(store, ObjectDirectory(Path("nowhere")), raising(AssertionError()), POLICY, meter))
+        has_begun.set()
+        return executions[-1]
+
+    consumer = Consumer(store, None, processor="p1", slots=2, new_execution=new_execution)
+    working = asyncio.create_task(consumer.run())
+    await has_begun.wait()
+    await asyncio.sleep(0.5)
+    consumer.stop()
+    await working
+
+    assert len(executions) == 1

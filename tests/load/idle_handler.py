@@ -1,7 +1,5 @@
 """Handlers of jobs that do nothing: what is measured is everything around them."""
 
-import asyncio
-
 from processor.context import Result, RunContext
 from shared.jobs import BundleSummary, JobRecord
 
@@ -10,10 +8,4 @@ NOTHING = BundleSummary(files=0, archive_bytes=0, archive_crc32="00000000")
 
 async def handle(_job: JobRecord, _context: RunContext) -> Result:
     """Return at once."""
-    return Result("nothing", NOTHING)
-
-
-async def hold(_job: JobRecord, _context: RunContext) -> Result:
-    """Never return."""
-    await asyncio.Event().wait()
     return Result("nothing", NOTHING)

@@ -7,9 +7,10 @@
 
     failed ──redrive──▶ new        its dead letter goes; discard takes the letter alone
 
-Time is two-valued here: a lease or a delay has either run out already or lasts longer than any test.
+Time stands still here, and is counted in leases: a lease or a delay lasts until somebody lets it go by.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -50,12 +51,14 @@ class Job:
     token: str | None = None
     processor: str | None = None
     progress_ratio: float = 0.0
-    is_due: bool = True
-    """The lease or the delay is over, so that a claim succeeds."""
+    is_takeover: bool = False
+    """The last claim found a run whose lease had run out."""
+    wait_leases: float = 0.0
+    """How long the lease or the delay lasts still; a claim succeeds at 0."""
     consumer: str | None = NEW
     """Who holds the entry in the consumer group; NEW until it is read."""
-    is_idle: bool = False
-    """The entry looks as old as a lease to the sweeper."""
+    idle_leases: float = 0.0
+    """How old the entry looks to the sweeper."""
     failed_under: list[int] = field(default_factory=list)
     """The epochs under which it failed for good: more than one when it was redriven."""
     has_letter: bool = False
@@ -79,9 +82,13 @@ class Job:
         """Write the next event."""
         self.log.append((EventId(self.epoch, self.seq + 1), message))
 
-    def hold(self, consumer: str | None, *, is_idle: bool = False) -> None:
-        """Put the entry into somebody's hands."""
-        self.consumer, self.is_idle = consumer, is_idle
+    def hold(self, consumer: str | None, *, wait_leases: float = 1.0, of_leases: float = 1.0) -> None:
+        """Put the entry into somebody's hands, aged so that the sweeper of a lease finds it after the wait."""
+        self.consumer, self.idle_leases = consumer, max(0.0, of_leases - wait_leases)
+
+    def outwait(self) -> None:
+        """Let the lease or the delay go by; nobody gives a sign of life meanwhile."""
+        self.wait_leases, self.idle_leases = 0.0, 1.0
 
     def claim(
         self, entry: str, token: str, processor: str, *, is_lasting: bool, started: bytes, buried: bytes
@@ -95,13 +102,15 @@ class Job:
             return Claimed.SAME_RUN
         if token == self.token:  # of a run that was handed back: nobody would know of another one
             return Claimed.GONE
-        if not self.is_due:
-            self.hold(self.processor or "" if self.state is JobState.PROCESSING else PARKED)
+        if self.wait_leases:
+            consumer = self.processor or "" if self.state is JobState.PROCESSING else PARKED
+            self.hold(consumer, wait_leases=self.wait_leases, of_leases=float(is_lasting))
             return Claimed.NOT_DUE
 
         self.epoch += 1
         self.token = token
-        if self.state is JobState.PROCESSING:
+        self.is_takeover = self.state is JobState.PROCESSING
+        if self.is_takeover:
             self.crashes += 1
             if self.crashes == limits.MAX_CRASHES:
                 self.end(JobState.FAILED, buried)
@@ -109,25 +118,25 @@ class Job:
         self.state = JobState.PROCESSING
         self.attempt += 1
         self.processor = processor
-        self.is_due = not is_lasting
+        self.wait_leases = float(is_lasting)
         self.append(started % self.attempt)
         self.hold(processor)
         return Claimed.RUN
 
-    def retry_later(self, message: bytes, *, is_due: bool) -> None:
+    def retry_later(self, message: bytes, *, delay_leases: float) -> None:
         """End a run that failed."""
         self.append(message)
         self.state = JobState.RETRYING
         self.failures += 1
-        self.is_due = is_due
-        self.hold(PARKED, is_idle=is_due)
+        self.wait_leases = delay_leases
+        self.hold(PARKED, wait_leases=delay_leases)
 
     def release(self, message: bytes) -> None:
         """Hand a run back, uncounted."""
         self.append(message)
         self.state = JobState.QUEUED
         self.attempt -= 1
-        self.is_due = True
+        self.wait_leases = 0.0
         self.hold(READY)
 
     def end(self, state: JobState, message: bytes) -> None:
@@ -149,9 +158,14 @@ class Job:
         self.state = JobState.QUEUED
         self.attempt = self.failures = self.crashes = 0
         self.token = self.processor = None
-        self.is_due, self.has_letter = True, False
+        self.wait_leases, self.has_letter = 0.0, False
         self.hold(NEW)
         return Redriven.OK
+
+    def bury_damaged(self, message: bytes) -> None:
+        """End the job although its record could not be read; nobody older comes back."""
+        self.epoch += 1
+        self.end(JobState.FAILED, message)
 
 
 @dataclass
@@ -160,11 +174,13 @@ class Partition:
 
     jobs: list[Job] = field(default_factory=list)
     """In the order of their entries: of creation, or of the last redrive."""
+    foreign_letters: int = 0
+    """Letters of entries that somebody else wrote."""
 
     @property
     def dead_letters(self) -> int:
-        """Count the letters of the jobs that failed for good."""
-        return sum(job.has_letter for job in self.jobs)
+        """Count the letters of the jobs that failed for good, and of no job."""
+        return sum(job.has_letter for job in self.jobs) + self.foreign_letters
 
     @property
     def unfinished(self) -> list[Job]:
@@ -173,20 +189,23 @@ class Partition:
 
     def in_hand_of(self, processor: str) -> list[str]:
         """Give the ids of the entries that a processor holds."""
-        return [job.entry for job in self.unfinished if job.consumer == processor]
+        return [job.entry for job in self.held_by(processor)]
 
-    def take(self, processor: str, most: int) -> list[Job]:
-        """Hand out entries: ready ones first, then new ones."""
-        ready = [job for job in self.unfinished if job.consumer == READY]
-        new = [job for job in self.unfinished if job.consumer is NEW]
-        taken = (ready + new)[:most]
+    def held_by(self, consumer: str | None) -> list[Job]:
+        """Give the unfinished jobs whose entries are somebody's, in their order."""
+        return [job for job in self.unfinished if job.consumer == consumer]
+
+    def take(self, processor: str, most: int, in_hand: Collection[str]) -> list[Job]:
+        """Hand out entries: those that went out in a lost reply, then ready ones, then new ones."""
+        lost = [job for job in self.held_by(processor) if job.entry not in in_hand]
+        taken = (lost + self.held_by(READY) + self.held_by(NEW))[:most]
         for job in taken:
             job.hold(processor)
         return taken
 
-    def sweep(self, *, is_early: bool) -> int:
-        """Move to `ready` what looks abandoned, or, too early, everything that was ever read."""
-        found = [job for job in self.unfinished if job.consumer is not NEW and (is_early or job.is_idle)]
+    def sweep(self, *, min_idle_leases: float) -> int:
+        """Move to `ready` what looks as old as that; everything that was ever read for 0."""
+        found = [job for job in self.unfinished if job.consumer is not NEW and job.idle_leases >= min_idle_leases]
         for job in found:
             job.hold(READY)
         return len(found)

@@ -1,8 +1,8 @@
 """The job store against its model: whatever happens in whatever order, both agree after every step.
 
-Processors crash, replies are lost and operations are sent again, sweepers come too early, and the dead come back with
-old claims. The invariants are the design's rules 1 to 5 and 9. `MODEL_EXAMPLES=2000` looks further, at random,
-and makes small what fails.
+Processors crash, replies are lost and operations are sent again, sweepers come too early, records break, strangers
+write into the stream, and the dead come back with old claims. The invariants are the design's rules 1 to 5 and 9.
+CI takes 60 times 40 steps on each set-up; `MODEL_EXAMPLES=2000` looks further, at random, and makes small what fails.
 """
 
 import asyncio
@@ -25,10 +25,11 @@ from hypothesis.stateful import (
 from shared.event_id import EventId
 from shared.jobs import JobState
 from shared.jobstore import keys
+from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.letter import DeadLetter
-from shared.jobstore.operations import Answer, Buried, Ending, Entry, NewJob, NotDue, Run
-from tests.model.lifecycle import NEW, READY, Claimed, Job, Partition
+from shared.jobstore.operations import Answer, Behind, Buried, Damaged, Ending, Entry, NewJob, NotDue, Run
+from tests.model.lifecycle import NEW, PARKED, READY, Claimed, Job, Partition
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.servers import empty
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 40,
+    max_examples=EXAMPLES or 60,
     stateful_step_count=40,
     derandomize=not EXAMPLES,
     deadline=None,
@@ -56,6 +57,9 @@ CHOICE = st.integers(0, 2**16 - 1)
 PROCESSORS = st.sampled_from(["p1", "p2", "p3"])
 SENDINGS = st.sampled_from([1, 1, 2, 3])
 """How often an operation is sent: more than once when its reply was lost."""
+DELAYS_LEASES = st.sampled_from([0.0, 0.5, 3.0])
+AGES_LEASES = st.sampled_from([0.0, 0.4, 1.0])
+"""How old what a sweeper finds must be; less than a lease is a sweeper that comes too early."""
 ENDINGS = st.sampled_from([jobs.completion(), jobs.failure()])
 LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
 STARTED = jobs.terms().started_message
@@ -144,21 +148,28 @@ class StoreMachine(RuleBasedStateMachine):
 
     # ── getting hold of a job ─────────────────────────────────────────────────────────────────────────────────────────
 
-    @rule(choice=CHOICE, processor=PROCESSORS, most=st.integers(1, 3))
-    def take(self, choice: int, processor: str, most: int) -> None:
-        """A processor takes entries; it may crash before it claims them, or claim them much later."""
-        self.take_from(choice % len(self.partitions), processor, most)
+    @rule(choice=CHOICE, processor=PROCESSORS, most=st.integers(1, 3), forgotten=st.sampled_from([0, 0, 1, 100]))
+    def take(self, choice: int, processor: str, most: int, forgotten: int) -> None:
+        """A processor takes entries; it may crash before it claims them, or claim them much later.
 
-    def take_from(self, partition: int, processor: str, most: int) -> list[Hand]:
+        `forgotten`: how many of those that it has it does not know of, because the reply was lost.
+        """
+        self.take_from(choice % len(self.partitions), processor, most, forgotten=forgotten)
+
+    def take_from(self, partition: int, processor: str, most: int, *, forgotten: int = 0) -> list[Hand]:
         """Take in the store and in the model, and compare."""
-        in_hand = self.partitions[partition].in_hand_of(processor)
+        return [Hand(processor, entry) for entry in self.take_entries(partition, processor, most, forgotten)]
+
+    def take_entries(self, partition: int, processor: str, most: int, forgotten: int) -> list[Entry]:
+        """Take; what is foreign among the entries is given too, and compared with nothing."""
+        in_hand = self.partitions[partition].in_hand_of(processor)[forgotten:]
         entries = self.run(self.store.take(partition, processor=processor, most=most, in_hand=in_hand))
 
-        expected = self.partitions[partition].take(processor, most)
-        assert entries == [Entry(job.entry, job.job_id, job.partition) for job in expected]
-        taken = [Hand(processor, entry) for entry in entries]
-        self.hands += taken
-        return taken
+        expected = self.partitions[partition].take(processor, most, in_hand)
+        ours = [entry for entry in entries if not entry.is_foreign]
+        assert ours == [Entry(job.entry, job.job_id, job.partition) for job in expected]
+        self.hands += [Hand(processor, entry) for entry in ours]
+        return entries
 
     @precondition(lambda self: self.hands)
     @rule(choice=CHOICE, is_lasting=st.sampled_from([True, True, False]), sendings=SENDINGS)
@@ -180,8 +191,6 @@ class StoreMachine(RuleBasedStateMachine):
         """The repetition of a claim arrives late, while its run lasts or after the job went elsewhere."""
         run = chosen(self.runs, choice)
         job = self.jobs[run.job_id]
-        if run.token == job.token and job.state in (JobState.QUEUED, JobState.RETRYING):
-            return  # a processor hands a job back only after its claim was answered; the epoch may be another's
         hand = Hand(run.record.processor or "", Entry(run.record.entry, run.job_id, job.partition))
         self.claim_with(run.token, hand, is_lasting=True, sendings=1)
 
@@ -198,7 +207,7 @@ class StoreMachine(RuleBasedStateMachine):
             ):
                 case Claimed.RUN | Claimed.SAME_RUN:
                     assert isinstance(answer, Run)
-                    assert (answer.epoch, answer.token) == (job.epoch, token)
+                    assert (answer.epoch, answer.token, answer.is_takeover) == (job.epoch, token, job.is_takeover)
                     self.runs.append(answer)
                 case Claimed.NOT_DUE:
                     assert isinstance(answer, NotDue)
@@ -221,16 +230,28 @@ class StoreMachine(RuleBasedStateMachine):
         self.append_progress_of(chosen(self.going_on(), choice), ratio / 100, sendings)
 
     @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, missing=st.integers(1, 3), sendings=SENDINGS)
+    def append_beyond_a_hole(self, choice: int, missing: int, sendings: int) -> None:
+        """A run whose last events Redis has lost says how far it is, and is told where its log ends."""
+        run = chosen(self.going_on(), choice)
+        job, message = self.jobs[run.job_id], jobs.progress(0.5)
+        seq = job.seq + 1 + missing
+
+        answers = self.send(lambda: self.store.append_progress(run, seq=seq, message=message), sendings)
+
+        assert answers == [Behind(job.seq)] * sendings
+
+    @precondition(lambda self: self.going_on())
     @rule(choice=CHOICE, is_lasting=st.booleans(), sendings=SENDINGS)
     def renew(self, choice: int, is_lasting: bool, sendings: int) -> None:
         """A run extends its lease, or (not lasting) comes to the end of it."""
         self.renew_of(chosen(self.going_on(), choice), is_lasting, sendings)
 
     @precondition(lambda self: self.going_on())
-    @rule(choice=CHOICE, is_due=st.booleans(), sendings=SENDINGS)
-    def retry_later(self, choice: int, is_due: bool, sendings: int) -> None:
-        """A run fails and another one shall follow."""
-        self.retry_later_of(chosen(self.going_on(), choice), is_due, sendings)
+    @rule(choice=CHOICE, delay_leases=DELAYS_LEASES, sendings=SENDINGS)
+    def retry_later(self, choice: int, delay_leases: float, sendings: int) -> None:
+        """A run fails and another one shall follow, at once, soon, or after several leases."""
+        self.retry_later_of(chosen(self.going_on(), choice), delay_leases, sendings)
 
     @precondition(lambda self: self.going_on())
     @rule(choice=CHOICE, sendings=SENDINGS)
@@ -263,7 +284,7 @@ class StoreMachine(RuleBasedStateMachine):
             case 1:
                 self.renew_of(run, flag, sendings)
             case 2:
-                self.retry_later_of(run, flag, sendings)
+                self.retry_later_of(run, float(flag), sendings)
             case 3:
                 self.release_of(run, sendings)
             case _:
@@ -291,13 +312,13 @@ class StoreMachine(RuleBasedStateMachine):
 
         refusal = job.refusal(run.epoch, run.token)
         if refusal is None:
-            job.is_due = not is_lasting
+            job.wait_leases = float(is_lasting)
             job.hold(processor)
         assert answers == repeated(refusal, sendings, again=Answer.OK)
 
-    def retry_later_of(self, run: Run, is_due: bool, sendings: int) -> None:
+    def retry_later_of(self, run: Run, delay_leases: float, sendings: int) -> None:
         """End a failed run."""
-        job, delay_ms = self.jobs[run.job_id], 0 if is_due else jobs.LEASE_MS
+        job, delay_ms = self.jobs[run.job_id], int(delay_leases * jobs.LEASE_MS)
 
         answers = self.send(
             lambda: self.store.retry_later(
@@ -308,7 +329,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         refusal = job.refusal(run.epoch, run.token)
         if refusal is None:
-            job.retry_later(jobs.RETRYING, is_due=is_due)
+            job.retry_later(jobs.RETRYING, delay_leases=delay_leases)
         assert answers == repeated(refusal, sendings, again=Answer.DONE)
 
     def release_of(self, run: Run, sendings: int) -> None:
@@ -336,27 +357,118 @@ class StoreMachine(RuleBasedStateMachine):
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @rule(choice=CHOICE, is_early=st.booleans())
-    def sweep(self, choice: int, is_early: bool) -> None:
+    def waiting_out(self) -> list[Job]:
+        """Give the jobs whose lease or delay lasts still."""
+        return [job for partition in self.partitions for job in partition.unfinished if job.wait_leases]
+
+    @rule(choice=CHOICE, min_idle_leases=AGES_LEASES)
+    def sweep(self, choice: int, min_idle_leases: float) -> None:
         """The sweeper comes, in time or too early."""
-        self.sweep_of(choice % len(self.partitions), is_early=is_early)
+        self.sweep_of(choice % len(self.partitions), min_idle_leases)
 
-    def sweep_of(self, partition: int, *, is_early: bool) -> None:
+    def sweep_of(self, partition: int, min_idle_leases: float) -> None:
         """Sweep in the store and in the model, and compare."""
-        found = self.run(jobs.sweep(self.store, partition, lease_ms=0 if is_early else jobs.LEASE_MS))
+        found = self.run(jobs.sweep(self.store, partition, lease_ms=int(min_idle_leases * jobs.LEASE_MS)))
 
-        assert found == self.partitions[partition].sweep(is_early=is_early)
+        assert found == self.partitions[partition].sweep(min_idle_leases=min_idle_leases)
+
+    @precondition(lambda self: self.waiting_out())
+    @rule(choice=CHOICE)
+    def outwait(self, choice: int) -> None:
+        """Time goes by until a lease runs out or a delay is over, without a sign of life."""
+        job = chosen(self.waiting_out(), choice)
+        self.run(self.let_time_go_by(job))
+        job.outwait()
+
+    async def let_time_go_by(self, job: Job) -> None:
+        """Set in Redis what time would have brought: nothing else in this test writes past the store."""
+        names = keys.of_job(job.partition, job.job_id)
+        await self.store.connection.execute("HSET", names.record, "due_at", 0)
+        aged = (names.commands, keys.GROUP, job.consumer or "", 0, job.entry, "IDLE", jobs.LEASE_MS, "JUSTID")
+        await self.store.connection.execute("XCLAIM", *aged)
 
     @precondition(lambda self: self.going_on())
-    @rule(choice=CHOICE, processor=PROCESSORS)
-    def crash(self, choice: int, processor: str) -> None:
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def crash(self, choice: int, processor: str, sendings: int) -> None:
         """A processor dies: its lease runs out, its entry is swept, and somebody takes it over."""
-        run = chosen(self.going_on(), choice)
+        self.crash_of(chosen(self.going_on(), choice), processor, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def crash_until_buried(self, choice: int, processor: str, sendings: int) -> None:
+        """A job kills every processor that runs it."""
+        job = self.jobs[chosen(self.going_on(), choice).job_id]
+        while not job.state.is_terminal:
+            run = next(run for run in self.going_on() if run.job_id == job.job_id)
+            self.crash_of(run, processor, sendings)
+
+    def crash_of(self, run: Run, processor: str, sendings: int) -> None:
+        """Let a run end without a word, and its job be taken over."""
         partition = self.jobs[run.job_id].partition
         self.renew_of(run, False, 1)
-        self.sweep_of(partition, is_early=True)
+        self.sweep_of(partition, 0.0)
         for hand in self.take_from(partition, processor, 100):
-            self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=1)
+            self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def renew_in_the_nick_of_time(self, choice: int, processor: str, sendings: int) -> None:
+        """An entry was swept already, and maybe taken, when its run gives a sign of life."""
+        run = chosen(self.going_on(), choice)
+        self.sweep_of(self.jobs[run.job_id].partition, 0.0)
+        self.take_from(self.jobs[run.job_id].partition, processor, 1)
+        self.renew_of(run, True, sendings)
+
+    # ── damage ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @precondition(lambda self: self.within_reach())
+    @rule(choice=CHOICE, processor=PROCESSORS, field=st.sampled_from(["epoch", "seq", "due_at"]), sendings=SENDINGS)
+    def damage(self, choice: int, processor: str, field: str, sendings: int) -> None:
+        """A record breaks; the next claim finds out, and its processor buries the job."""
+        partition = chosen(self.within_reach(), choice).partition
+        hand = self.take_from(partition, processor, 1)[0]
+        entry, job = hand.entry, self.jobs[hand.entry.job_id]
+        record, terms = keys.of_job(partition, job.job_id).record, jobs.terms(processor)
+        self.run(self.break_field(record, field))
+
+        claimed = self.send(lambda: self.store.claim(entry, self.fresh_token(), terms), sendings)
+        self.send(lambda: bury_damaged(self.store, entry, jobs.BROKEN, message=jobs.FAILED, terms=terms), sendings)
+
+        assert claimed == [Damaged()] * sendings
+        job.bury_damaged(jobs.FAILED)
+
+    async def break_field(self, record: str, field: str) -> None:
+        """Put nonsense where a number was."""
+        await self.store.connection.execute("HSET", record, field, "many")
+
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def foreign(self, choice: int, processor: str, sendings: int) -> None:
+        """Somebody else writes into the command stream; whoever gets that entry buries it."""
+        partition = choice % len(self.partitions)
+        self.run(self.add_entry(partition, "else"))
+        *_, entry = self.take_entries(partition, processor, 100, 0)
+
+        self.send(lambda: bury_foreign(self.store, entry, jobs.BROKEN), sendings)
+
+        assert entry.is_foreign
+        self.partitions[partition].foreign_letters += 1
+
+    @rule(choice=CHOICE, processor=PROCESSORS, sendings=SENDINGS)
+    def stray(self, choice: int, processor: str, sendings: int) -> None:
+        """An entry names a job that has, or had, another one: its claim runs nothing and takes that entry away."""
+        job = chosen(list(self.jobs.values()), choice)
+        entry_id = self.run(self.add_entry(job.partition, job.job_id))
+        stray = Entry(entry_id, job.job_id, job.partition)
+
+        claims = self.send(lambda: self.store.claim(stray, self.fresh_token(), jobs.terms(processor)), sendings)
+
+        assert claims == [None] * sendings
+
+    async def add_entry(self, partition: int, job_id: str) -> str:
+        """Write past the store into a command stream."""
+        added = await self.store.connection.execute("XADD", keys.commands(partition), "*", "job", job_id)
+        assert isinstance(added, bytes)
+        return added.decode()
 
     # ── the operator ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -413,8 +525,10 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.run(self.read_letters())
 
         with_letter = [job for job in self.jobs.values() if job.has_letter]
-        assert {(letter.job_id, letter.epoch) for letter in found} == {(job.job_id, job.epoch) for job in with_letter}
-        self.letters += found
+        assert {(letter.job_id, letter.epoch) for letter in found if letter.job_id} == {
+            (job.job_id, job.epoch) for job in with_letter
+        }
+        self.letters += [letter for letter in found if letter.job_id]
 
     async def read_letters(self) -> list[DeadLetter]:
         """Read all letters."""
@@ -448,7 +562,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert (record.dead_id is not None) == job.has_letter
         assert (record.error is not None) == (job.state in (JobState.FAILED, JobState.RETRYING))
         if not job.state.is_terminal:
-            assert (record.due_at_ms > record.created_at_ms + jobs.LEASE_MS // 2) == (not job.is_due)
+            assert (record.due_at_ms > record.created_at_ms + jobs.LEASE_MS // 4) == (job.wait_leases > 0)
 
         assert [(entry.event_id, entry.message) for entry in log] == job.log
         assert [entry.event_id.seq for entry in log] == list(range(1, len(log) + 1))
@@ -478,6 +592,10 @@ class StoreMachine(RuleBasedStateMachine):
         assert commands == {job.entry: job.job_id for job in partition.unfinished}
         assert pending == {job.entry: job.consumer for job in partition.unfinished if job.consumer is not NEW}
         assert (backlog.unfinished, backlog.pending) == (len(partition.unfinished), len(pending))
+        assert backlog.waiting == len(partition.held_by(NEW))
+        assert backlog.parked == len(partition.held_by(PARKED))
+        assert backlog.ready == len(partition.held_by(READY))
+        assert backlog.running == sum(len(partition.held_by(processor)) for processor in ("p1", "p2", "p3"))
         assert dead_letters == partition.dead_letters
 
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
+from tests.support.debian_redis import DebianRedis
 
 NODES = 3
 SLOTS = 16_384
@@ -77,9 +78,9 @@ class EmbeddedCluster:
         return {"cluster_state:ok", f"cluster_slots_ok:{SLOTS}", f"cluster_size:{NODES}"} <= set(lines)
 
 
-Server = EmbeddedValkey | EmbeddedCluster
+Server = EmbeddedValkey | EmbeddedCluster | DebianRedis
 
 
-def nodes_of(server: Server) -> Sequence[EmbeddedValkey]:
+def nodes_of(server: Server) -> Sequence[EmbeddedValkey | DebianRedis]:
     """Give the servers behind a set-up: one, or the nodes of a cluster."""
     return server.nodes if isinstance(server, EmbeddedCluster) else [server]

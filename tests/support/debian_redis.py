@@ -1,4 +1,4 @@
-"""Redis as the distribution ships it, for what the embedded Valkey cannot do: TLS and Sentinel."""
+"""Redis as the distribution ships it: the other server that Waybill runs on, and the one with TLS and Sentinel."""
 
 import subprocess
 import time
@@ -27,6 +27,17 @@ class DebianRedis:
         self._settings = (f"{port_setting} {self.port}", "bind 127.0.0.1", f"dir {home}", *settings)
         self._sentinel = ["--sentinel"] if sentinel else []
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its URL, while it is asked without TLS."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running server, for whoever pauses it."""
+        assert self._process is not None, "the server is not running"
+        return self._process
 
     def __enter__(self) -> Self:
         """Start the server."""

@@ -7,6 +7,7 @@ import pytest
 from shared.errors import RedisUnavailable
 from shared.event_id import START
 from shared.jobstore import keys
+from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
@@ -48,6 +49,11 @@ async def walk(store: JobStore, url: str) -> None:
         assert await store.release(run, message=jobs.RELEASED) is Answer.OK
         run = await jobs.take_over(store, await jobs.claim(store, await jobs.take(store, new.job_id)))
         assert await store.finish(run, jobs.completion()) is Answer.OK
+        damaged = await jobs.take(store, await jobs.create(store))
+        assert await bury_damaged(store, damaged, jobs.BROKEN, message=jobs.FAILED, terms=jobs.terms())
+        await store.connection.execute("XADD", keys.commands(0), "*", "of", "nobody")
+        foreign = (await store.take(0, processor="p1", most=1, in_hand=()))[0]
+        assert await bury_foreign(store, foreign, jobs.BROKEN)
         letters = jobs.letters_of(store)
         await letters.next_untold(0, teller="p1")
         failed = [await jobs.fail(store) for _ in range(3)]
@@ -65,7 +71,7 @@ async def walk(store: JobStore, url: str) -> None:
         live.unsubscribe(store.live_channel(new.job_id))
         assert await store.last_event(new.job_id) == log[-1]
         assert await store.find(new.job_id) is not None
-        assert (await store.backlog(0)).dead_letters == 1
+        assert (await store.backlog(0)).dead_letters == 3
         waiting = asyncio.create_task(reader.read(most=1))
         while not waiting.done():
             await reader.interrupt()

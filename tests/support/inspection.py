@@ -60,6 +60,25 @@ async def expiries(commands: Commands) -> dict[str, int]:
     return dict(zip(found, cast("list[int]", lifetimes), strict=True))
 
 
+async def everything(commands: Commands) -> dict[str, object]:
+    """Read every key, with who holds the entries of streams and whether the key expires."""
+    return {key: [await _content(commands, key), ttl != NO_EXPIRY] for key, ttl in (await expiries(commands)).items()}
+
+
+async def _content(commands: Commands, key: str) -> object:
+    match await commands.execute("TYPE", key):
+        case b"hash":
+            flat = cast("list[bytes]", await commands.execute("HGETALL", key))
+            return sorted(zip(flat[::2], flat[1::2], strict=True))
+        case b"stream":
+            entries = await commands.execute("XRANGE", key, "-", "+")
+            groups = cast("list[Any]", await commands.execute("XINFO", "GROUPS", key))
+            # An entry's consumer, not its idle time, nor how often it was handed out.
+            pending = [await commands.execute("XPENDING", key, group[1], "-", "+", 100_000) for group in groups]
+            return [entries, [entry[:2] for found in pending for entry in cast("list[Any]", found)]]
+    return await commands.execute("GET", key)
+
+
 async def expiries_of(store: JobStore, job_id: str) -> dict[str, int]:
     """Give the time to live of every key whose name has the job's id in it."""
     return {key: ttl for key, ttl in (await expiries(store.connection)).items() if job_id in key}

@@ -1,6 +1,7 @@
 """What tests do to embedded servers besides asking them for jobs: empty, fill up, freeze them, cut clients off."""
 
 import contextlib
+import functools
 import signal
 from collections.abc import Iterator
 
@@ -43,6 +44,19 @@ def forget_scripts(server: Server) -> None:
 def cut_clients(server: Server, *, kind: str = "normal") -> int:
     """Close all connections of a kind (normal, pubsub) from the server's side; gives how many there were."""
     return sum(map(int, _ask_all(server, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")))
+
+
+@functools.cache
+def describe_server(server: Server) -> str:
+    """Name a server as its INFO does: kind, version, and how many nodes there are in cluster mode."""
+    lines = dict(
+        line.split(":", 1) for line in ask(nodes_of(server)[0].port, "INFO", "server").splitlines() if ":" in line
+    )
+    kind = "valkey" if "valkey_version" in lines else "redis"
+    version = ".".join(lines[f"{kind}_version"].split(".")[:2])
+    nodes = len(nodes_of(server))
+    where = f" cluster of {nodes}" if lines.get("redis_mode", lines.get("server_mode")) == "cluster" else ""
+    return f"{kind} {version}{where}"
 
 
 def _ask_all(server: Server, *words: str) -> list[str]:

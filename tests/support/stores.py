@@ -13,11 +13,12 @@ from shared.jobstore.store import JobStore
 
 
 class ServerKind(StrEnum):
-    """The embedded servers of a test session, named as their fixtures."""
+    """The servers of a test session, named as their fixtures."""
 
     STANDALONE = "standalone_server"
     CLUSTER = "cluster_server"
     CLUSTER_3_NODES = "cluster_3_nodes_server"
+    DEBIAN_REDIS = "debian_redis_server"
 
 
 class Setup(NamedTuple):
@@ -35,6 +36,7 @@ SETUPS = (
     Setup(ServerKind.STANDALONE, 4),
     Setup(ServerKind.CLUSTER, 4),
     Setup(ServerKind.CLUSTER_3_NODES, 8),
+    Setup(ServerKind.DEBIAN_REDIS, 1),
 )
 
 
@@ -89,3 +91,11 @@ async def running_store(url: str, *, partitions: int) -> AsyncIterator[JobStore]
         store = JobStore(commands, partitions=partitions)
         await store.prepare()
         yield store
+
+
+def pretend_long_health(store: JobStore) -> None:
+    """Let the connection to one server have been well for a minute, so that nobody waits for the outage rule."""
+    connection = store.connection
+    assert isinstance(connection, CommandConnection)
+    assert connection.healthy_since is not None
+    connection.healthy_since -= 60

@@ -9,28 +9,33 @@
 --        CANCELLED: somebody wanted the job to end, and this claim has ended it
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
 -- uses: clock log entry letter terminal
+local LONGEST_WAIT_MS = 86400000  -- no lease and no delay is longer
 local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
-  'token', 'processor', 'cancel_requested')
+  'token', 'processor', 'is_takeover', 'cancel_requested')
 if r.err then return {'DAMAGED'} end
 local state, entry = r[1], ARGV[2]
 if state == 'failed' and r[9] == ARGV[3] and (tonumber(r[7]) or 0) >= tonumber(ARGV[6]) then
   return {'BURIED', tonumber(r[5]), r[10] or ''}
 end
 if state == 'cancelled' and r[9] == ARGV[3] then return {'CANCELLED'} end
-if not state or r[2] ~= entry or state == 'completed' or state == 'failed' or state == 'cancelled' then
+local is_over = not state or state == 'completed' or state == 'failed' or state == 'cancelled'
+-- A job whose own entry is nowhere would be lost if this one went: what its record says of it is wrong.
+if not is_over and r[2] ~= entry and not stands(r[2]) then return {'DAMAGED'} end
+if is_over or r[2] ~= entry then
   acknowledge(entry)
   return {'GONE'}
 end
 if r[9] == ARGV[3] then
-  if state == 'processing' then return {'OK', redis.call('HGETALL', KEYS[1]), 0} end
+  if state == 'processing' then return {'OK', redis.call('HGETALL', KEYS[1]), r[11] and 1 or 0} end
   -- A duplicate that comes after its own run was retried or released: it must not start a run that nobody knows of.
   return {'GONE'}
 end
 
 for i = 3, 8 do
-  if not tonumber(r[i] or nil) then return {'DAMAGED'} end
+  if not whole(r[i]) then return {'DAMAGED'} end
 end
 local now, lease_ms = now_ms(), tonumber(ARGV[5])
+if tonumber(r[8]) > now + LONGEST_WAIT_MS then return {'DAMAGED'} end
 local wait_ms = tonumber(r[8]) - now
 if wait_ms > 0 then
   hold(entry, state == 'processing' and r[10] or 'parked', wait_ms, lease_ms)
@@ -46,9 +51,9 @@ if state == 'processing' then
   -- The lease of the last run ran out: here, and only here, a crash is counted.
   run.crashes = run.crashes + 1
 end
-if r[11] then
+if r[12] then
   terminate(run, {
-    job = ARGV[1], state = 'cancelled', message = r[11], now = now, retention_ms = tonumber(ARGV[10]),
+    job = ARGV[1], state = 'cancelled', message = r[12], now = now, retention_ms = tonumber(ARGV[10]),
     fields = {'crashes', run.crashes, 'token', ARGV[3], unpack(ARGV, 11)}, reason = '',
   })
   return {'CANCELLED'}
@@ -69,7 +74,9 @@ local id = append(run.epoch, run.seq + 1, message)
 redis.call('HSET', KEYS[1], 'state', 'processing', 'epoch', run.epoch, 'token', ARGV[3], 'seq', run.seq + 1,
   'attempt', run.attempt + 1, 'crashes', run.crashes, 'due_at', now + lease_ms, 'processor', ARGV[4], 'updated_at', now)
 redis.call('HSETNX', KEYS[1], 'started_at', now)
-redis.call('HDEL', KEYS[1], 'error')
+redis.call('HDEL', KEYS[1], 'error', 'is_takeover')
+-- Kept for the repetition of this claim, which must be told the same.
+if state == 'processing' then redis.call('HSET', KEYS[1], 'is_takeover', 1) end
 own(entry, ARGV[4])
 publish(id, message)
 return {'OK', redis.call('HGETALL', KEYS[1]), state == 'processing' and 1 or 0}

@@ -8,6 +8,7 @@ import pytest
 from shared import limits
 from shared.event_id import EventId
 from shared.jobs import JobState
+from shared.jobstore import keys
 from shared.jobstore.operations import Answer, Buried, Ending, Entry, NotDue, Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -114,6 +115,16 @@ async def test_claim_after_the_lease_ran_out_counts_one_crash(store: JobStore) -
     assert second.is_takeover
     assert not run.is_takeover
     assert second.record.started_at_ms == run.record.started_at_ms
+
+
+async def test_claim_keeps_the_start_of_the_first_run(store: JobStore) -> None:
+    run = await jobs.start(store)
+    record = keys.of_job(jobs.partition_number(run.job_id), run.job_id).record
+    await store.connection.execute("HSET", record, "started_at", 1_795_000_000_000)
+
+    second = await jobs.take_over(store, run)
+
+    assert second.record.started_at_ms == 1_795_000_000_000
 
 
 async def test_claim_of_a_released_or_retried_job_counts_no_crash(store: JobStore) -> None:

@@ -18,9 +18,8 @@ from shared.jobstore.operations import Answer, Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
-from tests.support.proxy import FaultProxy
 from tests.support.servers import cut_clients, forget_scripts, frozen
-from tests.support.stores import running_connection, running_store
+from tests.support.stores import running_connection
 
 
 @pytest_asyncio.fixture
@@ -28,13 +27,6 @@ async def connection(redis_url: str) -> AsyncIterator[CommandConnection]:
     """A running connection to the standalone server."""
     async with running_connection(redis_url) as running:
         yield running
-
-
-@pytest_asyncio.fixture
-async def wire(redis_url: str, standalone_server: EmbeddedValkey) -> AsyncIterator[FaultProxy]:
-    """A wire to the standalone server that can be cut."""
-    async with FaultProxy(standalone_server.port).listening() as listening:
-        yield listening
 
 
 # ── batches and callers ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,34 +176,6 @@ async def test_requests_in_flight_while_the_connection_is_cut_are_answered_once(
         log = await inspection.read_log(store, run.job_id)
         assert [entry.event_id.seq for entry in log] == list(range(1, 54))
         assert [entry.type for entry in log].count("completed") == 1
-
-
-async def test_an_operation_whose_reply_is_lost_is_done_once(wire: FaultProxy) -> None:
-    async with running_store(wire.url, partitions=1) as store:
-        new = jobs.new_job(store)
-        wire.lose_next_reply()
-        created = await store.create(new)
-        run = await jobs.claim(store, await jobs.take(store, new.job_id))
-        wire.lose_next_reply()
-        appended = await store.append_progress(run, seq=3, message=jobs.progress(0.5))
-        wire.lose_next_reply()
-        finished = await store.finish(run, jobs.completion())
-
-        assert wire.lost_replies == 3
-        assert (created.is_new, appended, finished) == (False, Answer.DUP, Answer.DONE)
-        assert await inspection.event_types(store, new.job_id) == ["queued", "started", "progress", "completed"]
-        assert await inspection.commands(store, 0) == {}
-
-
-async def test_a_claim_whose_reply_is_lost_has_its_run(wire: FaultProxy) -> None:
-    async with running_store(wire.url, partitions=1) as store:
-        entry = await jobs.take(store, await jobs.create(store))
-        wire.lose_next_reply()
-
-        run = await jobs.claim(store, entry)
-
-        assert wire.lost_replies == 1
-        assert (run.epoch, run.record.attempt, run.record.crashes) == (1, 1, 0)
 
 
 async def test_a_frozen_server_is_unavailable_within_the_deadline_and_serves_again_afterwards(

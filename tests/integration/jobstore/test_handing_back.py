@@ -1,7 +1,8 @@
 """retry_later and release: a run ends, its job does not."""
 
 from shared.jobs import JobState
-from shared.jobstore.operations import Answer, Run
+from shared.jobstore import keys
+from shared.jobstore.operations import Answer, NotDue, Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
@@ -57,6 +58,48 @@ async def test_a_job_is_ready_when_its_delay_is_over(store: JobStore) -> None:
 
     assert found == 1
     assert (second.record.attempt, second.record.failures, second.epoch) == (2, 1, 2)
+
+
+async def test_a_delay_beyond_the_lease_is_aged_again_by_every_claim_that_comes_too_early(store: JobStore) -> None:
+    run = await jobs.start(store)
+    partition = jobs.partition_number(run.job_id)
+    record = keys.of_job(partition, run.job_id).record
+    await _retry(store, run, delay_ms=5 * jobs.LEASE_MS // 2)
+
+    async def claim_too_early() -> object:
+        await jobs.sweep(store, partition, lease_ms=0)
+        return await store.claim(await jobs.take(store, run.job_id, processor="p2"), "token-2", jobs.terms("p2"))
+
+    early = await claim_too_early()
+    found_early = await jobs.sweep(store, partition, lease_ms=60_000)
+    await store.connection.execute("HINCRBY", record, "due_at", -2 * jobs.LEASE_MS)  # two leases go by
+    later = await claim_too_early()
+    found_later = [
+        await jobs.sweep(store, partition, lease_ms=age_ms) for age_ms in (jobs.LEASE_MS, jobs.LEASE_MS // 2)
+    ]
+    await store.connection.execute("HSET", record, "due_at", 0)
+    again = await jobs.claim(store, await jobs.take(store, run.job_id, processor="p2"), processor="p2")
+
+    assert isinstance(early, NotDue)
+    assert isinstance(later, NotDue)
+    assert (found_early, found_later) == (0, [0, 1])
+    assert (again.record.attempt, again.record.failures, again.record.crashes) == (2, 1, 0)
+
+
+async def test_failures_crashes_and_releases_are_counted_apart(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await store.release(run, message=jobs.RELEASED)
+    run = await jobs.claim(store, await jobs.take(store, run.job_id))
+    run = await jobs.take_over(store, run)
+    await _retry(store, run)
+    await jobs.sweep(store, jobs.partition_number(run.job_id))
+    run = await jobs.claim(store, await jobs.take(store, run.job_id))
+    await store.release(run, message=jobs.RELEASED)
+
+    record = await store.find(run.job_id)
+
+    assert record is not None
+    assert (record.attempt, record.failures, record.crashes, record.epoch) == (2, 1, 1, 4)
 
 
 async def test_release_makes_the_job_ready_at_once_and_counts_nothing(store: JobStore) -> None:

@@ -102,7 +102,7 @@ async def test_a_sweep_of_parked_entries_finds_retries_that_are_due_and_robs_nob
 
     sweep = await store.sweep(0, leader="s1", lease_ms=jobs.LEASE_MS, cursor="7-7", parked_only=True)
 
-    assert sweep == (True, "7-7", 1)
+    assert (sweep.is_leader, sweep.cursor, sweep.found) == (True, "7-7", 1)
     assert await inspection.pending(store, 0) == {
         running.record.entry: "p1", due.record.entry: "ready", later.record.entry: "parked",
     }  # fmt: skip
@@ -175,4 +175,5 @@ async def test_entries_whose_reply_was_lost_are_handed_out_again_and_those_in_ha
     assert known == []
     assert len(lost) == 2
     assert {entry.job_id for entry in first + rest} == created
+    assert len(rest) == 2
     assert {entry.entry_id for entry in lost} <= {entry.entry_id for entry in first + rest}

@@ -12,6 +12,13 @@ local function hold(entry, consumer, delay_ms, lease_ms)
   redis.call('XCLAIM', KEYS[3], 'processors', consumer, 0, entry, 'IDLE', idle_ms, 'JUSTID')
 end
 
+-- Tells whether the command stream has an entry of this id; the id may be anything.
+local function stands(entry)
+  if type(entry) ~= 'string' or not string.find(entry, '^%d+-%d+$') then return false end
+  local found = redis.pcall('XRANGE', KEYS[3], entry, entry)
+  return not found.err and #found == 1
+end
+
 local function own(entry, consumer)
   redis.call('XCLAIM', KEYS[3], 'processors', consumer, 0, entry, 'JUSTID')
 end

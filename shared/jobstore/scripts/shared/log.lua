@@ -7,17 +7,33 @@ local function append(epoch, seq, message)
   return id
 end
 
--- Tells whether the log will take this id: not when it is another kind of key, or has a higher one already.
-local function takes(epoch, seq)
+-- Reads a number that may be anything; nil for what is not a whole one of at most 13 digits. Lua reads more (1.5, nan,
+-- 1e15), which no event id can be made of.
+local function whole(text)
+  return type(text) == 'string' and #text <= 13 and string.find(text, '^%d+$') and tonumber(text) or nil
+end
+
+-- Gives epoch and seq of the last id that the log has had, 0 and 0 when there is no log; nil for what is none of ours.
+local function last_id()
   local info = redis.pcall('XINFO', 'STREAM', KEYS[2])
-  if info.err then return not string.find(info.err, '^WRONGTYPE') end
+  if info.err then
+    if string.find(info.err, 'no such key') then return 0, 0 end
+    return nil
+  end
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then
-      local last_epoch, last_seq = string.match(info[i + 1], '^(%d+)-(%d+)$')
-      last_epoch, last_seq = tonumber(last_epoch), tonumber(last_seq)
-      return last_epoch < epoch or (last_epoch == epoch and last_seq < seq)
+      local epoch, seq = string.match(info[i + 1], '^(%d+)-(%d+)$')
+      epoch, seq = whole(epoch), whole(seq)
+      if epoch and seq then return epoch, seq end
     end
   end
+  return nil
+end
+
+-- Tells whether the log will take this id.
+local function takes(epoch, seq)
+  local last_epoch, last_seq = last_id()
+  return last_epoch and (last_epoch < epoch or (last_epoch == epoch and last_seq < seq))
 end
 
 local function publish(id, message)

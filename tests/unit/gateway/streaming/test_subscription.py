@@ -171,6 +171,7 @@ def test_message_that_was_seen_already_is_dropped() -> None:
     subscription.offer(live(EventId(1, 5)))
 
     assert shown(subscription) == []
+    assert not subscription.is_behind
 
 
 def test_hole_sends_the_viewer_back_to_the_log() -> None:

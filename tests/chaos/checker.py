@@ -1,0 +1,225 @@
+"""What must hold after every storm, whatever was killed, stopped or cut: each invariant looks at one history. Pure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from shared.event_id import START, EventId
+from shared.jobs import JobState
+from tests.chaos.history import SUPERSEDED, Deed, Event, History, Sighting, What
+from tests.chaos.life import TERMINAL, Life
+
+STATE_OF = {"completed": JobState.COMPLETED, "error": JobState.FAILED, "cancelled": JobState.CANCELLED}
+SHOWN_AS_TERMINAL = ("completed", "failed", "cancelled")
+
+Invariant = Callable[[History], Iterator[str]]
+
+
+def every_job_ends_once(history: History) -> Iterator[str]:
+    """Each job that was accepted, and each that Redis knows of, has exactly one terminal event, as its last."""
+    for job_id in history.accepted | history.records.keys():
+        types = [event.type for event in history.logs.get(job_id, ())]
+        ends = sum(kind in TERMINAL for kind in types)
+        if ends != 1 or types[-1] not in TERMINAL:
+            yield f"{job_id} has {ends} ends: {' '.join(types) or 'no log'}"
+
+
+def logs_are_dense(history: History) -> Iterator[str]:
+    """Numbers count 1, 2, 3 … and epochs never fall."""
+    for job_id, log in history.logs.items():
+        before = START
+        for event in log:
+            if not before.is_followed_by(event.event_id):
+                yield f"{job_id}: {event.event_id} follows {before}"
+            before = event.event_id
+
+
+def logs_tell_a_life(history: History) -> Iterator[str]:
+    """One event follows from another: nothing is reported without a run, and each claim has an epoch of its own."""
+    for job_id, log in history.logs.items():
+        yield from (f"{job_id}: {breach}" for breach in Life(log).breaches)
+
+
+def records_agree_with_logs(history: History) -> Iterator[str]:
+    """State and last event of the record are those of the log."""
+    for job_id, record in history.records.items():
+        log = history.logs.get(job_id)
+        if not log:
+            yield f"{job_id} has a record and no log"
+        elif (log[-1].event_id, STATE_OF.get(log[-1].type)) != (EventId(record.epoch, record.seq), record.state):
+            yield f"{job_id} is {record.state} at {record.epoch}-{record.seq}, and its log ends with {log[-1]}"
+
+
+def counters_add_up(history: History) -> Iterator[str]:
+    """Attempt, failures and crashes of the record are those that the log tells."""
+    for job_id, record in history.records.items():
+        life = Life(history.logs.get(job_id, ()))
+        told, counted = (
+            (life.attempt, life.failures, life.crashes),
+            (record.attempt, record.failures, record.crashes),
+        )
+        if told != counted:
+            yield f"{job_id} has attempt, failures, crashes {counted}, and its log tells {told}"
+
+
+def clients_saw_the_log(history: History) -> Iterator[str]:
+    """What a client was shown is a beginning of the log: nothing twice, nothing else, no hole without a gap."""
+    for sighting in history.sightings:
+        yield from _differences(sighting, history.logs.get(sighting.job_id, []))
+
+
+def _differences(sighting: Sighting, log: list[Event]) -> Iterator[str]:
+    who, place = f"{sighting.client} of {sighting.job_id}", 0
+    for shown in sighting.shown:
+        if shown.has_gap:
+            place = sum(event.event_id <= shown.event.event_id for event in log)
+            continue
+        wanted = log[place] if place < len(log) else None
+        if shown.event != wanted:
+            yield f"{who} was shown {shown.event} in place of {wanted}"
+            return
+        place += 1
+    if sighting.saw_end and place != len(log):
+        yield f"{who} was told of the end after {place} of {len(log)} events"
+
+
+def answers_never_go_back(history: History) -> Iterator[str]:
+    """Progress never falls, and an end that a client was told stands."""
+    progress: dict[str, float] = {}
+    ends: dict[str, str] = {}
+    for answer in history.answers:
+        job_id = answer.job_id
+        if answer.progress < progress.get(job_id, 0.0):
+            yield f"{job_id} went back from {progress[job_id]} to {answer.progress}"
+        if ends.get(job_id, answer.status) != answer.status:
+            yield f"{job_id} was {ends[job_id]} and became {answer.status}"
+        progress[job_id] = answer.progress
+        if answer.status in SHOWN_AS_TERMINAL:
+            ends[job_id] = answer.status
+    for job_id, status in ends.items():
+        if history.records[job_id].state != status:
+            yield f"{job_id} was told to be {status} and is {history.records[job_id].state}"
+
+
+def nothing_waits(history: History) -> Iterator[str]:
+    """At rest the command streams hold no entry, and none is pending."""
+    yield from (f"entry {entry} of {job_id} is left" for entry, job_id in history.entries.items())
+    yield from (f"entry {entry} is pending for {consumer}" for entry, consumer in history.pending.items())
+
+
+def dead_letters_are_the_failed_jobs(history: History) -> Iterator[str]:
+    """Each failed job has one dead letter, which its record names; nobody else has one."""
+    failed = {job_id: record.dead_id for job_id, record in history.records.items() if record.state is JobState.FAILED}
+    for job_id, count in Counter(letter.job_id for letter in history.dead_letters).items():
+        if count > 1 or job_id not in failed:
+            yield f"{job_id} has {count} dead letters and is {'' if job_id in failed else 'not '}failed"
+    written = {letter.job_id: letter.dead_id for letter in history.dead_letters}
+    for job_id, dead_id in failed.items():
+        if written.get(job_id) != dead_id or dead_id is None:
+            yield f"{job_id} names the dead letter {dead_id}; it has {written.get(job_id)}"
+
+
+def archives_are_right(history: History) -> Iterator[str]:
+    """The archive of each completed job can be fetched, and holds the very bytes that were asked for."""
+    for job_id, record in history.records.items():
+        if record.state is JobState.COMPLETED and (wrong := history.archives.get(job_id, "nobody looked at it")):
+            yield f"the archive of {job_id}: {wrong}"
+
+
+def records_name_what_their_last_run_made(history: History) -> Iterator[str]:
+    """The object of a completed job was made visible by the run that ended it, not by a superseded one."""
+    made = {(deed.job_id, deed.epoch, deed.detail) for deed in history.deeds if deed.what is What.COMPLETED}
+    for job_id, record in history.records.items():
+        if record.state is JobState.COMPLETED and (job_id, record.epoch, record.object_key) not in made:
+            yield f"{job_id} names {record.object_key}, which its run {record.epoch} did not make"
+
+
+def superseded_runs_touch_nothing(history: History) -> Iterator[str]:
+    """Who was told to be superseded makes nothing visible afterwards, and changes nothing."""
+    told: dict[str, Deed] = {}
+    for deed in history.deeds:
+        word = deed.detail.rpartition(" ")[2]
+        if deed.token in told and (deed.what is What.COMPLETING or (deed.what is What.ANSWERED and word == "OK")):
+            answer = told[deed.token].detail
+            yield f"{deed.processor} was told {answer} of {deed.job_id}, and then {deed.what} {deed.detail}"
+        if deed.what is What.ANSWERED and word in SUPERSEDED:
+            told.setdefault(deed.token, deed)
+
+
+def objects_appear_under_a_confirmed_lease(history: History) -> Iterator[str]:
+    """Nothing becomes visible but after a confirmation of the same run."""
+    confirmed: set[str] = set()
+    for deed in history.deeds:
+        if deed.what is What.CONFIRMED:
+            confirmed.add(deed.token)
+        elif deed.what is What.COMPLETING and deed.token not in confirmed:
+            yield f"{deed.processor} completes {deed.detail} and has not confirmed its lease"
+
+
+def an_epoch_is_one_run(history: History) -> Iterator[str]:
+    """No two runs have the same epoch of a job, and the log has the beginning of each."""
+    tokens: dict[tuple[str, int], str] = {}
+    for deed in history.deeds:
+        if deed.what is not What.BEGAN:
+            continue
+        if tokens.setdefault((deed.job_id, deed.epoch), deed.token) != deed.token:
+            yield f"{deed.job_id} has two runs of epoch {deed.epoch}"
+        if deed.epoch not in Life(history.logs.get(deed.job_id, ())).epochs_begun:
+            yield f"{deed.job_id}: the run of epoch {deed.epoch} is not in its log"
+
+
+def one_run_ends_a_job(history: History) -> Iterator[str]:
+    """Only the run of the last epoch was told that its end stands."""
+    for deed in history.deeds:
+        if deed.what is What.ANSWERED and deed.detail in ("finish OK", "finish DONE"):
+            record = history.records.get(deed.job_id)
+            if record is None or record.epoch != deed.epoch:
+                yield f"{deed.processor} ended {deed.job_id} in epoch {deed.epoch}, and its record says: {record}"
+
+
+def crashes_have_a_cause(history: History) -> Iterator[str]:
+    """A lease ran out only of a processor that had died, or was frozen, before: nobody healthy was robbed."""
+    holders = {(deed.job_id, deed.epoch): deed.processor for deed in history.deeds if deed.what is What.BEGAN}
+    silent_since_ms = history.deaths | history.frozen  # who was frozen may have died later
+    first_ms = min(silent_since_ms.values(), default=None)
+    for job_id, log in history.logs.items():
+        for epoch, found_at_ms in Life(log).take_overs:
+            holder = holders.get((job_id, epoch))
+            # Without a holder: it died, or slept, before it could write down what it had claimed.
+            since_ms = silent_since_ms.get(holder) if holder else first_ms
+            if since_ms is None or since_ms > found_at_ms:
+                yield f"{job_id} was taken from {holder} (epoch {epoch}), which was alive and well"
+
+
+def open_uploads_are_of_the_dead(history: History) -> Iterator[str]:
+    """Whoever lived to the end of its run has ended its upload."""
+    writers = {deed.detail: deed.processor for deed in history.deeds if deed.what is What.UPLOADING}
+    for upload_id in history.open_uploads:
+        writer = writers.get(upload_id)
+        if writer not in history.deaths and (writer or not history.deaths):
+            yield f"upload {upload_id} of {writer} is still open"
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    every_job_ends_once,
+    logs_are_dense,
+    logs_tell_a_life,
+    records_agree_with_logs,
+    counters_add_up,
+    clients_saw_the_log,
+    answers_never_go_back,
+    nothing_waits,
+    dead_letters_are_the_failed_jobs,
+    archives_are_right,
+    records_name_what_their_last_run_made,
+    superseded_runs_touch_nothing,
+    objects_appear_under_a_confirmed_lease,
+    an_epoch_is_one_run,
+    one_run_ends_a_job,
+    crashes_have_a_cause,
+    open_uploads_are_of_the_dead,
+)
+
+
+def breaches(history: History) -> list[str]:
+    """Check everything; give a sentence for each breach, with the invariant's name before it."""
+    return [f"{invariant.__name__}: {sentence}" for invariant in INVARIANTS for sentence in invariant(history)]

@@ -1,0 +1,24 @@
+"""Which runs fail, and how: decided by the seed, the job's number in the storm, and the attempt."""
+
+import random
+from enum import StrEnum
+
+ALWAYS = 1_000
+
+
+class Failure(StrEnum):
+    """How a run fails."""
+
+    RETRYABLE = "retryable"
+    PERMANENT = "permanent"
+    UNEXPECTED = "unexpected"
+
+
+def failure_of(seed: int, job_number: int, attempt: int) -> Failure | None:
+    """Tell how this attempt of this job fails; None: it does not."""
+    chance = random.Random(f"{seed}/{job_number}")
+    kind, how = chance.random(), chance.choice((Failure.RETRYABLE, Failure.UNEXPECTED))
+    if kind < 0.05:
+        return Failure.PERMANENT
+    failing_attempts = ALWAYS if kind < 0.10 else 2 if kind < 0.18 else 1 if kind < 0.40 else 0
+    return how if attempt <= failing_attempts else None

@@ -1,0 +1,111 @@
+"""What everybody saw and did during a storm. Values only: the checker judges them, tests of the checker forge them."""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.event_id import EventId
+from shared.jobs import JobRecord
+
+SUPERSEDED = ("STALE", "GONE")
+"""The answers by which a run learns that its job is not its own any more."""
+
+
+class What(StrEnum):
+    """The kinds of deeds.
+
+    ANSWERED: an operation on the job store and its answer are in `detail`. UPLOADING, COMPLETING, COMPLETED: `detail`
+    is the upload's id, or the object's key. DYING: `detail` is the crash point.
+    """
+
+    BEGAN = "began"
+    UPLOADING = "uploading"
+    COPIED = "copied"
+    CONFIRMED = "confirmed"
+    COMPLETING = "completing"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    ANSWERED = "answered"
+    DYING = "dying"
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a run did or was told, in its processor's own order; without a job: the processor itself."""
+
+    at_ms: int
+    processor: str
+    what: What
+    job_id: str = ""
+    epoch: int = 0
+    token: str = ""
+    detail: str = ""
+
+
+class Event(NamedTuple):
+    """An event of a log, or one that somebody was shown."""
+
+    event_id: EventId
+    message: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """The type of its message."""
+        return str(self.message["type"])
+
+
+class Shown(NamedTuple):
+    """One thing that a client was shown: an event, or a snapshot that moves its cursor (`gap`: over lost events)."""
+
+    event: Event
+    has_gap: bool = False
+
+
+class Sighting(msgspec.Struct, kw_only=True):
+    """What one client was shown of one job, over all its connections or pages, in the order in which it came."""
+
+    client: str
+    job_id: str
+    shown: list[Shown]
+    saw_end: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer to GET of a job, in the order in which one client got them."""
+
+    job_id: str
+    status: str
+    attempt: int
+    progress: float
+
+
+class DeadLetter(NamedTuple):
+    """A dead letter: its id, and the job that it is about."""
+
+    dead_id: str
+    job_id: str
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a storm after which the system has come to rest.
+
+    `accepted`: the jobs that were answered 202. `deaths`: when a processor died without a word; `frozen`: when one
+    was stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries`, `pending`:
+    what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
+    nothing is. `open_uploads`: the ids of uploads that nobody ended.
+    """
+
+    accepted: frozenset[str]
+    logs: dict[str, list[Event]]
+    records: dict[str, JobRecord]
+    sightings: list[Sighting]
+    answers: list[Answer]
+    deeds: list[Deed]
+    deaths: dict[str, int]
+    frozen: dict[str, int]
+    entries: dict[str, str]
+    pending: dict[str, str]
+    dead_letters: list[DeadLetter]
+    archives: dict[str, str]
+    open_uploads: list[str]

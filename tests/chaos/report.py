@@ -1,0 +1,63 @@
+"""Says what a storm was like: a table for whoever reads the run."""
+
+from collections.abc import Iterator
+
+from tests.chaos.crash_points import CrashPoint
+from tests.chaos.history import Deed, History, What
+from tests.chaos.life import Life
+from tests.chaos.plan import Kind
+from tests.chaos.storm import Aftermath
+
+
+def report(aftermath: Aftermath) -> str:
+    """Give the whole table."""
+    return "\n".join(_lines(aftermath))
+
+
+def _lines(aftermath: Aftermath) -> Iterator[str]:
+    history = aftermath.history
+    lives = [Life(log) for log in history.logs.values()]
+    states = sorted(str(record.state) for record in history.records.values())
+    yield f"{'crash point':48}{'hits':>6}"
+    yield from (f"{point:48}{aftermath.hits[point]:6}" for point in CrashPoint)
+    yield f"{'fault':48}{'times':>6}"
+    yield from (f"{kind:48}{aftermath.faults[kind]:6}" for kind in Kind)
+    yield f"jobs {len(history.records)} ({', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))})"
+    yield f"jobs created, and nobody told: {len(history.records.keys() - history.accepted)}"
+    times_shown = sum(len(one.shown) for one in history.sightings)
+    yield f"events {sum(map(len, history.logs.values()))}, shown {times_shown} times"
+    yield f"streams cut {aftermath.cuts}, calls refused for now {aftermath.refused_calls}"
+    yield f"processors dead {len(history.deaths)}, frozen {len(history.frozen)}"
+    yield f"runs {_count(history, What.BEGAN)}, of which nobody knew {sum(map(len, _untold(history)))}"
+    yield f"taken over {sum(life.crashes for life in lives)}, failures {sum(life.failures for life in lives)}"
+    yield f"told to be superseded {_superseded(history)}, open uploads of the dead {len(history.open_uploads)}"
+    if times := sorted(take_over_seconds(history)):
+        middle, longest = times[len(times) // 2], times[-1]
+        yield f"from death to the next run: median {middle:.1f} s, longest {longest:.1f} s ({len(times)} times)"
+    yield f"took {aftermath.seconds:.0f} s"
+
+
+def take_over_seconds(history: History) -> Iterator[float]:
+    """Give, for each run whose processor died, how long it took until the job was begun again."""
+    begun: dict[tuple[str, int], Deed] = {
+        (deed.job_id, deed.epoch): deed for deed in history.deeds if deed.what is What.BEGAN
+    }
+    for job_id, log in history.logs.items():
+        for epoch, _ in Life(log).take_overs:
+            before, after = begun.get((job_id, epoch)), begun.get((job_id, epoch + 1))
+            if before and after and before.processor in history.deaths:
+                yield (after.at_ms - history.deaths[before.processor]) / 1000
+
+
+def _untold(history: History) -> Iterator[set[int]]:
+    for job_id, log in history.logs.items():
+        told = {deed.epoch for deed in history.deeds if deed.what is What.BEGAN and deed.job_id == job_id}
+        yield Life(log).epochs_begun - told
+
+
+def _superseded(history: History) -> int:
+    return len({deed.token for deed in history.deeds if deed.detail.endswith(("STALE", "GONE"))})
+
+
+def _count(history: History, what: What) -> int:
+    return sum(deed.what is what for deed in history.deeds)

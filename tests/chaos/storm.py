@@ -1,0 +1,186 @@
+"""A storm over a whole system of real processes, and the history that is left of it.
+
+clients ──▶ gateways ──▶ Redis ◀── processors that die at crash points      } for as long as the storm lasts,
+                          ▲ killed, frozen, its clients cut off             } and until every point was hit
+                                               │
+healthy processors, no new jobs ──▶ rest ──▶ history ──▶ checker
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from shared.jobs import JobState
+from tests.chaos.clients import Crowd
+from tests.chaos.crash_points import CrashPoint
+from tests.chaos.fleet import Fleet
+from tests.chaos.history import History
+from tests.chaos.plan import Fault, Kind, dooms, faults
+from tests.chaos.remains import archive_of, read_remains
+from tests.support import servers
+from tests.support.system import System
+from tests.support.waiting import until
+
+SETTINGS = {
+    "WAYBILL_LEASE_MS": "2000",
+    "WAYBILL_RENEW_EVERY_MS": "400",
+    "WAYBILL_SLOTS": "3",
+    "WAYBILL_RETRY_BASE_MS": "1000",
+    "WAYBILL_LOG_LEVEL": "info",
+}
+PAST_THE_LEASE_SECONDS = 3.0
+LOOK_EVERY_SECONDS = 0.1
+SIZE = 4
+"""Processors alive at a time."""
+
+
+class Weather(msgspec.Struct, frozen=True, kw_only=True):
+    """How a storm goes: `seconds` at least, longer (by `patience_seconds`) until each crash point was hit."""
+
+    seed: int
+    seconds: float
+    patience_seconds: float
+    pause_seconds: float = 3.0
+    jobs_per_second: float = 3.0
+    rest_within_seconds: float = 60.0
+    settings: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Aftermath(NamedTuple):
+    """What is left of a storm."""
+
+    history: History
+    hits: Counter[CrashPoint]
+    faults: Counter[Kind]
+    cuts: int
+    refused_calls: int
+    seconds: float
+
+
+class Storm:
+    """One storm."""
+
+    def __init__(self, home: Path, weather: Weather) -> None:
+        self._weather = weather
+        self._system = System(home, gateways=2, processors=0, settings=SETTINGS | dict(weather.settings))
+        self._diaries_dir = home / "diaries"
+        self._faults: Counter[Kind] = Counter()
+        self._bring_back: Callable[[], object] | None = None
+        self._back_at = 0.0
+
+    def rage(self) -> Aftermath:
+        """Let it rage, wait for rest, and give what is left. Fails when the system does not come to rest in time."""
+        began_at, seed = time.monotonic(), self._weather.seed
+        self._diaries_dir.mkdir(parents=True)
+        with self._system as system:
+            fleet = Fleet(system, dooms(seed), size=SIZE, seed=seed, diaries_dir=self._diaries_dir)
+            fleet.start_first()
+            urls = [gateway.url for gateway in system.gateways]
+            with Crowd(urls, seed=seed, jobs_per_second=self._weather.jobs_per_second) as crowd:
+                self._blow(fleet)
+                crowd.create_no_more()
+                fleet.retire()
+                crowd.wait_for_end(self._weather.rest_within_seconds)
+                until(fleet.is_retired, "the doomed have stopped")
+            history = self._history(fleet, crowd)
+        seconds = time.monotonic() - began_at
+        return Aftermath(history, fleet.hits, self._faults, crowd.cuts, crowd.refused_calls, seconds)
+
+    def _history(self, fleet: Fleet, crowd: Crowd) -> History:
+        remains = asyncio.run(read_remains(self._system, crowd.accepted))
+        return History(
+            accepted=frozenset(crowd.accepted),
+            logs=remains.logs,
+            records=remains.records,
+            sightings=crowd.sightings,
+            answers=crowd.answers,
+            deeds=fleet.deeds(),
+            deaths=fleet.deaths,
+            frozen=fleet.frozen,
+            entries=remains.entries,
+            pending=remains.pending,
+            dead_letters=remains.dead_letters,
+            archives={
+                job_id: archive_of(self._system, record)
+                for job_id, record in remains.records.items()
+                if record.state is JobState.COMPLETED
+            },
+            open_uploads=remains.open_uploads,
+        )
+
+    # ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _blow(self, fleet: Fleet) -> None:
+        began_at = time.monotonic()
+        upcoming = faults(self._weather.seed, pause_seconds=self._weather.pause_seconds)
+        fault = next(upcoming)
+        due_at = began_at + fault.pause_seconds
+        while not self._is_over(fleet, time.monotonic() - began_at):
+            fleet.look_after()
+            self._bring_redis_back(time.monotonic())
+            if time.monotonic() >= due_at and self._strike(fleet, fault):
+                self._faults[fault.kind] += 1
+                fault = next(upcoming)
+                due_at = time.monotonic() + fault.pause_seconds
+            time.sleep(LOOK_EVERY_SECONDS)
+        self._bring_redis_back(float("inf"))
+
+    def _is_over(self, fleet: Fleet, seconds: float) -> bool:
+        is_complete = all(fleet.hits[point] for point in CrashPoint) and all(self._faults[kind] for kind in Kind)
+        is_complete = is_complete and not any(one.is_frozen for one in fleet.alive)
+        patience_seconds = 0.0 if is_complete else self._weather.patience_seconds
+        return seconds >= self._weather.seconds + patience_seconds
+
+    def _strike(self, fleet: Fleet, fault: Fault) -> bool:
+        """Do one thing; False when it has to wait: there is nobody to hit, or Redis is away already."""
+        if fault.kind in (Kind.KILL, Kind.TERMINATE, Kind.FREEZE):
+            return self._strike_processor(fleet, fault)
+        if self._bring_back:
+            return False
+        self._strike_redis(fault.kind)
+        return True
+
+    def _strike_processor(self, fleet: Fleet, fault: Fault) -> bool:
+        victim = fleet.choose(fault.victim_ratio)
+        if victim is None:
+            return False
+        match fault.kind:
+            case Kind.KILL:
+                fleet.kill(victim)
+            case Kind.TERMINATE:
+                victim.stop()
+            case _:
+                fleet.freeze(victim)
+        return True
+
+    def _strike_redis(self, kind: Kind) -> None:
+        redis = self._system.redis
+        match kind:
+            case Kind.REDIS_KILL:
+                redis.kill()
+                self._bring_back_later(redis.start)
+            case Kind.REDIS_FREEZE:
+                freezing = contextlib.ExitStack()
+                freezing.enter_context(servers.frozen(redis))
+                self._bring_back_later(freezing.close)
+            case Kind.CUT_NORMAL:
+                servers.cut_clients(redis, kind="normal")
+            case Kind.CUT_PUBSUB:
+                servers.cut_clients(redis, kind="pubsub")
+            case _:
+                servers.forget_scripts(redis)
+
+    def _bring_back_later(self, bring_back: Callable[[], object]) -> None:
+        self._back_at, self._bring_back = time.monotonic() + PAST_THE_LEASE_SECONDS, bring_back
+
+    def _bring_redis_back(self, now: float) -> None:
+        """Let Redis be there again once it was away for long enough."""
+        if self._bring_back and self._back_at <= now:
+            self._bring_back()
+            self._bring_back = None

@@ -1,0 +1,39 @@
+"""One storm over real processes, short enough for each run of the tests: all points are hit, all promises hold."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.checker import breaches
+from tests.chaos.crash_points import CrashPoint
+from tests.chaos.plan import Kind
+from tests.chaos.report import report
+from tests.chaos.storm import Storm, Weather
+
+SECONDS, PATIENCE_SECONDS, REST_WITHIN_SECONDS = 25.0, 25.0, 30.0
+"""A hundred seconds at the very most, with the beginning and the end; about fifty on a machine that is not busy."""
+
+
+@pytest.mark.timeout(150)
+def test_every_promise_holds_after_a_storm_that_hits_every_crash_point(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = secrets.randbelow(1_000_000)
+    weather = Weather(
+        seed=seed,
+        seconds=SECONDS,
+        patience_seconds=PATIENCE_SECONDS,
+        pause_seconds=2.0,
+        rest_within_seconds=REST_WITHIN_SECONDS,
+    )
+    with capsys.disabled():
+        print(f"\nstorm with seed {seed}: again with make chaos SEED={seed}")
+
+    aftermath = Storm(tmp_path, weather).rage()
+
+    with capsys.disabled():
+        print(report(aftermath))
+    assert breaches(aftermath.history) == []
+    assert [point for point in CrashPoint if not aftermath.hits[point]] == []
+    assert [kind for kind in Kind if not aftermath.faults[kind]] == []

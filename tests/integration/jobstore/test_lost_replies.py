@@ -1,0 +1,359 @@
+"""Every operation of the store, its reply lost: Redis has done it, the connection sends it again, and nobody notices.
+
+The same history is played twice, once undisturbed, once with the reply of its last operation lost on the way. The
+caller must see the same outcome, and Redis hold the same. `OPERATIONS` has every script: a new one without its line
+here is a failing test.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, cast
+
+import msgspec
+import pytest
+
+from shared import limits
+from shared.jobs import make_job_id
+from shared.jobstore import keys, script
+from shared.jobstore.damage import bury_damaged, bury_foreign
+from shared.jobstore.dead_letters import TellingTurn, Untold
+from shared.jobstore.operations import Answer, Created, Entry, NotDue, Run
+from shared.jobstore.reader import BlockingReader
+from shared.jobstore.store import JobStore
+from tests.support import inspection, jobs
+from tests.support.cluster import Server, nodes_of
+from tests.support.proxy import FaultProxy
+from tests.support.servers import empty
+from tests.support.stores import ServerKind, running_store
+
+JOB_IDS = [make_job_id(0, number) for number in range(3)]
+
+
+class Case(NamedTuple):
+    """One operation in one situation: `prepare` gives what `operation` needs."""
+
+    script: script.Script
+    situation: str
+    prepare: Callable[[JobStore], Awaitable[object]]
+    operation: Callable[[JobStore, object], Awaitable[object]]
+
+    def __str__(self) -> str:
+        return f"{self.script.name}: {self.situation}"
+
+
+# ── situations ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def nothing(_store: JobStore) -> None:
+    """Nothing has happened yet."""
+
+
+async def queued(store: JobStore) -> list[str]:
+    """Three jobs wait."""
+    for job_id in JOB_IDS:
+        await store.create(jobs.new_job(store, job_id=job_id))
+    return JOB_IDS
+
+
+async def taken(store: JobStore) -> Entry:
+    """A processor has the first job's entry in hand."""
+    await queued(store)
+    return (await store.take(0, processor="p1", most=1, in_hand=()))[0]
+
+
+async def running(store: JobStore) -> Run:
+    """The first job runs."""
+    run = await store.claim(await taken(store), "token-1", jobs.terms())
+    assert isinstance(run, Run)
+    return run
+
+
+async def swept_too_early(store: JobStore) -> Entry:
+    """A running job's entry came to another processor."""
+    run = await running(store)
+    await jobs.sweep(store, 0, lease_ms=0)
+    return (await store.take(0, processor="p2", most=1, in_hand=()))[0]._replace(job_id=run.job_id)
+
+
+async def crashed(store: JobStore) -> Entry:
+    """The run's lease is over, and its entry in another processor's hands."""
+    run = await running(store)
+    await jobs.lapse(store, run)
+    return (await store.take(0, processor="p2", most=1, in_hand=()))[0]
+
+
+async def crashed_once_too_often(store: JobStore) -> Entry:
+    """Two runs have crashed already, and now the third."""
+    entry = await crashed(store)
+    for number in range(2, limits.MAX_CRASHES + 1):
+        run = await store.claim(entry, f"token-{number}", jobs.terms())
+        assert isinstance(run, Run)
+        await jobs.lapse(store, run)
+        [entry] = await store.take(0, processor="p2", most=1, in_hand=())
+    return entry
+
+
+async def ended(store: JobStore) -> Entry:
+    """The job has ended while its entry was in somebody's hands."""
+    run = await running(store)
+    await store.finish(run, jobs.completion())
+    return Entry(run.record.entry, run.job_id, 0)
+
+
+async def handed_back_or_lost(store: JobStore) -> None:
+    """One entry was released, two lie where a processor died."""
+    run = await running(store)
+    await store.take(0, processor="dead", most=2, in_hand=())
+    await store.release(run, message=jobs.RELEASED)
+
+
+async def damaged(store: JobStore) -> Entry:
+    """The job's record cannot be read."""
+    entry = await taken(store)
+    await store.connection.execute("HSET", keys.of_job(0, entry.job_id).record, "epoch", "many")
+    return entry
+
+
+async def foreign(store: JobStore) -> Entry:
+    """An entry that names no job."""
+    await store.connection.execute("XADD", keys.commands(0), "*", "something", "else")
+    return (await store.take(0, processor="p1", most=1, in_hand=()))[0]
+
+
+async def failed(store: JobStore) -> Run:
+    """The job has failed for good, and the tellers know of nothing yet."""
+    await jobs.letters_of(store).next_untold(0, teller="p1")
+    run = await running(store)
+    await store.finish(run, jobs.failure())
+    return run
+
+
+async def failed_and_told(store: JobStore) -> Untold:
+    """The job has failed, and its letter is being told."""
+    await failed(store)
+    untold = (await jobs.letters_of(store).next_untold(0, teller="p1")).untold
+    assert untold is not None
+    return untold
+
+
+async def discard(store: JobStore, run: object) -> object:
+    """Discard the letter that the failed job has."""
+    assert isinstance(run, Run)
+    await jobs.letters_of(store).discard(await jobs.letter_of(store, run.job_id))
+    return None
+
+
+async def mark_told(store: JobStore, untold: object) -> object:
+    """Mark the letter as told."""
+    assert isinstance(untold, Untold)
+    return await jobs.letters_of(store).mark_told(untold)
+
+
+# ── operations ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def on_run(operation: Callable[[JobStore, Run], Awaitable[object]]) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Make an operation on the run that is going on."""
+
+    async def operate(store: JobStore, run: object) -> object:
+        assert isinstance(run, Run)
+        return await operation(store, run)
+
+    return operate
+
+
+def on_entry(
+    operation: Callable[[JobStore, Entry], Awaitable[object]],
+) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Make an operation on the entry that is in hand."""
+
+    async def operate(store: JobStore, entry: object) -> object:
+        assert isinstance(entry, Entry)
+        return await operation(store, entry)
+
+    return operate
+
+
+claim = on_entry(lambda store, entry: store.claim(entry, "token-new", jobs.terms("p2")))
+
+
+async def sweep(store: JobStore, _situation: object) -> object:
+    """Sweep, again after an outage: it is the one operation that its caller repeats, because it must not come late."""
+    return await jobs.insist(lambda: store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")) and None
+
+
+OPERATIONS = [
+    Case(script.PARTITIONS, "at the start", nothing, lambda store, _: store.prepare()),
+    Case(
+        script.CREATE_GROUP,
+        "at the start",
+        nothing,
+        lambda store, _: store.connection.run_script(script.CREATE_GROUP, [keys.commands(0)]),
+    ),
+    Case(script.CREATE, "a new job", nothing, lambda store, _: store.create(jobs.new_job(store, job_id=JOB_IDS[0]))),
+    Case(script.TAKE, "new jobs", queued, lambda store, _: store.take(0, processor="p1", most=2, in_hand=())),
+    Case(
+        script.TAKE,
+        "a job that was handed back",
+        handed_back_or_lost,
+        lambda store, _: store.take(0, processor="p2", most=2, in_hand=()),
+    ),
+    Case(script.CLAIM, "a new job", taken, claim),
+    Case(script.CLAIM, "a job that crashed", crashed, claim),
+    Case(script.CLAIM, "a job that crashed too often", crashed_once_too_often, claim),
+    Case(script.CLAIM, "a job that runs", swept_too_early, claim),
+    Case(script.CLAIM, "a job that has ended", ended, claim),
+    Case(script.CLAIM, "a job that cannot be read", damaged, claim),
+    Case(
+        script.APPEND_PROGRESS,
+        "the next event",
+        running,
+        on_run(lambda store, run: store.append_progress(run, seq=3, message=jobs.progress(0.5))),
+    ),
+    Case(
+        script.APPEND_PROGRESS,
+        "beyond a hole",
+        running,
+        on_run(lambda store, run: store.append_progress(run, seq=9, message=jobs.progress(0.5))),
+    ),
+    Case(
+        script.RENEW,
+        "a lease",
+        running,
+        on_run(lambda store, run: store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS)),
+    ),
+    Case(
+        script.RETRY_LATER,
+        "a failed run",
+        running,
+        on_run(
+            lambda store, run: store.retry_later(
+                run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=5_000, lease_ms=jobs.LEASE_MS
+            )
+        ),
+    ),
+    Case(script.RELEASE, "a run", running, on_run(lambda store, run: store.release(run, message=jobs.RELEASED))),
+    Case(script.FINISH, "completed", running, on_run(lambda store, run: store.finish(run, jobs.completion()))),
+    Case(script.FINISH, "failed", running, on_run(lambda store, run: store.finish(run, jobs.failure()))),
+    Case(script.SWEEP, "entries that were left", handed_back_or_lost, sweep),
+    Case(script.BACKLOG, "some jobs", handed_back_or_lost, lambda store, _: store.backlog(0)),
+    Case(
+        script.BURY_DAMAGED,
+        "a job that cannot be read",
+        damaged,
+        on_entry(lambda store, entry: bury_damaged(store, entry, jobs.BROKEN, message=jobs.FAILED, terms=jobs.terms())),
+    ),
+    Case(
+        script.BURY_FOREIGN,
+        "an entry of somebody else",
+        foreign,
+        on_entry(lambda store, entry: bury_foreign(store, entry, jobs.BROKEN)),
+    ),
+    Case(
+        script.REDRIVE,
+        "a failed job",
+        failed,
+        on_run(lambda store, run: jobs.letters_of(store).redrive(run.job_id, epoch=run.epoch, message=jobs.REDRIVEN)),
+    ),
+    Case(
+        script.NEXT_UNTOLD, "a new letter", failed, lambda store, _: jobs.letters_of(store).next_untold(0, teller="p1")
+    ),
+    Case(script.MARK_TOLD, "a letter", failed_and_told, mark_told),
+    Case(script.DISCARD, "a letter", failed, discard),
+]
+
+
+# ── the same twice ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Played(NamedTuple):
+    """What the caller saw and what Redis held afterwards, without what differs between any two histories: times."""
+
+    outcome: str
+    kept: dict[str, str]
+
+
+async def play(case: Case, server: Server, *, loses_reply: bool) -> Played:
+    """Play a history on an empty server, up to its last operation."""
+    empty(server)
+    async with FaultProxy(nodes_of(server)[0].port).listening() as wire, running_store(wire.url, partitions=1) as store:
+        situation = await case.prepare(store)
+        if loses_reply:
+            wire.lose_next_reply()
+        outcome = await case.operation(store, situation)
+        assert wire.lost_replies == loses_reply
+        kept = await inspection.everything(store.connection)
+    return Played(timeless(seen(outcome)), {key: timeless(value) for key, value in kept.items()})
+
+
+def seen(outcome: object) -> object:
+    """Give what a caller makes of an outcome: the word for a repetition means success, like the first one."""
+    match outcome:
+        case Answer.DUP | Answer.DONE:
+            return Answer.OK
+        case Created():
+            return outcome._replace(is_new=True)
+        case NotDue():
+            return NotDue
+        case TellingTurn(untold=Untold() as untold):
+            return untold.cursor, msgspec.json.encode(untold.letter)
+    return outcome
+
+
+def timeless(value: object) -> str:
+    """Write a value without the times in it: milliseconds since 1970, entry ids, how long a run took."""
+    without_times = re.sub(r"\b1[0-9]{12}(-[0-9]+)?\b", "<time>", repr(value))
+    return re.sub(r"(b'service_ms', )b'[0-9]+'", r"\1<time>", without_times)
+
+
+@pytest.fixture(params=[ServerKind.STANDALONE, ServerKind.DEBIAN_REDIS], ids=["valkey", "redis"])
+def one_server(request: pytest.FixtureRequest) -> Server:
+    """Each kind of server."""
+    chosen: Server = request.getfixturevalue(request.param.value)
+    return chosen
+
+
+@pytest.mark.parametrize("case", OPERATIONS, ids=str)
+async def test_an_operation_whose_reply_is_lost_is_done_once_and_answers_with_the_first_outcome(
+    one_server: Server, case: Case
+) -> None:
+    undisturbed = await play(case, one_server, loses_reply=False)
+
+    disturbed = await play(case, one_server, loses_reply=True)
+
+    assert disturbed == undisturbed
+
+
+async def test_entries_whose_blocking_read_was_cut_are_taken_next(one_server: Server) -> None:
+    empty(one_server)
+    port = nodes_of(one_server)[0].port
+    async with (
+        asyncio.timeout(20),
+        FaultProxy(port).listening() as wire,
+        running_store(wire.url, partitions=1) as store,
+        running_store(f"redis://127.0.0.1:{port}/0", partitions=1) as gateway,
+    ):
+        reader = BlockingReader(store.connection, partition=0, processor="p1")
+        reading = asyncio.create_task(reader.read(most=1))
+        await _wait_for_a_blocked_client(gateway)
+        wire.lose_next_reply()
+        job_id = await jobs.create(gateway)
+
+        lost = await reading
+        taken = await store.take(0, processor="p1", most=1, in_hand=())
+        await reader.close()
+
+    assert (lost, wire.lost_replies) == ([], 1)
+    assert [entry.job_id for entry in taken] == [job_id]
+
+
+async def _wait_for_a_blocked_client(store: JobStore) -> None:
+    while True:
+        if b"blocked_clients:1" in cast(bytes, await store.connection.execute("INFO", "clients")):
+            return
+        await asyncio.sleep(0.01)
+
+
+def test_every_operation_of_the_store_is_played() -> None:
+    assert {case.script.name for case in OPERATIONS} == {operation.name for operation in script.ALL}
