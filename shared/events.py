@@ -1,8 +1,9 @@
 """The messages of a job's stream: one format on every transport. Encoded once, by whoever writes the event.
 
-The job's own log holds queued, started, progress, retrying, completed, error and cancelled. snapshot, busy and heartbeat
-are made by the gateway for one viewer and have no place in the log. Job id and epoch are known from the path and the event id
-and are not repeated (they were 40 % of the log's memory). Readers ignore fields and types they do not know.
+The job's own log holds queued, started, progress, retrying, completed, error and cancelled. snapshot, busy and
+heartbeat are made by the gateway for one viewer and have no place in the log. Job id and epoch are known from the path
+and the event id and are not repeated (they were 40 % of the log's memory). Readers ignore fields and types they do not
+know.
 """
 
 from datetime import UTC, datetime

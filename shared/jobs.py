@@ -194,4 +194,3 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int | None = None
     deleted_at_ms: int | None = None
     dead_id: str | None = None
-    checkpoint: str | None = None

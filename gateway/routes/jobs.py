@@ -1,5 +1,6 @@
 """Create a job, read it, end it."""
 
+import asyncio
 import contextlib
 import zlib
 from typing import Any
@@ -16,7 +17,7 @@ from gateway.injected import AnyStore
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
 from gateway.representation import represent, status_path
-from shared import events
+from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import ObjectError
 from shared.jobs import CANCELLED_BY_CALLER, JobOptions, JobRequest, JobState, OnMissing
@@ -110,10 +111,10 @@ class CancelView(msgspec.Struct, frozen=True):
 
 
 @post("/v1/download/jobs/{job_id:str}/cancel", status_code=202)
-async def cancel_job(store: JobStore, retention: Retention, job_id: str) -> Response[bytes]:
+async def cancel_job(store: JobStore, retention: Retention, metrics: GatewayMetrics, job_id: str) -> Response[bytes]:
     """End a job that is waiting at once, and ask a running one to end (202); an ended one stays as it is (200)."""
     await find_job(store, job_id)
-    reply = await _end(store, retention, job_id)
+    reply = await _end(store, retention, metrics, job_id)
     log.info("cancel requested", job_id=job_id, status=reply.state.value)
     is_over = reply.state.is_terminal and reply.state is not JobState.CANCELLED
     body = msgspec.json.encode(CancelView(job_id, reply.state))
@@ -122,17 +123,22 @@ async def cancel_job(store: JobStore, retention: Retention, job_id: str) -> Resp
 
 
 @delete("/v1/download/jobs/{job_id:str}", status_code=204)
-async def delete_job(store: JobStore, objects: AnyStore, retention: Retention, job_id: str) -> None:
+async def delete_job(
+    store: JobStore, objects: AnyStore, retention: Retention, metrics: GatewayMetrics, job_id: str
+) -> None:
     """End a job, and remove what it has made; from now on it is gone (410) for everybody."""
     await find_job(store, job_id)
-    reply = await _end(store, retention, job_id, deletes=True)
+    reply = await _end(store, retention, metrics, job_id, deletes=True)
     log.info("job deleted", job_id=job_id, status=reply.state.value)
     if reply.object_key is not None:
-        with contextlib.suppress(ObjectError):  # the janitor comes for it anyway
-            await objects.delete(reply.object_key)
+        with contextlib.suppress(ObjectError, TimeoutError):  # the janitor comes for it anyway
+            async with asyncio.timeout(limits.DELETE_WITHIN_SECONDS):
+                await objects.delete(reply.object_key)
 
 
-async def _end(store: JobStore, retention: Retention, job_id: str, *, deletes: bool = False) -> CancelReply:
+async def _end(
+    store: JobStore, retention: Retention, metrics: GatewayMetrics, job_id: str, *, deletes: bool = False
+) -> CancelReply:
     at_ms = now_ms()
     message = events.encode(events.Cancelled(reason=CANCELLED_BY_CALLER, at=events.timestamp(at_ms)))
     reply = await store.cancel(
@@ -144,4 +150,6 @@ async def _end(store: JobStore, retention: Retention, job_id: str, *, deletes: b
     )
     if reply is None:
         raise job_not_found()
+    if reply.ends_now:
+        metrics.count_cancellation()
     return reply

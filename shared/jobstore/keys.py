@@ -50,11 +50,6 @@ def owner_jobs(partition: int, owner: str) -> str:
     return f"{PREFIX}:{{{partition}}}:owner:{owner}"
 
 
-def idempotency(digest: str) -> str:
-    """Name the string that remembers which job an Idempotency-Key made; it lives in a slot of its own."""
-    return f"{PREFIX}:idem:{digest}"
-
-
 def teller(partition: int) -> str:
     """Name the lock of the one process that tells admins of the partition's dead letters."""
     return f"{PREFIX}:{{{partition}}}:teller"

@@ -12,9 +12,9 @@ from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState
 class Answer(StrEnum):
     """What an operation on a run was answered.
 
-    OK and DUP: done (DUP: it had been done before). CANCEL: done, and somebody wants the job to end.
-    DONE: this very claim has ended its run already, the success of a
-    repetition. STALE: somebody else owns the job by now. GONE: there is no such job.
+    OK and DUP: done (DUP: it had been done before). CANCEL: done, and somebody wants the job to end. DONE: this very
+    claim has ended its run already, the success of a repetition. STALE: somebody else owns the job by now. GONE: there
+    is no such job.
     """
 
     OK = "OK"
@@ -142,18 +142,12 @@ class CancelReply(NamedTuple):
     """What became of a wish to end a job.
 
     `state`: where the job stands now; `processing` means that its run was asked to end. `object_key`: what it had left
-    in the store.
+    in the store. `ends_now`: this very call has ended it.
     """
 
     state: JobState
     object_key: str | None = None
-
-
-class ListedJobs(NamedTuple):
-    """A page of an owner's jobs, newest first; `next_place`: where the next page begins, None behind the last one."""
-
-    records: list[JobRecord]
-    next_place: tuple[int, str] | None
+    ends_now: bool = False
 
 
 class Backlog(NamedTuple):

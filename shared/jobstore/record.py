@@ -28,7 +28,7 @@ _NUMBERS = {
     "expires_at": "expires_at_ms",
     "deleted_at": "deleted_at_ms",
 }
-_TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id", "checkpoint")
+_TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
 _STRUCTS: dict[str, type] = {
     "file_ids": tuple[int, ...],
     "options": JobOptions,

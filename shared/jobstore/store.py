@@ -141,7 +141,7 @@ class JobStore:
         )
         match word:
             case "CANCELLED":
-                return CancelReply(JobState.CANCELLED)
+                return CancelReply(JobState.CANCELLED, ends_now=True)
             case "REQUESTED":
                 return CancelReply(JobState.PROCESSING)
             case "TERMINAL":
@@ -225,9 +225,9 @@ class JobStore:
         )
         return Behind(rest[0]) if word == "BEHIND" else Answer(word)
 
-    async def renew(self, run: Run, *, processor: str, lease_ms: int, checkpoint: str = "") -> Answer:
-        """Extend the lease to `lease_ms` from now, and keep a checkpoint for the next run, if there is one."""
-        return await self._change(script.RENEW, run, processor, lease_ms, checkpoint)
+    async def renew(self, run: Run, *, processor: str, lease_ms: int) -> Answer:
+        """Extend the lease to `lease_ms` from now."""
+        return await self._change(script.RENEW, run, processor, lease_ms)
 
     async def retry_later(self, run: Run, *, message: bytes, error: JobError, delay_ms: int, lease_ms: int) -> Answer:
         """End a failed run; the job is tried again after `delay_ms`, not earlier."""

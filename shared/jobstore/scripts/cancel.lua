@@ -3,7 +3,7 @@
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry
 -- ARGV   1 job id  2 cancelled message (JSON)  3 retention after the end (ms)  4 expires_at (ms)
 --        5 whether the job is deleted too (1)
--- Reply  CANCELLED, object key or empty  |  REQUESTED  |  TERMINAL, state, object key or empty  |  GONE
+-- Reply  CANCELLED  |  REQUESTED  |  TERMINAL, state, object key or empty  |  GONE
 -- uses: clock log entry letter terminal
 local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'processor',
   'object_key')
@@ -32,4 +32,4 @@ terminate({
   job = ARGV[1], state = 'cancelled', message = ARGV[2], now = now, retention_ms = tonumber(ARGV[3]), fields = fields,
   reason = '',
 })
-return {'CANCELLED', ''}
+return {'CANCELLED'}

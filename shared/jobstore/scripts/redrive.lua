@@ -22,7 +22,7 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'epoch', epoch, 'seq', seq, 'entr
   'crashes', 0, 'due_at', 0, 'updated_at', now_ms())
 -- started_at too: the estimate for others must not hold the days between a failure and its redrive for work.
 redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
-  'expires_at', 'dead_id', 'checkpoint', 'cancel_requested')
+  'expires_at', 'dead_id', 'cancel_requested')
 redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])

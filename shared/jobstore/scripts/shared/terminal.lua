@@ -33,10 +33,16 @@ local function terminate(run, ending)
     redis.call('HSET', KEYS[1], 'dead_id', bury(run, ending))
   end
   count(run, ending)
-  redis.call('HDEL', KEYS[1], 'checkpoint', 'cancel_requested')
-  -- A job that was deleted while it ran is over with its end; the janitor comes for its log first.
-  if redis.call('HEXISTS', KEYS[1], 'deleted_at') == 1 then redis.call('HSET', KEYS[1], 'expires_at', ending.now) end
-  redis.call('ZADD', KEYS[7], ending.now + TRIM_AFTER_MS, ending.job)
+  redis.call('HDEL', KEYS[1], 'cancel_requested')
+  -- What a job that is tried again had last is not why it ended, when it was cancelled.
+  if ending.state == 'cancelled' then redis.call('HDEL', KEYS[1], 'error') end
+  local visit_at = ending.now + TRIM_AFTER_MS
+  if redis.call('HEXISTS', KEYS[1], 'deleted_at') == 1 then
+    -- Deleted while it ran: nobody may see it any more, and the archive that it made in spite of that goes at once.
+    redis.call('HSET', KEYS[1], 'expires_at', ending.now)
+    visit_at = ending.now
+  end
+  redis.call('ZADD', KEYS[7], visit_at, ending.job)
   redis.call('PEXPIRE', KEYS[1], ending.retention_ms)
   redis.call('PEXPIRE', KEYS[2], ending.retention_ms)
   publish(id, ending.message)
