@@ -11,6 +11,7 @@ import structlog
 
 from processor.consumer import Consumer
 from processor.execution import Execution
+from processor.maintenance.janitor import Janitor
 from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
 from processor.maintenance.teller import Teller
@@ -91,6 +92,9 @@ class Supervisor:
             on_restored=self._wake.set,
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
+        self._janitor = Janitor(
+            self._store, work.objects, retention=policy.retention, metrics=metrics, processor=self._name
+        )
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._teller = Teller(
             DeadLetters(self._connection, partitions=settings.partitions),
@@ -127,6 +131,7 @@ class Supervisor:
                     ("redis", self._connection.run()),
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
+                    ("janitor", self._janitor.run()),
                     ("watchdog", self._watchdog.run()),
                     ("orphans", self._orphans.run()),
                     ("gauges", self._gauges.run()),

@@ -66,7 +66,13 @@ class Lifetimes:
                 limits.JANITOR_PAGE_JOBS,
             )
         )
-        return [job_id.decode() for job_id in rest] if word == "LEADER" else None
+        if word != "LEADER":
+            return None
+        due = [job_id.decode(errors="replace") for job_id in rest]
+        if foreign := [raw for raw, job_id in zip(rest, due, strict=True) if partition_of(job_id) != partition]:
+            # Not we have written them, and nothing can be done for them: they would be due for ever.
+            await self._connection.execute("ZREM", keys.expiry(partition), *foreign)
+        return [job_id for job_id in due if partition_of(job_id) == partition]
 
     async def expire(
         self, job_id: str, terms: ExpiryTerms, *, deleted_key: str = "", now_ms: int | None = None
@@ -88,9 +94,16 @@ class Lifetimes:
                 terms.expires_at_ms,
                 limits.TOMBSTONE_SECONDS * 1000,
                 deleted_key,
+                limits.MAX_WAITING_MS,
             )
         )
         return Taken(Step(word), rest[0].decode() if rest else "")
+
+    async def postpone(self, job_id: str, *, until_ms: int) -> None:
+        """Leave a job alone until then (milliseconds since 1970): its step cannot be taken now, and others are due."""
+        partition = partition_of(job_id)
+        assert partition is not None, job_id
+        await self._connection.execute("ZADD", keys.expiry(partition), "XX", "GT", until_ms, job_id)
 
 
 def _written(now_ms: int | None) -> str:

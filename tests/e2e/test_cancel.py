@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.local.resp import ask
 from tests.support import cargo
 from tests.support.system import JOBS, System
 from tests.support.viewer import BackgroundViewer
@@ -19,9 +20,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield running
 
 
-def uploads(system: System) -> list[str]:
-    """List everything below the objects directory."""
-    return [str(path) for path in system.objects_dir.rglob("*") if path.is_file()]
+def left_of(system: System, path: str) -> list[str]:
+    """List what the store has of a job: its archive, and the hidden files of unfinished uploads."""
+    job_id = path.rpartition("/")[2]
+    return [str(file) for file in system.objects_dir.rglob("*") if file.is_file() and job_id in str(file)]
 
 
 def test_a_running_job_is_cancelled_with_one_last_event_and_leaves_nothing(system: System) -> None:
@@ -38,7 +40,7 @@ def test_a_running_job_is_cancelled_with_one_last_event_and_leaves_nothing(syste
     assert system.types(path)[-1] == "cancelled"
     assert system.types(path).count("cancelled") == 1
     assert viewer.wait_for_end()[-1].data["type"] == "cancelled"
-    assert uploads(system) == []
+    assert left_of(system, path) == []
     assert system.count_in_redis()[0] == 0
 
 
@@ -99,7 +101,7 @@ def test_a_deleted_job_is_gone_at_once_and_so_is_its_archive(system: System, is_
     assert (first.status_code, first.content, again.status_code) == (204, b"", 410)
     for below in ("", "/file", "/events", "/stream"):
         assert system.get(path + below).json()["code"] == "GONE"
-    until(lambda: uploads(system) == [], "nothing is left in the store")
+    until(lambda: left_of(system, path) == [], "nothing is left in the store")
     until(lambda: system.count_in_redis()[0] == 0, "the run has ended")
 
 
@@ -109,3 +111,38 @@ def test_who_names_no_job_is_told_so(system: System, method: str, below: str, pa
     answer = system.call(method, path + below)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_an_archive_whose_time_is_over_is_removed_by_the_processor(system: System) -> None:
+    path = system.create_job(*cargo.MIXED)
+    system.wait_for_end(path)
+    job_id, expiry = path.rpartition("/")[2], "waybill:{0}:expiry"
+    assert left_of(system, path)
+
+    ask(system.redis.port, "HSET", f"waybill:{{0}}:job:{job_id}", "expires_at", "1")
+    ask(system.redis.port, "ZADD", expiry, "1", job_id)
+    until(lambda: left_of(system, path) == [], "the archive is removed")
+    until(lambda: system.get(path).status_code == 404, "the job is forgotten")
+
+    assert ask(system.redis.port, "ZSCORE", expiry, job_id) == ""
+    assert system.processors[0].metric("download_janitor_steps_total") >= 1
+
+
+def test_every_cancelled_job_is_counted_once_by_whoever_ended_it(system: System) -> None:
+    gateway, processor = system.gateways[0], system.processors[0]
+
+    def counts() -> tuple[float, float]:
+        return gateway.metric("download_jobs_cancelled_total"), processor.metric("download_jobs_cancelled_total")
+
+    by_gateway, by_processor = counts()
+    running = [system.create_job(*cargo.LONG) for _ in range(2)]
+    for path in running:
+        system.wait_for_copying(path)
+    waiting = system.create_job(*cargo.LONG)
+
+    for path in (waiting, waiting, *running, *running):
+        system.call("POST", f"{path}/cancel")
+    for path in running:
+        system.wait_for_end(path)
+
+    until(lambda: counts() == (by_gateway + 1, by_processor + 2), "each is counted")

@@ -18,6 +18,7 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'epoch', 0, 'seq', 1, 'entry', en
   'crashes', 0, 'due_at', 0, 'created_at', now, 'updated_at', now, unpack(ARGV, 6))
 redis.call('ZADD', KEYS[7], now + tonumber(ARGV[4]), ARGV[1])
 redis.call('ZADD', KEYS[8], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[8], '-inf', now - ARGV[5])
 redis.call('PEXPIRE', KEYS[8], ARGV[5])
 publish(id, ARGV[2])
 if ARGV[3] == '1' then redis.pcall('SPUBLISH', KEYS[6], '') end
