@@ -52,13 +52,7 @@ class Gateway:
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
         self._stores = _stores_of(settings, sources, objects)
-        report_dependencies(
-            meter,
-            {
-                "redis": lambda: self._connection.healthy_since is not None,
-                **{store.name: store.is_up for store in self._stores},
-            },
-        )
+        report_dependencies(meter, self._connection, self._stores)
         app = self._make_app(GatewayMetrics(meter))
         self._public = GatewayServer(
             app,

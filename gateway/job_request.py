@@ -8,6 +8,15 @@ import msgspec
 from shared import limits
 from shared.errors import InvalidRequest, MalformedBody, UnsupportedMediaType
 from shared.jobs import JobRequest
+from shared.refusal import explain
+
+ALLOWED = {
+    "file_ids": f"a list of 1 to {limits.MAX_FILES_PER_JOB:,} file ids",
+    "file_ids[]": f"a whole number from 1 to {limits.MAX_FILE_ID:,}",
+    "archive_name": f"a text of 1 to {limits.MAX_ARCHIVE_NAME_CHARS:,} characters",
+    "on_missing": "fail or skip",
+}
+"""What the members of a request may be, for people."""
 
 
 def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
@@ -23,7 +32,7 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
     try:
         request = msgspec.convert(parsed, JobRequest)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"The request is not valid: {error}.") from None
+        raise InvalidRequest(f"The request is not valid: {explain(error, parsed, ALLOWED)}.") from None
     _refuse_duplicates(request.file_ids)
     return request
 

@@ -32,7 +32,7 @@ def problem(
     body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
     body |= {name: value for name, value in more.items() if value}
     return Response(
-        msgspec.json.encode(body),
+        msgspec.json.encode(body) + b"\n",
         status_code=status,
         media_type=PROBLEM_JSON,
         headers={"cache-control": "no-store"} | (headers or {}),

@@ -83,7 +83,7 @@ def _timestamp(at_ms: int | None) -> str | None:
 
 def represent(record: JobRecord) -> bytes:
     """Encode a record as GET answers it."""
-    return msgspec.json.encode(msgspec.convert(_fields(record), JobView))
+    return msgspec.json.encode(msgspec.convert(_fields(record), JobView)) + b"\n"
 
 
 def snapshot(record: JobRecord, *, at_ms: int, gap: Gap | None = None) -> bytes:

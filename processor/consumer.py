@@ -32,12 +32,14 @@ class Consumer:
         *,
         processor: str,
         slots: int,
+        may_work: Callable[[], bool],
         new_execution: Callable[[], Execution],
     ) -> None:
         self._store = store
         self._reader = reader
         self._processor = processor
         self._slots = slots
+        self._may_work = may_work
         self._new_execution = new_execution
         self._running: dict[asyncio.Task[None], tuple[Entry, Execution]] = {}
         self._look = asyncio.Event()
@@ -68,11 +70,16 @@ class Consumer:
         if self._reader:
             await self._reader.close()
 
+    @property
+    def _free_slots(self) -> int:
+        """How many jobs to take: none while the work cannot be done, for they would only fail."""
+        return self._slots - len(self._running) if self._may_work() else 0
+
     async def _fill_slots(self) -> None:
         # Partitions in random order, so that none is served last by everybody.
         partitions = range(self._store.partitions)
         for partition in random.sample(partitions, len(partitions)):
-            free = self._slots - len(self._running)
+            free = self._free_slots
             if free <= 0 or self._is_stopping:
                 return
             if self._store.healthy_since(partition) is None:
@@ -119,7 +126,7 @@ class Consumer:
         asyncio.get_running_loop().call_later(delay_seconds, self._resting.discard, entry.entry_id)
 
     async def _wait_for_work(self) -> None:
-        free = self._slots - len(self._running)
+        free = self._free_slots
         if self._reader and free > 0:
             if not self._look.is_set():
                 for entry in await self._reader.read(most=free):

@@ -19,7 +19,10 @@ from shared.objects.store import ObjectStore
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a finished run leaves behind: the key of its object in the store, and what is in it."""
+    """What a finished run leaves behind: the key of its object in the store, and what is in it.
+
+    With `archive_bytes` 0 nothing is left, and nothing can be fetched; else the object must be there.
+    """
 
     object_key: str
     bundle: BundleSummary

@@ -14,21 +14,20 @@ from typing import Any
 import structlog
 from opentelemetry import trace
 
-from processor.context import Handler, Result, RunContext
+from processor.context import Result, RunContext
 from processor.lease import Lease
 from processor.metrics import ProcessorMetrics
-from processor.outcome import crashed_too_often, damaged_record, foreign_entry
+from processor.outcome import blames_a_store, crashed_too_often, damaged_record, describe_for_operators, foreign_entry
 from processor.repeater import Repeater
 from processor.reporter import ProgressReporter
 from processor.settlement import RunPolicy, Settlement
-from processor.work import handle
+from processor.work import Work, handle
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.operations import Buried, Cancelled, ClaimTerms, Damaged, Entry, NotDue, Run
 from shared.jobstore.store import JobStore
-from shared.objects.store import ObjectStore
 from shared.telemetry.tracing import context_of
 
 log = structlog.get_logger(__name__)
@@ -38,12 +37,9 @@ tracer = trace.get_tracer("waybill.processor")
 class Execution:
     """Runs the job of one command entry with a handler. Made for one entry, used once."""
 
-    def __init__(
-        self, store: JobStore, objects: ObjectStore, handler: Handler, policy: RunPolicy, metrics: ProcessorMetrics
-    ) -> None:
+    def __init__(self, store: JobStore, work: Work, policy: RunPolicy, metrics: ProcessorMetrics) -> None:
         self._store = store
-        self._objects = objects
-        self._handler = handler
+        self._work = work
         self._policy = policy
         self._metrics = metrics
         self._repeater = Repeater(lease_ms=policy.lease_ms)
@@ -68,6 +64,9 @@ class Execution:
             parent = context_of(run.record.traceparent)
             with tracer.start_as_current_span("run", context=parent, attributes={"job_id": run.job_id}):
                 log.info("job started", attempt=run.record.attempt, epoch=run.epoch)
+                if run.is_takeover:
+                    crashes, died = run.record.crashes, run.taken_from or None
+                    log.warning("job taken over", attempt=run.record.attempt, crashes=crashes, died=died)
                 self._metrics.count_start(run)
                 await self._run(run)
 
@@ -122,11 +121,11 @@ class Execution:
             accompany=self._accompany,
         )
         context = RunContext(
-            objects=self._objects,
+            objects=self._work.objects,
             confirm=lease.confirm,
             on_first_report=lambda: self._accompany(ProgressReporter(self._store, run, context, lease).report()),
         )
-        work = asyncio.create_task(handle(self._handler, run.record, context), name="work")
+        work = asyncio.create_task(handle(self._work.handler, run.record, context), name="work")
         lease.keep()
         try:
             await self._wait_for(work)
@@ -190,7 +189,11 @@ class Execution:
         elif is_cancelled:
             await settlement.cancel()
         elif self._is_stopping and not (isinstance(error, WaybillError) and not error.is_retryable):
-            await settlement.release()
+            await settlement.release("This processor stops; the next one that is free takes over.")
+        elif blames_a_store(error) and await self._work.lacks_a_store():
+            # Nobody's failure: it would cost the whole queue its tries, a few jobs every quarter of a minute.
+            log.warning("job waits for its store", error=describe_for_operators(error).message)
+            await settlement.release("The service cannot use its object store now; the job goes on when it can.")
         else:
             await settlement.fail_or_retry(error)
 

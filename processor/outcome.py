@@ -1,26 +1,32 @@
 """What becomes of a run that ended: finished, failed for good, or tried again. Pure: the random ratio is passed in."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared import limits
-from shared.errors import WaybillError
+from shared.errors import ObjectForbidden, StoreRefused, StoreUnavailable, WaybillError
 from shared.jobs import JobError
 from shared.retry import full_jitter_ms
 
 
 class Fail(NamedTuple):
-    """The job ends as failed; `reason` (`permanent` or `failures`) goes into its dead letter."""
+    """The job ends as failed; `reason` (`permanent` or `failures`) goes into its dead letter.
+
+    `error` is for callers, `detail` the same for operators: with what callers need not know.
+    """
 
     reason: str
     error: JobError
     can_retry: bool
+    detail: JobError
 
 
 class RetryLater(NamedTuple):
-    """The job is tried again after `delay_ms`."""
+    """The job is tried again after `delay_ms`; `error` and `detail` as in Fail."""
 
     delay_ms: int
     error: JobError
+    detail: JobError
 
 
 class RetryPolicy(NamedTuple):
@@ -34,15 +40,15 @@ class RetryPolicy(NamedTuple):
 
 def after_error(error: BaseException, *, failures: int, policy: RetryPolicy, random_ratio: float) -> Fail | RetryLater:
     """Decide what follows a run that raised `error`; `failures` counts the failed runs before this one."""
-    described = describe(error)
+    described, detail = describe(error), describe_for_operators(error)
     if isinstance(error, WaybillError) and not error.is_retryable:
-        return Fail("permanent", described, can_retry=False)
+        return Fail("permanent", described, can_retry=False, detail=detail)
     if failures + 1 >= policy.max_failures:
-        return Fail("failures", described, can_retry=True)
+        return Fail("failures", described, can_retry=True, detail=detail)
     delay_ms = full_jitter_ms(
         failures + 1, random_ratio, base_ms=policy.base_ms, cap_ms=policy.cap_ms, floor_ms=policy.floor_ms
     )
-    return RetryLater(delay_ms, described)
+    return RetryLater(delay_ms, described, detail)
 
 
 def describe(error: BaseException) -> JobError:
@@ -51,8 +57,35 @@ def describe(error: BaseException) -> JobError:
         return JobError(
             "INTERNAL", "The run failed unexpectedly. The operators' log has the details under the job's id."
         )
+    return _described(error, error.public_message or error.message)
+
+
+def describe_for_operators(error: BaseException) -> JobError:
+    """Say what went wrong, and what caused it, as far as we know its words."""
+    if not isinstance(error, WaybillError):
+        return describe(error)
+    messages = dict.fromkeys(one.message for one in _chain(error) if isinstance(one, WaybillError))
+    return _described(error, " ".join(messages))
+
+
+def blames_a_store(error: BaseException) -> bool:
+    """Tell whether a run ended because of an object store, and not because of its job."""
+    return any(isinstance(one, StoreUnavailable | StoreRefused | ObjectForbidden) for one in _chain(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from."""
+    one: BaseException | None = error
+    for _ in range(limits.MAX_CAUSES):  # somebody else's error may be its own cause
+        if one is None:
+            return
+        yield one
+        one = one.__cause__
+
+
+def _described(error: WaybillError, message: str) -> JobError:
     # Of a handler's own error classes anything may come; what cannot be encoded would never be told.
-    message = error.message.encode(errors="replace").decode()
+    message = message.encode(errors="replace").decode()
     if len(message) > limits.MAX_ERROR_CHARS:
         message = message[: limits.MAX_ERROR_CHARS - 1] + "…"
     file_ids = getattr(error, "file_ids", None) or ()

@@ -85,11 +85,9 @@ class Settlement:
             log.info("job cancelled")
             self._metrics.count_cancellation()
 
-    async def release(self) -> None:
-        """Hand the job back uncounted, so that another processor starts it at once."""
-        queued = events.Queued(
-            at=events.timestamp(now_ms()), message="This processor stops; the next one that is free takes over."
-        )
+    async def release(self, why: str) -> None:
+        """Hand the job back uncounted, so that another processor starts it at once; `why` is for viewers."""
+        queued = events.Queued(at=events.timestamp(now_ms()), message=why)
         if await self._write(lambda: self._store.release(self._run, message=events.encode(queued))):
             log.info("job released")
 
@@ -111,25 +109,26 @@ class Settlement:
                 lease_ms=self._policy.lease_ms,
             )
         ):
-            error = decision.error
-            log.warning("job retrying", code=error.code, error=error.message, delay_ms=decision.delay_ms)
+            detail = decision.detail
+            log.warning("job retrying", code=detail.code, error=detail.message, delay_ms=decision.delay_ms)
 
     async def _fail(self, decision: Fail) -> None:
         at_ms = now_ms()
-        error = decision.error
+        error, detail = decision.error, decision.detail
         ending = Ending(
             message=events.encode(events.Failed(error, decision.can_retry, at=events.timestamp(at_ms))),
             expires_at_ms=self._policy.retention.expires_at_ms(at_ms),
             retention_ms=self._policy.retention.redis_ms,
             error=error,
+            letter_error=detail,
             reason=decision.reason,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.error(
                 "job failed",
                 reason=decision.reason,
-                code=error.code,
-                error=error.message,
+                code=detail.code,
+                error=detail.message,
                 attempts=self._run.record.attempt,
                 processor=self._policy.processor,
             )

@@ -58,13 +58,7 @@ class Supervisor:
         self._store = JobStore(self._connection, partitions=settings.partitions)
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
-        report_dependencies(
-            meter,
-            {
-                "redis": lambda: self._connection.healthy_since is not None,
-                **{store.name: store.is_up for store in self._stores},
-            },
-        )
+        report_dependencies(meter, self._connection, self._stores)
         metrics = ProcessorMetrics(meter)
         policy = RunPolicy(
             processor=self._name,
@@ -83,7 +77,8 @@ class Supervisor:
             reader,
             processor=self._name,
             slots=settings.slots,
-            new_execution=lambda: Execution(self._store, work.objects, work.handler, policy, metrics),
+            may_work=work.can_be_done,
+            new_execution=lambda: Execution(self._store, work, policy, metrics),
         )
         self._live = open_live(
             self._connection,

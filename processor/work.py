@@ -11,7 +11,7 @@ import msgspec
 
 from processor.bundle.handler import BundleHandler
 from processor.context import Handler, Result, RunContext
-from shared.errors import HandlerMisbehaved, ObjectError
+from shared.errors import HandlerMisbehaved, ObjectError, ObjectMissing
 from shared.foreign_code import harmless, resolve
 from shared.jobs import JobRecord
 from shared.objects.catalogue_choice import open_catalogue
@@ -21,6 +21,10 @@ from shared.objects.store import ObjectStore
 from shared.settings import ProcessorSettings
 
 
+async def no_upkeep() -> None:
+    """Do nothing: nothing has to run beside this handler."""
+
+
 class Work(NamedTuple):
     """A handler, and what has to run beside it until the processor stops.
 
@@ -28,34 +32,57 @@ class Work(NamedTuple):
     """
 
     handler: Handler
-    upkeep: Callable[[], Coroutine[Any, Any, None]]
     objects: ObjectStore
-    stores: tuple[StoreHealth, ...]
+    upkeep: Callable[[], Coroutine[Any, Any, None]] = no_upkeep
+    stores: tuple[StoreHealth, ...] = ()
+
+    def can_be_done(self) -> bool:
+        """Tell whether every store is known to be usable."""
+        return all(store.is_up() for store in self.stores)
+
+    async def lacks_a_store(self) -> bool:
+        """Look at the stores now; True when one cannot be used."""
+        return any([await store.is_down_now() for store in self.stores])
 
 
 def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:
     """Give the work that WAYBILL_HANDLER names. Raises SettingsError when it, or the catalogue, is no good."""
     written = StoreHealth("objects", objects, for_writing=True)
     if settings.handler:
-        handle_elsewhere = resolve(settings.handler, setting=f"WAYBILL_HANDLER={settings.handler}")
-        return Work(handle_elsewhere, _no_upkeep, objects, (written,))
+        setting = f"WAYBILL_HANDLER={settings.handler}"
+        elsewhere = resolve(settings.handler, setting=setting, takes=("job", "context"), must_be_async=True)
+        return Work(elsewhere, objects, stores=(written,))
     catalogue = open_catalogue(settings.catalogue, sources)
     handler = BundleHandler(catalogue, sources=sources, copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second)
-    return Work(handler, catalogue.run, objects, (StoreHealth("sources", sources, for_writing=False), written))
+    read = StoreHealth("sources", sources, for_writing=False)
+    return Work(handler, objects, catalogue.run, (read, written))
 
 
 async def handle(handler: Handler, job: JobRecord, context: RunContext) -> Result:
     """Run a handler and check what it gives back.
 
     Raises what it raises (what would end the process becomes a RuntimeError), and HandlerMisbehaved for a result that
-    is none.
+    is none, or whose object is not there. The store is asked once, and may raise ObjectError.
     """
     try:
-        return _checked(await handler(job, context))
-    except (asyncio.CancelledError, GeneratorExit):  # the run is interrupted, or thrown away
+        result = _checked(await handler(job, context))
+    except (Exception, asyncio.CancelledError, GeneratorExit):  # the latter two: it is interrupted, or thrown away
         raise
     except BaseException as error:
         raise harmless(error, raised_by="the handler") from error
+    # Our own handler has completed its upload; and who says that nothing was made has left nothing.
+    if result.bundle.archive_bytes > 0 and not isinstance(handler, BundleHandler):
+        await _insist_on_object(result.object_key, context.objects)
+    return result
+
+
+async def _insist_on_object(key: str, objects: ObjectStore) -> None:
+    """See that a result is there, or the job would be completed, and its archive gone, for everybody who asks."""
+    try:
+        await objects.head(key)
+    except ObjectMissing:
+        sentence = f"The handler's Result names {key}, and the store has no such object. Mend the handler."
+        raise HandlerMisbehaved(sentence) from None
 
 
 def _checked(result: object) -> Result:
@@ -69,7 +96,3 @@ def _checked(result: object) -> Result:
     except (msgspec.MsgspecError, ObjectError, TypeError, ValueError) as error:
         raise HandlerMisbehaved(f"The handler's Result is not valid: {error}. Mend the handler.") from error
     return checked
-
-
-async def _no_upkeep() -> None:
-    return

@@ -11,9 +11,11 @@
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── ObjectError                one object of the object store
-    │   └── ObjectMissing, ObjectChanged, StoreFull
+    │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
+    │       StoreRefused, StoreUnavailable, StoreFull
     └── RunError                   one run of a job ended badly
-        ├── PermanentRunError      repeating cannot help: SourceMissing, InvalidPlan, HandlerMisbehaved
+        ├── PermanentRunError      repeating cannot help: SourceMissing, SourceArchived, SourceForbidden,
+        │                          InvalidPlan, HandlerMisbehaved
         └── RetryableRunError      repeating may help: SourceChanged
 
 Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what
@@ -30,6 +32,8 @@ class WaybillError(Exception):
     code: ClassVar[str] = "INTERNAL"
     status: ClassVar[int] = 500
     is_retryable: ClassVar[bool] = False
+    public_message: ClassVar[str] = ""
+    """What callers are told where the message itself is for operators; empty: the message."""
 
     @property
     def message(self) -> str:
@@ -186,6 +190,7 @@ class ObjectError(WaybillError):
 
     code = "OBJECT_ERROR"
     is_retryable = True
+    public_message = "The service cannot use its object store at the moment. Its operators know more."
 
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(message)
@@ -213,10 +218,9 @@ class ObjectArchived(ObjectError):
 
 
 class ObjectForbidden(ObjectError):
-    """The store knows who asks, and refuses."""
+    """The store knows who asks, and refuses. Once the rights are granted, jobs succeed."""
 
     code = "OBJECT_FORBIDDEN"
-    is_retryable = False
 
 
 class StoreRefused(ObjectError):
@@ -235,6 +239,7 @@ class StoreFull(ObjectError):
     """The store has no room for the object."""
 
     code = "STORE_FULL"
+    public_message = "The service's object store has no room left for this archive. Its operators know more."
 
 
 class RunError(WaybillError):

@@ -9,8 +9,9 @@ import structlog
 import uvloop
 
 from shared.errors import SettingsError, WaybillError
+from shared.misspelling import likely_misspelt
 from shared.setting import without_passwords
-from shared.settings import CommonSettings, likely_misspelt, load
+from shared.settings import CommonSettings, load
 from shared.settings_manual import help_page
 from shared.telemetry.logging import configure_logging
 from shared.telemetry.tracing import configure_tracing

@@ -5,7 +5,6 @@ A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have n
 passed in.
 """
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -15,9 +14,9 @@ from msgspec import Meta
 from shared import limits
 from shared.errors import SettingsError
 from shared.jobstore.location import RedisLocation, parse_location
-from shared.objects.location import DirectoryOptions, Keys, StoreLocation, with_keys
+from shared.objects.location import DirectoryOptions, Keys, StoreLocation, lies_in, with_keys
 from shared.objects.location import parse_location as parse_store_location
-from shared.setting import PREFIX, settings_of
+from shared.setting import settings_of
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]
@@ -94,7 +93,7 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         str,
         Meta(
             description="Where the files to be bundled are, as a URL; it goes before the directory: "
-            "file:///… or s3://bucket/prefix?endpoint=…&region=…&profile=… (docs/architecture.md).",
+            "file:///… or s3://bucket/prefix?endpoint=…&region=…&profile=… See docs/object-store.md.",
             examples=["s3://originals/files?region=eu-central-1"],
         ),
     ] = ""
@@ -258,7 +257,12 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
     ] = ""
     copy_rate_bytes_per_second: Annotated[
         int,
-        Meta(ge=0, description="Slows each job's copying down to this; 0 is as fast as it goes.", examples=[5_000_000]),
+        Meta(
+            ge=0,
+            description="Slows each job's copying down to this; 0 is as fast as it goes. An archive must be copied "
+            "within a week: an older upload is taken for an orphan. 1 MB/s is enough for 600 GB.",
+            examples=[5_000_000],
+        ),
     ] = 0
     admin_callback_url: Annotated[
         str,
@@ -274,10 +278,6 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
 
 
 PROGRAMS: dict[str, type[CommonSettings]] = {"gateway": GatewaySettings, "processor": ProcessorSettings}
-
-# Of our prefix, but nobody's setting: `make run` and the tests read them.
-_READ_ELSEWHERE = frozenset({"WAYBILL_HOME", "WAYBILL_REQUIRE_TOOLS"})
-_NEAR_RATIO = 0.75  # of difflib: one wrong, missing or additional letter in four
 
 # What a stop needs besides the drain, until the last connection is aborted (gateway/server.py) and the process is gone.
 STOP_SLACK_SECONDS = 5
@@ -330,19 +330,6 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
     return settings
 
 
-def likely_misspelt(environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Give the variables that look like one of ours and are none, each with the one that was probably meant."""
-    known = {setting.variable for kind in PROGRAMS.values() for setting in settings_of(kind)}
-    by_name = {variable.removeprefix(PREFIX): variable for variable in sorted(known | _READ_ELSEWHERE)}
-    found: list[tuple[str, str]] = []
-    for variable in sorted(environment):
-        if variable in by_name.values() or not variable.upper().startswith(PREFIX):
-            continue
-        name = variable.upper().removeprefix(PREFIX)
-        found += [(variable, by_name[near]) for near in difflib.get_close_matches(name, by_name, 1, _NEAR_RATIO)]
-    return found
-
-
 def _location(url: str, directory: str, *, variable: str) -> StoreLocation:
     return parse_store_location(url, variable=variable) if url else DirectoryOptions(directory)
 
@@ -351,6 +338,14 @@ def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
     if isinstance(settings, ProcessorSettings) and settings.renew_every_ms * 2 > settings.lease_ms:
         yield _contradiction(
             settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"
+        )
+    if isinstance(settings, CommonSettings) and _are_sources_among_archives(settings):
+        yield _contradiction(
+            settings,
+            "sources_url" if settings.sources_url else "sources_dir",
+            "must lie outside of",
+            "objects_url" if settings.objects_url else "objects_dir",
+            "a place that is Waybill's alone: unfinished uploads of others are aborted there",
         )
     if isinstance(settings, GatewaySettings):
         if settings.drain_seconds + STOP_SLACK_SECONDS > settings.stop_grace_seconds:
@@ -365,6 +360,14 @@ def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
             yield _contradiction(
                 settings, "port", "must differ from", "admin_port", "or one of the two servers cannot listen"
             )
+
+
+def _are_sources_among_archives(settings: CommonSettings) -> bool:
+    """Tell whether the sources are where the archives are, or below; archives below the sources harm nobody."""
+    try:
+        return lies_in(settings.sources, settings.objects)
+    except SettingsError:  # one of the two is unclear: that is told already
+        return False
 
 
 def _contradiction(settings: CommonSettings, one: str, must: str, other: str, reason: str) -> Contradiction:

@@ -1,8 +1,14 @@
-"""Runs the one-machine set-up: `python -m deploy.local` from the repository's root."""
+"""Runs the one-machine set-up, or a command on it, from the repository's root.
+
+python -m deploy.local                      make run
+python -m deploy.local dead-letters list    make dead-letters ARGS='list'
+"""
 
 import os
 import sys
 
+from deploy.local.command import run_command
 from deploy.local.supervise import run
 
-sys.exit(run(os.environ))
+arguments = sys.argv[1:]
+sys.exit(run_command(arguments, os.environ) if arguments else run(os.environ))

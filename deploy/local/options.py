@@ -48,6 +48,11 @@ class Options(NamedTuple):
         return self.home / "catalogue.jsonl"
 
     @property
+    def redis_url_file(self) -> Path:
+        """Where the embedded Valkey's URL stands while it runs, for `make dead-letters`."""
+        return self.home / "redis-url"
+
+    @property
     def valkey_dir(self) -> Path:
         """The embedded Valkey's data and log."""
         return self.home / "valkey"

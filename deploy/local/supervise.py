@@ -26,6 +26,7 @@ from deploy.local.samples import ensure_samples
 from deploy.local.tether import tethered
 from deploy.local.valkey import EmbeddedValkey
 from deploy.local.welcome import welcome
+from shared.setting import without_passwords
 
 READY_DEADLINE_SECONDS = 30.0
 READY_CALL_TIMEOUT_SECONDS = 2.0
@@ -83,6 +84,7 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
             started.enter_context(valkey)
             processes["embedded Valkey"] = valkey.process
             redis_url = valkey.url
+            started.enter_context(_noted(redis_url, options.redis_url_file))
         for name, settings in (
             ("processor", processor_settings(options, redis_url)),
             ("gateway", gateway_settings(options, redis_url)),
@@ -91,10 +93,20 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
         started.push(_announce_stop)
         _wait_until_ready(stop, options, processes)
         if not stop.has_come:
-            _say(welcome(options), sys.stdout)
+            _say(welcome(options, without_passwords(redis_url)), sys.stdout)
         while not stop.has_come:
             refuse_ended(processes)
             time.sleep(POLL_INTERVAL_SECONDS)
+
+
+@contextmanager
+def _noted(redis_url: str, path: Path) -> Iterator[None]:
+    """Keep the URL in a file while the server runs: its port is another one each time."""
+    path.write_text(redis_url, encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _announce_stop(_: object, error: BaseException | None, __: object) -> None:

@@ -28,7 +28,9 @@ async def read_events(
     tail = tail_of(await find_job(store, job_id))
     found = await store.read_events(job_id, after=cursor, count=int(limit) + 1)
     body = page(found, cursor, int(limit)) if cursor <= tail else beyond(cursor, tail)
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+    return Response(
+        msgspec.json.encode(body) + b"\n", media_type="application/json", headers={"cache-control": "no-store"}
+    )
 
 
 class EventsPage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -77,14 +77,14 @@ async def create_job(
         cancel_url=f"{path}/cancel",
     )
     headers = {"location": path, "retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
-    return Response(msgspec.json.encode(accepted), media_type="application/json", headers=headers)
+    return Response(msgspec.json.encode(accepted) + b"\n", media_type="application/json", headers=headers)
 
 
 async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> None:
     """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them."""
     selection = await select(catalogue, wanted.file_ids, OWNER)
     if selection.unknown and (wanted.on_missing is OnMissing.FAIL or not selection.files):
-        raise unknown_files(selection.unknown)
+        raise unknown_files(selection.unknown, is_some=bool(selection.files))
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])

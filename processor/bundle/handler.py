@@ -65,9 +65,10 @@ class BundleHandler:
         found, missing = await look_up(selection.files, self._sources)
         skipped = {file_id: SkippedFile(file_id, None, SkipReason.UNKNOWN) for file_id in selection.unknown}
         skipped |= {file.file_id: SkippedFile(file.file_id, file.name, SkipReason.MISSING) for file in missing}
-        if skipped and (job.options.on_missing is OnMissing.FAIL or not found):
-            raise missing_files([file_id for file_id in job.file_ids if file_id in skipped])
-        return Contents(found, tuple(skipped[file_id] for file_id in job.file_ids if file_id in skipped))
+        left_out = tuple(skipped[file_id] for file_id in job.file_ids if file_id in skipped)
+        if left_out and (job.options.on_missing is OnMissing.FAIL or not found):
+            raise missing_files(left_out, asked_files=len(job.file_ids))
+        return Contents(found, left_out)
 
     async def _plan(self, contents: Contents, tally: Tally) -> BundlePlan:
         total_bytes = sum(one.info.size_bytes for one in contents.found)

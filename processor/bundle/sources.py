@@ -24,6 +24,7 @@ from shared.errors import (
     SourceMissing,
 )
 from shared.for_each import for_each
+from shared.jobs import SkippedFile, SkipReason
 from shared.objects.catalogue import CatalogueFile, list_ids
 from shared.objects.info import ObjectInfo
 from shared.objects.store import ObjectStore
@@ -118,16 +119,34 @@ def _about_file(file: CatalogueFile | SourceFile, error: ObjectError) -> RunErro
         kind = SourceArchived
     elif isinstance(error, ObjectForbidden):
         kind = SourceForbidden
-    sentence = f"File {file.file_id} ({file.name}) cannot be read: {error.message}"
-    return kind(sentence, file_ids=[file.file_id])
+    # Why is for the operators: it is in the error that this one is raised from.
+    trouble = _TROUBLE.get(kind, "cannot be read now")
+    return kind(f"File {file.file_id} ({file.name}) {trouble}.", file_ids=[file.file_id])
 
 
-def missing_files(file_ids: Sequence[int]) -> SourceMissing:
-    """Say that these files do not exist; the sentence names the first 20."""
-    which = "1 file does" if len(file_ids) == 1 else f"{len(file_ids):,} files do"
-    return SourceMissing(
-        f"{which} not exist any more: {list_ids(file_ids)}. Ask for the others again.", file_ids=file_ids
-    )
+_TROUBLE: dict[type[RunError], str] = {
+    SourceArchived: "lies in an archive and must be restored before it can be bundled",
+    SourceForbidden: "may not be read by this service",
+}
+
+
+def missing_files(skipped: Sequence[SkippedFile], *, asked_files: int) -> SourceMissing:
+    """Say of files that they are gone, or that nobody knows their ids; a sentence for each, naming the first 20.
+
+    `asked_files` is how many the job asked for: whether there are others that could be asked for again.
+    """
+    gone = [file.file_id for file in skipped if file.reason is SkipReason.MISSING]
+    unknown = [file.file_id for file in skipped if file.reason is SkipReason.UNKNOWN]
+    sentences: list[str] = []
+    if gone:
+        which = "1 file does" if len(gone) == 1 else f"{len(gone):,} files do"
+        sentences.append(f"{which} not exist any more: {list_ids(gone)}.")
+    if unknown:
+        which = "1 file id is" if len(unknown) == 1 else f"{len(unknown):,} file ids are"
+        sentences.append(f"{which} not in the catalogue: {list_ids(unknown)}.")
+    has_others = len(skipped) < asked_files
+    sentences.append("Ask for the others again." if has_others else "Nothing is left to bundle.")
+    return SourceMissing(" ".join(sentences), file_ids=[file.file_id for file in skipped])
 
 
 def changed_file(file: CatalogueFile | SourceFile) -> SourceChanged:

@@ -16,10 +16,10 @@ from shared.errors import SettingsError
 
 
 class Reception(NamedTuple):
-    """How a POST was received: the status of its answer, or None and the trouble when there was none."""
+    """How a POST was received: the status of its answer, or None; `trouble` says either in words, never nothing."""
 
     status: int | None
-    trouble: str = ""
+    trouble: str
 
 
 class Delivery:
@@ -57,7 +57,7 @@ class Delivery:
                 asyncio.timeout(self._within_seconds),
                 self._session.post(self._url, data=body, headers=dict(headers), allow_redirects=False) as response,
             ):
-                return Reception(response.status)
+                return Reception(response.status, f"it answered {response.status}")
         except TimeoutError:
             return Reception(None, f"no answer within {self._within_seconds:g} s")
         except (aiohttp.ClientError, OSError) as error:

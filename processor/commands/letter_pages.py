@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from processor.letter_view import view
+from processor.dead_letters.view import view
 from shared.jobstore.letter import DeadLetter
 
 _HEAD = ("FAILED AT (UTC)", "JOB", "REASON", "CODE", "ATTEMPTS", "OWNER", "ERROR")

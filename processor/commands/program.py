@@ -11,8 +11,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from processor.commands import dead_letters
-from shared.errors import UnavailableError
+from shared.errors import RedisUnavailable, UnavailableError
 from shared.jobstore.access import Commands, open_commands
+from shared.jobstore.wire import REFUSED
 from shared.service import explaining
 from shared.settings import RedisSettings, load
 from shared.telemetry.logging import configure_logging
@@ -60,11 +61,17 @@ async def _connected(settings: RedisSettings, act: Callable[[Commands], Coroutin
         await asyncio.wait({owner, acting}, return_when=asyncio.FIRST_COMPLETED)
         return acting.result() if acting.done() else await _reason_of(owner)
     except UnavailableError as error:
-        raise type(error)(f"REDIS_URL={location.shown}: {error.message}") from None
+        raise type(error)(_sentence(error, location.shown, commands.last_trouble)) from None
     finally:
         acting.cancel()
         owner.cancel()
         await asyncio.wait({owner, acting})
+
+
+def _sentence(error: UnavailableError, shown_url: str, trouble: str) -> str:
+    if isinstance(error, RedisUnavailable) and REFUSED in trouble:
+        return f"Redis cannot be reached at {shown_url}: {trouble}. Check that it is up, and REDIS_URL."
+    return f"REDIS_URL={shown_url}: {error.message}"
 
 
 async def _reason_of(owner: asyncio.Task[None]) -> int:

@@ -48,10 +48,12 @@ class OrphanSearch:
         A store that is away, or does not let us list, is only told in the log: the next look is soon enough.
         """
         try:
-            count = await abort_orphans(self._objects, started_before_ms=at_ms - limits.ORPHAN_AGE_MS)
+            cleared = await abort_orphans(self._objects, started_before_ms=at_ms - limits.ORPHAN_AGE_MS)
         except ObjectError as error:
             log.warning("cannot look for orphaned uploads", problem=error.message)
             return
-        self._metrics.count_orphans(count)
-        if count:
-            log.info("orphaned uploads aborted", uploads=count)
+        self._metrics.count_orphans(cleared.aborted)
+        if cleared.aborted:
+            log.info("orphaned uploads aborted", uploads=cleared.aborted)
+        if cleared.problem is not None:
+            log.warning("orphaned uploads left", uploads=cleared.left, problem=cleared.problem.message)

@@ -4,6 +4,9 @@ next letter after the cursor ─▶ POST ─▶ 2xx ─▶ cursor behind it
                 ▲                 └──▶ anything else: again after a pause ──too often──▶ logged, cursor behind it
                 └── the endpoint is away: all partitions pause
 
+A round tells one letter of each partition: while one with many was told, the locks of the others would lapse. A mistake
+of ours about a letter counts as a refusal, or it would block those behind it for ever.
+
 The cursor is in Redis and moves only after the answer: a crash between the two tells the letter twice, with the same
 webhook-id, and never not at all.
 """
@@ -15,7 +18,8 @@ from typing import NamedTuple
 
 import structlog
 
-from processor.admin_message import (
+from processor.callbacks.delivery import Delivery, Reception
+from processor.dead_letters.message import (
     DEFAULT_POLICY,
     GivenUp,
     TellAgain,
@@ -26,7 +30,6 @@ from processor.admin_message import (
     body_of,
     headers_of,
 )
-from processor.callbacks.delivery import Delivery
 from processor.metrics import AdminCallbackMetrics
 from shared.errors import UnavailableError
 from shared.jobstore.dead_letters import DeadLetters, Untold
@@ -63,6 +66,7 @@ class Teller:
         self._processor = processor
         self._policy = policy
         self._pauses: dict[int, _Pause] = {}
+        self._resting_until: dict[int, float] = {}
         self._endpoint_back_at = 0.0
 
     async def run(self) -> None:
@@ -71,22 +75,27 @@ class Teller:
             return
         async with Delivery.opened(self._url, variable=VARIABLE) as delivery:
             while True:
-                for partition in range(self._letters.partitions):
-                    await self._tell_safely(delivery, partition)
-                await asyncio.sleep(random.uniform(0.8, 1.2) * self._policy.look_every_seconds)
+                moved = [await self._tell_safely(delivery, number) for number in range(self._letters.partitions)]
+                if not any(moved):
+                    await asyncio.sleep(random.uniform(0.8, 1.2) * self._policy.look_every_seconds)
 
-    async def _tell_safely(self, delivery: Delivery, partition: int) -> None:
+    async def _tell_safely(self, delivery: Delivery, partition: int) -> bool:
+        """Try to tell the next letter of a partition; True when it is dealt with, and the one behind it is next."""
+        if time.monotonic() < self._resting_until.get(partition, 0.0):
+            return False
         try:
-            while await self._tell_next(delivery, partition):
-                pass
+            return await self._tell_next(delivery, partition)
         except UnavailableError as error:
             log.debug("cannot read dead letters", partition=partition, trouble=error.message)
-        except Exception:  # jobs must not suffer from a mistake in telling of their end
+        except (
+            Exception
+        ):  # jobs must not suffer from a mistake in telling of their end, nor the log from its repetition
+            self._resting_until[partition] = time.monotonic() + random.uniform(0.8, 1.2) * self._policy.cap_ms / 1000
             self._metrics.count("broke")
             log.exception("telling admins broke", partition=partition)
+        return False
 
     async def _tell_next(self, delivery: Delivery, partition: int) -> bool:
-        """Try to tell the next letter; False when there is nothing more to do for this look."""
         # Asked also during a pause: it keeps the lock, and with it the count of tries, in these hands.
         turn = await self._letters.next_untold(partition, teller=self._processor)
         if turn.untold is None:
@@ -98,9 +107,12 @@ class Teller:
         if now < max(pause.until, self._endpoint_back_at):
             return False
 
-        reception = await delivery.post(body_of(letter), headers_of(letter))
-        facts: dict[str, object] = {"status": reception.status, "trouble": reception.trouble}
-        match after_reception(reception.status, pause.tries, self._policy, random_ratio=random.random()):
+        reception = await self._post(delivery, letter)
+        status, trouble = reception or Reception(None, "it broke here, see the log")
+        facts: dict[str, object] = {"status": status, "trouble": trouble}
+        match after_reception(
+            status, pause.tries, self._policy, random_ratio=random.random(), is_broken=reception is None
+        ):
             case Told():
                 await self._move_on(turn.untold, "told")
                 log.info("admins told", job_id=letter.job_id, dead_id=letter.dead_id)
@@ -112,6 +124,15 @@ class Teller:
             case TellAgain() as again:
                 self._wait(partition, letter, again, facts)
                 return False
+
+    async def _post(self, delivery: Delivery, letter: DeadLetter) -> Reception | None:
+        """Send a letter; None: that broke."""
+        try:
+            return await delivery.post(body_of(letter), headers_of(letter))
+        except Exception:  # a mistake of ours about this letter; it must not block those behind it for ever
+            self._metrics.count("broke")
+            log.exception("telling admins broke", job_id=letter.job_id, dead_id=letter.dead_id)
+            return None
 
     async def _move_on(self, untold: Untold, outcome: str) -> None:
         trimmed = await self._letters.mark_told(untold)

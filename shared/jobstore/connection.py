@@ -171,7 +171,8 @@ class CommandConnection:
                     failures = 0
                     await self._serve()
                 except (RedisError, OSError, TimeoutError) as error:
-                    self._note_trouble(describe(error))
+                    is_connected = self._connection.is_connected
+                    self._note_trouble(describe(error, has_tls=self.location.tls is not None and not is_connected))
                     await self._connection.disconnect(nowait=True)
                     failures += 1
                     await asyncio.sleep(reconnect_pause_seconds(failures, random.random()))

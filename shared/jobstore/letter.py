@@ -48,7 +48,7 @@ def is_letter_id(text: str) -> bool:
 def decode_letter(partition: int, entry: Any) -> DeadLetter:
     """Read a letter from its stream entry; what is missing or unreadable is left empty: the rest is evidence."""
     dead_id, flat = entry
-    found = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+    found = {flat[i].decode(errors="replace"): flat[i + 1] for i in range(0, len(flat), 2)}
     return DeadLetter(
         dead_id=dead_id.decode(),
         partition=partition,

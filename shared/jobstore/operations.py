@@ -65,7 +65,8 @@ class Entry(NamedTuple):
 class Run(NamedTuple):
     """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed.
 
-    `is_takeover`: the lease of the run before ran out, and was counted as a crash.
+    `is_takeover`: the lease of the run before ran out, and was counted as a crash; `taken_from` is its
+    processor, "" where the record does not know it.
     """
 
     job_id: str
@@ -73,6 +74,7 @@ class Run(NamedTuple):
     token: str
     record: JobRecord
     is_takeover: bool = False
+    taken_from: str = ""
 
 
 class Behind(NamedTuple):
@@ -119,7 +121,10 @@ class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ends: completed with a bundle, failed with an error and `reason` of its dead letter, or cancelled."""
+    """How a job ends: with a bundle (completed), with an error (failed, and `reason` of its dead letter), or cancelled.
+
+    `letter_error`: the error as operators are told it, where that differs.
+    """
 
     message: bytes
     expires_at_ms: int
@@ -128,6 +133,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     bundle: BundleSummary | None = None
     progress: ProgressSnapshot | None = None
     error: JobError | None = None
+    letter_error: JobError | None = None
     reason: str = ""
 
     @property

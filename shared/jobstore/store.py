@@ -211,7 +211,7 @@ class JobStore:
         except RecordUnreadable:
             return Damaged()
         assert record is not None
-        return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]))
+        return Run(entry.job_id, record.epoch, token, record, is_takeover=bool(rest[1]), taken_from=rest[2].decode())
 
     async def append_progress(self, run: Run, *, seq: int, message: bytes) -> Answer | Behind:
         """Append a progress event with its sequence number (the job's last one + 1).
@@ -259,7 +259,7 @@ class JobStore:
             ending.message,
             ending.retention_ms,
             ending.reason,
-            error,
+            encode_json(ending.letter_error) if ending.letter_error else error,
             *fields,
         )
         return Answer(as_words(reply)[0])

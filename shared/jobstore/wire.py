@@ -16,11 +16,14 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared import limits
 from shared.errors import SettingsError
 from shared.jobstore.location import Address, Credentials, Mode, RedisLocation, Tls
 
+REFUSED = "connection refused"
+_SILENT = "a server that does not speak TLS keeps silent; without TLS it is redis:// and not rediss://"
 _UNKNOWN_CA = "name the file of the authority that signed its certificate as ca_file in REDIS_URL"
 _ANOTHER_NAME = "its certificate speaks for another host: name that one in REDIS_URL, or have one issued for this"
 
@@ -83,15 +86,20 @@ async def _ask_sentinel(location: RedisLocation, sentinel: Address) -> Address:
     return Address(host.decode(), int(port))
 
 
-def describe(error: BaseException) -> str:
+def describe(error: BaseException, *, has_tls: bool = False) -> str:
     """Say what went wrong with a connection, and what to do where that is known."""
     text = str(error) or type(error).__name__
+    # redis-py keeps the system's error beside its own, and puts its number and its tuple into the text.
+    if isinstance(error, ConnectionRefusedError) or isinstance(error.__context__, ConnectionRefusedError):
+        return REFUSED
     if isinstance(error, AuthenticationError):
         return f"the user or the password was refused ({text}); see REDIS_URL, REDIS_USERNAME and REDIS_PASSWORD"
     if isinstance(error, NoPermissionError):
         return f"the user lacks a permission ({text}); docs/redis.md has the ACL that suffices"
     if "CERTIFICATE_VERIFY_FAILED" in text:  # redis-py keeps the words of ssl's error and not the error
         return f"{text.rstrip('.')}; {_ANOTHER_NAME if 'mismatch' in text else _UNKNOWN_CA}"
+    if has_tls and isinstance(error, TimeoutError | RedisTimeoutError):
+        return f"{text}; {_SILENT}"
     return text
 
 

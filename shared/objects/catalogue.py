@@ -72,10 +72,14 @@ async def select(catalogue: Catalogue, file_ids: Sequence[int], owner: str) -> S
     )
 
 
-def unknown_files(file_ids: Sequence[int]) -> UnknownFiles:
-    """Say that the catalogue does not have these ids; the sentence names the first 20."""
-    count = "1 file id is" if len(file_ids) == 1 else f"{len(file_ids):,} file ids are"
-    sentence = f"{count} not in the catalogue: {list_ids(file_ids)}. Leave them out and ask again."
+def unknown_files(file_ids: Sequence[int], *, is_some: bool = True) -> UnknownFiles:
+    """Say that the catalogue does not have these ids; the sentence names the first 20.
+
+    `is_some`: others of the request are known, so that leaving these out helps.
+    """
+    count, them = ("1 file id is", "it") if len(file_ids) == 1 else (f"{len(file_ids):,} file ids are", "them")
+    advice = f"Leave {them} out and ask again." if is_some else "There is nothing else to bundle: check the ids."
+    sentence = f"{count} not in the catalogue: {list_ids(file_ids)}. {advice}"
     return UnknownFiles(sentence, file_ids=file_ids)
 
 
@@ -87,4 +91,5 @@ def list_ids(file_ids: Sequence[int]) -> str:
 
 def _about_forbidden(file_ids: Sequence[int]) -> str:
     which = "1 file belongs" if len(file_ids) == 1 else f"{len(file_ids):,} files belong"
-    return f"{which} to somebody else: {list_ids(file_ids)}. Leave them out and ask again."
+    them = "it" if len(file_ids) == 1 else "them"
+    return f"{which} to somebody else: {list_ids(file_ids)}. Leave {them} out and ask again."

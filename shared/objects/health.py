@@ -67,6 +67,13 @@ class StoreHealth:
         problem = self._standing.problem
         return [] if problem is None else [f"The store of {self.name} cannot be used: {problem}"]
 
+    async def is_down_now(self) -> bool:
+        """Look at once, and once more where one look is not believed; True when the store cannot be used."""
+        self._note(judge(self._standing, await self._look()))
+        if self._standing.is_doubted:
+            self._note(judge(self._standing, await self._look()))
+        return not self._standing.is_up
+
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         try:

@@ -17,7 +17,7 @@ import structlog
 
 from shared import limits
 from shared.errors import CatalogueUnavailable
-from shared.foreign_code import resolve
+from shared.foreign_code import is_async, resolve
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.info import check_key
 from shared.objects.threads import in_daemon_thread
@@ -32,15 +32,14 @@ class Hook:
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._is_async = inspect.iscoroutinefunction(find) or inspect.iscoroutinefunction(
-            getattr(find, "__call__", None)  # noqa: B004  # an object with `async def __call__`
-        )
+        self._is_async = is_async(find)
         self._threads = asyncio.Semaphore(limits.CATALOGUE_HOOK_THREADS)
 
     @classmethod
     def load(cls, reference: str) -> "Hook":
         """Import the callable that `module:name` names. Raises SettingsError that says what is wrong with it."""
-        return cls(resolve(reference, setting=f"WAYBILL_CATALOGUE=hook:{reference}"))
+        setting = f"WAYBILL_CATALOGUE=hook:{reference}"
+        return cls(resolve(reference, setting=setting, takes=("file_ids", "owner"), must_be_async=False))
 
     async def run(self) -> None:
         """Return at once: the hook is asked each time."""
@@ -53,7 +52,11 @@ class Hook:
             return _checked(answer, file_ids)
         except TimeoutError as error:
             log.error("catalogue hook failed", reason="not in time", exc_info=error)
-        except Exception as error:  # the hook is not ours: whatever it raises is told here, not outside
+        except (asyncio.CancelledError, GeneratorExit):  # the request is given up
+            raise
+        except (
+            BaseException
+        ) as error:  # the hook is not ours: whatever it raises, sys.exit too, is told here and ends here
             log.error("catalogue hook failed", reason=type(error).__name__, exc_info=error)
         raise CatalogueUnavailable("The catalogue cannot be asked now. Try again in a moment.")
 

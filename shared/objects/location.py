@@ -8,6 +8,7 @@ Secrets never stand in the URL. The keys of a store are, first to last: its own 
 SSO), and what every AWS client finds: AWS_ACCESS_KEY_ID, AWS_PROFILE, web identity, the role of a container or machine.
 """
 
+import posixpath
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -73,7 +74,7 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True):
 
 StoreLocation = DirectoryOptions | S3Options
 
-_FIELDS = {
+OPTIONS = {
     "endpoint": "endpoint_url",
     "public_endpoint": "public_endpoint_url",
     "region": "region",
@@ -89,6 +90,7 @@ _FIELDS = {
     "cloudfront_key_id": "cloudfront_key_id",
     "cloudfront_key_file": "cloudfront_key_file",
 }
+"""The options of an s3:// URL, each with its field; docs/object-store.md has them all."""
 _SWITCH = {"on": "true", "off": "false"}
 
 
@@ -151,6 +153,20 @@ def with_keys(location: StoreLocation, keys: Keys) -> StoreLocation:
     )
 
 
+def lies_in(inner: StoreLocation, outer: StoreLocation) -> bool:
+    """Tell whether one place is the other, or below it, as far as their names say: links and aliases are not seen."""
+    if isinstance(inner, DirectoryOptions) and isinstance(outer, DirectoryOptions):
+        return _is_below(posixpath.normpath(inner.path), posixpath.normpath(outer.path).rstrip("/"))
+    if isinstance(inner, S3Options) and isinstance(outer, S3Options):
+        is_same_bucket = (inner.bucket, inner.endpoint_url) == (outer.bucket, outer.endpoint_url)
+        return is_same_bucket and _is_below(inner.prefix, outer.prefix)
+    return False
+
+
+def _is_below(inner: str, outer: str) -> bool:
+    return not outer or f"{inner}/".startswith(f"{outer}/")
+
+
 def problems_of(options: S3Options) -> list[str]:
     """Say which fields contradict each other or cannot be used, a sentence each; none when the options are sound."""
     problems: list[str] = []
@@ -181,8 +197,8 @@ def _parse_s3(bucket: str, prefix: str, query: str, variable: str) -> S3Options:
     if not re.match(BUCKET, bucket):
         problems.append(f"{variable}: {bucket!r} is not the name of a bucket; write s3://bucket/prefix.")
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in _FIELDS:
-            problems.append(f"{variable}: {name!r} is not known; it takes {', '.join(_FIELDS)}.")
+        if name not in OPTIONS:
+            problems.append(f"{variable}: {name!r} is not known; it takes {', '.join(OPTIONS)}.")
         elif name in values:
             problems.append(f"{variable}: {name} stands there twice.")
         elif problem := _problem_with(name, value):
@@ -190,7 +206,7 @@ def _parse_s3(bucket: str, prefix: str, query: str, variable: str) -> S3Options:
         else:
             values[name] = value
     if not problems:
-        fields = {_FIELDS[name]: _SWITCH.get(value, value) for name, value in values.items()}
+        fields = {OPTIONS[name]: _SWITCH.get(value, value) for name, value in values.items()}
         options = msgspec.convert({"bucket": bucket, "prefix": prefix, **fields}, S3Options, strict=False)
         problems = [f"{variable}: {sentence}" for sentence in problems_of(options)]
         if not problems:
@@ -202,7 +218,7 @@ def _problem_with(name: str, value: str) -> str | None:
     """Say what is wrong with one parameter alone."""
     if not value:
         return "it is empty"
-    field = _FIELDS[name]
+    field = OPTIONS[name]
     try:
         msgspec.convert({"bucket": "bucket", field: _SWITCH.get(value, value)}, S3Options, strict=False)
     except msgspec.ValidationError as error:

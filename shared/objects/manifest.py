@@ -20,9 +20,10 @@ from opentelemetry import metrics
 
 from shared import limits
 from shared.errors import ObjectError, SettingsError
-from shared.objects.catalogue import MAX_LISTED, CatalogueFile
-from shared.objects.info import check_key
+from shared.objects.catalogue import MAX_LISTED, MAX_NAME_CHARS, CatalogueFile
+from shared.objects.info import MAX_KEY_BYTES, check_key
 from shared.objects.threads import in_thread
+from shared.refusal import explain
 
 log = structlog.get_logger(__name__)
 
@@ -151,9 +152,21 @@ def _parse(content: bytes, where: str) -> list[CatalogueFile]:
 
 _decoder = msgspec.json.Decoder(CatalogueFile)
 
+ALLOWED = {
+    "file_id": f"a whole number from 1 to {limits.MAX_FILE_ID:,}",
+    "name": f"a text of 1 to {MAX_NAME_CHARS:,} characters",
+    "key": f"the key of an object, a text of 1 to {MAX_KEY_BYTES:,} bytes",
+    "owners": "a list of owners, or null for everybody",
+    "owners[]": "the name of an owner, a text that is not empty",
+}
+"""What the members of a line may be, for people."""
+
 
 def _parse_line(line: bytes) -> CatalogueFile:
-    file = _decoder.decode(line)
+    try:
+        file = _decoder.decode(line)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{explain(error, msgspec.json.decode(line), ALLOWED)}.") from None
     check_key(file.key)
     return file
 

@@ -1,6 +1,6 @@
 """An object store in an S3 bucket, or in one of any server that speaks the same protocol.
 
-Low-level calls only, on one client for the life of the process (upload_fileobj and its kin have truncation and race
+Low-level calls only, on clients for the life of the process (upload_fileobj and its kin have truncation and race
 bugs). Who retries is this module and nobody below it: botocore's own tries would multiply with ours and cannot go on
 from the byte at which a read broke. The memory of a part is its caller's; nothing here copies it.
 """
@@ -10,7 +10,7 @@ import mimetypes
 import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +39,6 @@ from shared.objects.s3_links import Linker
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
 from shared.objects.side_by_side import head_each, read_each_into
 from shared.objects.threads import in_thread, until_done
-from shared.objects.twins import twins_of
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -56,6 +55,7 @@ class S3ObjectStore:
     def __init__(self, options: S3Options, clients: Clients, linker: Linker) -> None:
         self._options = options
         self._client = clients.calling
+        self._looking = clients.looking
         self._linker = linker
         self._bucket = options.bucket
         self._prefix = f"{options.prefix}/" if options.prefix else ""
@@ -83,11 +83,11 @@ class S3ObjectStore:
 
     async def _probe(self, call_once: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]) -> None:
         try:
-            await call_once(partial(self._client.head_bucket, Bucket=self._bucket))
+            await call_once(partial(self._looking.head_bucket, Bucket=self._bucket))
         except StoreUnavailable:
             raise
         except ObjectError:  # the answer to a HEAD has no body, so no reason; and a list may be allowed for the prefix
-            listing = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+            listing = partial(self._looking.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
             await call_once(listing)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,24 +202,21 @@ class S3ObjectStore:
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def create_upload(self, key: str, *, part_bytes: int) -> Upload:
-        """Begin an upload with parts of `part_bytes`; a cancelled call leaves nothing behind."""
-        patience, began_at = Patience(), time.monotonic()
-        creating = asyncio.ensure_future(self._create(key, part_bytes, patience))
+        """Begin an upload with parts of `part_bytes`; a cancelled call leaves nothing behind.
+
+        When a reply is lost, the upload that it told of stays open, empty, until it is an orphan: nothing tells it from
+        that of another run, which has the same key and by now the job.
+        """
+        creating = asyncio.ensure_future(self._create(key, part_bytes))
         try:
-            upload = await asyncio.shield(creating)
-            if not patience.is_untouched:  # the reply to an earlier try may have been lost, and its upload's id with it
-                with suppress(ObjectError):  # listing needs a right of its own
-                    tried_for_ms, found = round((time.monotonic() - began_at) * 1000), self.open_uploads()
-                    for twin in twins_of(upload, [one async for one in found], tried_for_ms=tried_for_ms):
-                        await self.abort(twin)
-            return upload
+            return await asyncio.shield(creating)
         except asyncio.CancelledError:  # the server may have begun it all the same, and nobody would know its id
             await until_done(creating)
             if creating.exception() is None:
                 await self.abort(creating.result())
             raise
 
-    async def _create(self, key: str, part_bytes: int, patience: Patience) -> Upload:
+    async def _create(self, key: str, part_bytes: int) -> Upload:
         wishes: dict[str, Any] = {"ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream"}
         if self._options.checksums:
             wishes["ChecksumAlgorithm"] = "CRC32"
@@ -232,7 +229,6 @@ class S3ObjectStore:
             "create",
             key,
             lambda: self._client.create_multipart_upload(Bucket=self._bucket, Key=name, **wishes),
-            patience,
         )
         return Upload(key, begun["UploadId"], part_bytes)
 

@@ -26,9 +26,13 @@ _LOADER = create_loader()  # what describes the API is read once: half a second,
 
 
 class Clients(NamedTuple):
-    """The client of all calls, the one whose endpoint links name, and how they came to their keys by now."""
+    """The client of all calls, that of looks, the one whose endpoint links name, and how they came to their keys.
+
+    Looks have connections of their own: when all others are in use, a look that queued with them would be too late.
+    """
 
     calling: "S3Client"
+    looking: "S3Client"
     signing: "S3Client"
     login: Callable[[], Login]
 
@@ -52,20 +56,25 @@ async def opened_clients(options: S3Options) -> AsyncIterator[Clients]:
     late = late_credentials(botocore_session, options)
     async with AsyncExitStack() as stack:
         calling = signing = await stack.enter_async_context(_client(session, options, options.endpoint_url))
+        looking = await stack.enter_async_context(
+            _client(session, options, options.endpoint_url, connections=limits.STORE_LOOKS_AT_ONCE)
+        )
         if options.public_endpoint_url is not None:  # a signature holds for one host; this client sends nothing
             signing = await stack.enter_async_context(_client(session, options, options.public_endpoint_url))
-        yield Clients(calling, signing, partial(login_of, options, late))
+        yield Clients(calling, looking, signing, partial(login_of, options, late))
 
 
 @asynccontextmanager
-async def _client(session: aioboto3.Session, options: S3Options, endpoint_url: str | None) -> "AsyncIterator[S3Client]":
+async def _client(
+    session: aioboto3.Session, options: S3Options, endpoint_url: str | None, *, connections: int | None = None
+) -> "AsyncIterator[S3Client]":
     """Make a client whose calls end in time, and which retries nothing by itself."""
     if options.ca_bundle is not None and not await in_thread(Path(options.ca_bundle).is_file):
         raise SettingsError([f"The CA bundle {options.ca_bundle} of the bucket {options.bucket} is not a file."])
     config = AioConfig(
         connect_timeout=limits.STORE_CONNECT_WITHIN_SECONDS,
         read_timeout=limits.STORE_SILENCE_MAX_SECONDS,
-        max_pool_connections=limits.STORE_CONNECTIONS,
+        max_pool_connections=connections or limits.STORE_CONNECTIONS,
         retries={"total_max_attempts": 1},
         signature_version="s3v4",
         # We send a checksum of our own with every part. Left alone, botocore ≥ 1.36 computes them on the event loop,

@@ -7,8 +7,9 @@ Two keep to it: directory.py and s3.py.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from shared.errors import ObjectError
 from shared.objects.info import Content, ObjectInfo, OpenUpload, PartTag, Reading, Upload, UploadName
 
 
@@ -98,12 +99,25 @@ class ObjectStore(Protocol):
         ...
 
 
-async def abort_orphans(store: ObjectStore, *, started_before_ms: int) -> int:
-    """Abort the uploads that began before a moment (milliseconds since 1970); give how many there were.
+class Cleared(NamedTuple):
+    """What a search for orphans came to: how many were aborted, how many could not be, and the first reason why."""
 
-    For what processors left behind that were killed: choose a moment that no living upload can be from.
+    aborted: int
+    left: int
+    problem: ObjectError | None
+
+
+async def abort_orphans(store: ObjectStore, *, started_before_ms: int) -> Cleared:
+    """Abort the uploads that began before a moment (milliseconds since 1970), and go on past one that cannot be.
+
+    For what processors left behind that were killed: choose a moment that no living upload can be from. Raises
+    ObjectError when the uploads cannot be listed.
     """
     orphans = [upload async for upload in store.open_uploads() if upload.started_at_ms < started_before_ms]
+    problems: list[ObjectError] = []
     for orphan in orphans:
-        await store.abort(orphan)
-    return len(orphans)
+        try:
+            await store.abort(orphan)
+        except ObjectError as error:  # a key that we would not have given, for one: it must not hide all behind it
+            problems.append(error)
+    return Cleared(len(orphans) - len(problems), len(problems), problems[0] if problems else None)

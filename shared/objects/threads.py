@@ -35,8 +35,8 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str, ended: Callable[
     """Run `work` in a thread of its own and give its result; a cancelled caller leaves it behind.
 
     For what may hang and changes nothing that anybody relies on. A daemon thread and no executor's, which would keep a
-    stopping process waiting. `ended` is called when the thread is through, left behind or not. Raises what `work`
-    raises; what would end a thread or a loop, as RuntimeError.
+    stopping process waiting. `ended` is called when the thread is through, left behind or not, also when none could
+    start. Raises what `work` raises; what would end a thread or a loop, and that none can start, as RuntimeError.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -54,7 +54,11 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str, ended: Callable[
         with suppress(RuntimeError):  # the loop is closed: the process is ending
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=call, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=call, name=name, daemon=True).start()
+    except RuntimeError:  # the system has no room for one more
+        ended()
+        raise
     return await future
 
 

@@ -6,7 +6,7 @@ histogram `download_job_duration` with unit `s` as `download_job_duration_second
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from opentelemetry import metrics
@@ -17,8 +17,10 @@ from opentelemetry.sdk.resources import Resource
 
 from shared import limits
 from shared.errors import UnavailableError
+from shared.jobstore.access import Commands
 from shared.jobstore.operations import Backlog
 from shared.jobstore.store import JobStore
+from shared.objects.health import StoreHealth
 
 JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600)
 """Buckets for what a job waits and takes: the interesting range is 10 to 120 s."""
@@ -76,8 +78,12 @@ class BacklogGauges:
         return [Observation(max(b.oldest_waiting_ms for b in self._latest) / 1000)] if self._latest else []
 
 
-def report_dependencies(meter: Meter, is_up: Mapping[str, Callable[[], bool | None]]) -> None:
-    """Show what this process depends on as `dependency_up`, by name: 1, 0, or nothing while it is not known."""
+def report_dependencies(meter: Meter, connection: Commands, stores: Sequence[StoreHealth]) -> None:
+    """Show Redis and the stores as `dependency_up`, by name: 1, 0, or nothing while it is not known."""
+    is_up: dict[str, Callable[[], bool | None]] = {
+        "redis": lambda: connection.healthy_since is not None,
+        **{store.name: store.is_up for store in stores},
+    }
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
         known = {name: tell() for name, tell in is_up.items()}

@@ -1,10 +1,12 @@
 """Each Lua script of the job store says in its head what it takes and what it answers."""
 
+import re
 from collections.abc import Iterator
 from itertools import takewhile
 
 import pytest
 
+from shared import limits
 from tests.architecture.source_tree import ROOT, assert_none
 
 SCRIPTS = ROOT / "shared/jobstore/scripts"
@@ -57,3 +59,17 @@ def test_a_script_without_its_head_is_seen(name: str, text: str) -> None:
 
 def test_unexplained_shared_text_is_seen() -> None:
     assert list(unexplained("fence.lua", "local function fence() end"))
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "bound"),
+    [
+        ("shared/letter.lua", r"'XADD', KEYS\[4\], 'MAXLEN', '~', (\d+)", limits.MAX_DEAD_LETTERS),
+        ("shared/terminal.lua", r"'XREVRANGE', KEYS\[2\], '\+', '-', 'COUNT', (\d+)", limits.DEAD_LETTER_EVENTS),
+    ],
+)
+def test_a_bound_that_a_script_holds_is_that_of_limits(path: str, pattern: str, bound: int) -> None:
+    """In the script and no argument: four operations would have to hand them through."""
+    found = re.findall(pattern, (SCRIPTS / path).read_text(encoding="utf-8"))
+
+    assert found == [str(bound)]

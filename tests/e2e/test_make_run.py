@@ -111,6 +111,7 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
             check=False,
             timeout=PATIENCE_SECONDS,
         )
+        listed = list_dead_letters(home)
         running = processes_of(home)
         exit_code = first.interrupt()
         left_over = processes_of(home)
@@ -119,6 +120,7 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     assert "curl:" not in pasted.stderr  # its progress meter may be there
     assert '"type":"completed"' in pasted.stdout
     assert_bundle_of_the_first_samples(shell_dir / "bundle.zip")
+    assert (listed.returncode, listed.stderr) == (0, "0 dead letters\n"), listed
     assert len(running) >= 4  # itself, Valkey, the gateway, the processor
     assert exit_code == 0
     assert left_over == []
@@ -136,6 +138,21 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     assert archive == (shell_dir / "bundle.zip").read_bytes()
     assert exit_code == 0
     assert processes_of(home) == []
+    too_late = list_dead_letters(home)
+    assert too_late.returncode == 2
+    assert too_late.stderr.startswith(f"waybill: No make run is up in {home}. ")
+
+
+def list_dead_letters(home: Path) -> "subprocess.CompletedProcess[str]":
+    """Do what `make dead-letters ARGS=list` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.local", "dead-letters", "list"],
+        env=environment({}) | {"WAYBILL_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
 
 
 def assert_bundle_of_the_first_samples(path: Path) -> None:

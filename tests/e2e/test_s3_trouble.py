@@ -63,8 +63,6 @@ class Case(NamedTuple):
     settings: dict[str, str]
     advice: tuple[str, ...]
     alterations: Mapping[str, float] | None = None
-    is_final: bool = False
-    """Trying again cannot help."""
 
 
 CASES = (
@@ -90,27 +88,25 @@ CASES = (
     Case(
         "no permission on sources",
         {"AWS_ACCESS_KEY_ID": "outsider", "AWS_SECRET_ACCESS_KEY": WRONG_SECRET},
-        ("forbids this service to read", "Grant it s3:GetObject"),
-        is_final=True,
+        ("forbids this service to look at", "Grant it s3:ListBucket"),
     ),
     Case(
         "no permission on bundles",
         {"AWS_ACCESS_KEY_ID": "borrower", "AWS_SECRET_ACCESS_KEY": WRONG_SECRET},
-        ("forbids this service to begin the upload of", "Grant it s3:PutObject"),
-        is_final=True,
+        ("forbids this service to look at", "Grant it s3:ListBucket"),
     ),
     Case("clock ahead", {}, ("s ahead of the store's", "Set this machine's clock"), {CLOCK: 3600}),
     Case("clock behind", {}, ("s behind the store's", "Set this machine's clock"), {CLOCK: -3600}),
     Case(
         "sources are away",
         {"WAYBILL_SOURCES_URL": "s3://sources?endpoint=http://127.0.0.1:1"},
-        ("The store at http://127.0.0.1:1 could not look up", "it cannot be reached; check that it is up"),
+        ("The store at http://127.0.0.1:1 could not look at", "it cannot be reached; check that it is up"),
         IMPATIENT,
     ),
     Case(
         "bundles are away",
         {"WAYBILL_OBJECTS_URL": "s3://bundles?endpoint=http://127.0.0.1:1"},
-        ("The store at http://127.0.0.1:1 could not begin the upload of", "check that it is up"),
+        ("The store at http://127.0.0.1:1 could not look at", "check that it is up"),
         IMPATIENT,
     ),
 )
@@ -129,31 +125,41 @@ def site(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_store_that_refuses_is_told_with_what_to_do_and_nothing_is_left(site: Site, case: Case) -> None:
+def test_a_processor_whose_store_refuses_says_what_to_do_and_takes_no_job(site: Site, case: Case) -> None:
     with site.processor(case.alterations, **case.settings) as processor:
         path = site.system.create_job(*FILES)
-        record = site.system.wait_for_end(path)
+        until(lambda: problems_logged(processor, case), "the store has been looked at")
+        problems = processor.ask("/readyz").json()["problems"]
+        record = site.system.record(path)
 
-    log = site.system.log(path)
-    told = [event["error"] for event in log if event["type"] in ("retrying", "error")]
-    logged = [
-        line["error"] for line in processor.log_lines() if line.get("job_id") == record["job_id"] and "error" in line
-    ]
-    assert record["status"] == "failed"
-    assert log[-1]["type"] == "error"
-    assert log[-1]["can_retry"] is not case.is_final
-    assert [error["message"] for error in told] == logged
-    assert len(logged) == (2 if "WAYBILL_MAX_FAILURES" in case.settings else 1)
-    for sentence in logged:
-        assert_is_for_people(sentence, case.advice)
+    assert record["status"] == "queued"
+    assert any(says(problem, case.advice) for problem in problems)
+    for sentence in problems_logged(processor, case):
+        assert_is_for_people(sentence)
     assert "Traceback" not in processor.log_path.read_text()
     assert site.buckets.left_behind() == ([], 0)
 
+    with site.processor():
+        site.assert_completed(path, *FILES)
 
-def assert_is_for_people(sentence: str, advice: tuple[str, ...]) -> None:
-    """It says what to do, and neither a secret nor the class of an exception."""
-    for words in advice:
-        assert words in sentence
+
+def problems_logged(processor: Service, case: Case) -> list[str]:
+    """Read why a store cannot be used, in the words that are looked for."""
+    lines = processor.log_lines()
+    return [
+        line["problem"]
+        for line in lines
+        if line["event"] == "store cannot be used" and says(line["problem"], case.advice)
+    ]
+
+
+def says(sentence: str, advice: tuple[str, ...]) -> bool:
+    """Tell whether all of these words are in a sentence."""
+    return all(words in sentence for words in advice)
+
+
+def assert_is_for_people(sentence: str) -> None:
+    """It has neither a secret nor the class of an exception."""
     assert sentence.endswith(".")
     for unwanted in (SECRET_KEY, WRONG_SECRET, "Error", "Exception", "to head", "not head"):
         assert unwanted not in sentence
@@ -165,8 +171,7 @@ def test_a_server_that_is_down_when_the_processor_starts_is_waited_for(site: Sit
         try:
             processor = stack.enter_context(site.processor())
             path = site.system.create_job(*FILES)
-            job_id = path.rpartition("/")[2]
-            until(lambda: "job started" in processor.events_logged_about(job_id), "the run has begun")
+            until(lambda: "cannot be used" in processor.log_path.read_text(), "the store has been looked at")
         finally:
             site.buckets.server.start()
 
@@ -182,3 +187,24 @@ def test_a_server_that_is_restarted_in_the_midst_of_a_bundle_costs_no_run(site: 
         site.buckets.server.start()
 
         site.assert_completed(path, *cargo.LONG[:2])
+
+
+def test_a_server_that_stays_away_in_the_midst_of_a_bundle_costs_no_failure(site: Site) -> None:
+    files = cargo.LONG[:2]
+    with site.processor(IMPATIENT) as processor:
+        path = site.system.create_job(*files)
+        site.system.wait_for_copying(path)
+
+        site.buckets.server.stop()
+        try:
+            record = site.system.wait_for_status(path, "queued")
+        finally:
+            site.buckets.server.start()
+        ended = site.system.wait_for_end(path)  # an upload that could not be aborted is the orphan search's
+        waited = [line for line in processor.log_lines() if line["event"] == "job waits for its store"]
+
+    handed_back = next(event for event in site.system.log(path) if "message" in event and event["type"] == "queued")
+    assert (ended["status"], ended["attempt"], record["error"]) == ("completed", 1, None)
+    assert handed_back["message"] == "The service cannot use its object store now; the job goes on when it can."
+    assert "check that it is up" in waited[0]["error"]
+    assert "http" not in str(site.system.log(path))

@@ -1,6 +1,7 @@
 """Handlers that misbehave, run by the engine on a real job store: each ends its own run, and nothing else."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import HandlerMisbehaved, PermanentRunError
 from shared.jobs import BundleSummary, JobRecord, JobState
 from shared.jobstore.store import JobStore
@@ -26,6 +28,7 @@ from tests.support import inspection, jobs
 from tests.support.depots import DirectoryDepot
 from tests.support.stores import running_store
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "handlers.md"
 POLICY = RunPolicy(
     processor="p1",
     lease_ms=jobs.LEASE_MS,
@@ -42,10 +45,16 @@ async def store(redis_url: str) -> AsyncIterator[JobStore]:
         yield running
 
 
+def new_execution(store: JobStore, handler: Any, home: Path) -> Execution:
+    """Make the execution of one entry, with a handler."""
+    meter = ProcessorMetrics(metrics.get_meter("test"))
+    return Execution(store, Work(handler, ObjectDirectory(home)), POLICY, meter)
+
+
 async def execute(store: JobStore, home: Path, handler: Any) -> JobRecord:
     """Run one job with a handler; give its record afterwards."""
     job_id = await jobs.create(store)
-    execution = Execution(store, ObjectDirectory(home), handler, POLICY, ProcessorMetrics(metrics.get_meter("test")))
+    execution = new_execution(store, handler, home)
     await execution.execute(await jobs.take(store, job_id))
     record = await store.find(job_id)
     assert record is not None
@@ -82,6 +91,7 @@ NONSENSE: dict[str, Any] = {
     "what cannot be encoded": Result("x", object()),  # type: ignore[arg-type]
     "a key that cannot be written": Result("\udcff", NOTHING),
     "a key that leaves the store": Result("../../etc/passwd", NOTHING),
+    "an object that nobody left": Result("nope/none.zip", BundleSummary(files=1, archive_bytes=1, archive_crc32="00")),
 }
 
 
@@ -96,6 +106,22 @@ async def test_nonsense_in_place_of_a_result_fails_the_job_with_a_dead_letter(
     assert record.error.code == "HANDLER_MISBEHAVED"
     (letter,) = await inspection.dead_letters(store, 0)
     assert letter.fields["reason"] == "permanent"
+
+
+async def test_the_error_in_the_docs_fails_the_job_with_its_own_code_and_the_files(
+    store: JobStore, tmp_path: Path
+) -> None:
+    _, block = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    module: dict[str, Any] = {}
+    exec(block, module)  # the text of our own docs
+
+    record = await execute(store, tmp_path, module["handle"])
+
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.code == "NOT_LICENSED"
+    assert record.error.file_ids == tuple(file_id for file_id in record.file_ids if file_id % 2 == 0)
+    assert record.error.message == f"{len(record.error.file_ids)} of the files may not be delivered."
 
 
 class OddError(PermanentRunError):
@@ -145,7 +171,7 @@ async def test_a_handler_that_refuses_to_be_cancelled_is_left_behind_and_its_job
         raise RuntimeError("late")
 
     job_id = await jobs.create(store)
-    execution = Execution(store, ObjectDirectory(tmp_path), handle, POLICY, ProcessorMetrics(metrics.get_meter("t")))
+    execution = new_execution(store, handle, tmp_path)
     executing = asyncio.create_task(execution.execute(await jobs.take(store, job_id)))
     await begun.wait()
     execution.stop()
@@ -185,13 +211,12 @@ async def test_an_entry_that_is_not_due_is_not_asked_about_without_a_pause(store
     executions: list[Execution] = []
     has_begun = asyncio.Event()
 
-    def new_execution() -> Execution:
-        meter = ProcessorMetrics(metrics.get_meter("test"))
-        executions.append(Execution(store, ObjectDirectory(Path("nowhere")), raising(AssertionError()), POLICY, meter))
+    def begin() -> Execution:
+        executions.append(new_execution(store, raising(AssertionError()), Path("nowhere")))
         has_begun.set()
         return executions[-1]
 
-    consumer = Consumer(store, None, processor="p1", slots=2, new_execution=new_execution)
+    consumer = Consumer(store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=begin)
     working = asyncio.create_task(consumer.run())
     await has_begun.wait()
     await asyncio.sleep(0.5)

@@ -15,6 +15,7 @@ from processor.maintenance.sweeper import Sweeper
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import RetryableRunError
 from shared.jobs import BundleSummary, JobError, JobRecord, JobState
 from shared.jobstore.operations import Answer, Buried, Cancelled, ClaimTerms, Damaged, Entry, NotDue, Run
@@ -76,7 +77,7 @@ class FailingOnce:
         if len(self.given) == 1:
             raise RetryableRunError("The source is away for a moment.")
         self.has_succeeded.set()
-        return Result("x", BundleSummary(files=1, archive_bytes=1, archive_crc32="00000000"))
+        return Result("x", BundleSummary(files=1, archive_bytes=0, archive_crc32="00000000"))
 
 
 @contextlib.asynccontextmanager
@@ -85,9 +86,9 @@ async def processor(store: JobStore, home: Path, handler: FailingOnce) -> AsyncI
     meter = ProcessorMetrics(metrics.get_meter("test"))
 
     def new_execution() -> Execution:
-        return Execution(store, ObjectDirectory(home), handler.handle, POLICY, meter)
+        return Execution(store, Work(handler.handle, ObjectDirectory(home)), POLICY, meter)
 
-    consumer = Consumer(store, None, processor="p1", slots=2, new_execution=new_execution)
+    consumer = Consumer(store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=new_execution)
     async with running(Sweeper(store, processor="p1", lease_ms=LEASE_MS).run):
         consuming = asyncio.create_task(consumer.run())
         yield

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 from opentelemetry import metrics
 
 from processor.context import Handler, Result, RunContext
@@ -14,6 +15,7 @@ from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.progress import Phase, Report
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import ObjectMissing
 from shared.jobs import BundleSummary, JobRecord
 from shared.jobstore import keys
@@ -37,7 +39,7 @@ async def store(redis_url: str) -> AsyncIterator[JobStore]:
 def execution(store: JobStore, home: Path, handler: Handler, *, renew_every_ms: int) -> Execution:
     """Make an execution as processor p1 has them."""
     policy = RunPolicy(processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=renew_every_ms, retention=Retention(60))
-    return Execution(store, ObjectDirectory(home), handler, policy, ProcessorMetrics(metrics.get_meter("test")))
+    return Execution(store, Work(handler, ObjectDirectory(home)), policy, ProcessorMetrics(metrics.get_meter("test")))
 
 
 async def rob(store: JobStore, entry: Entry) -> Run:
@@ -145,6 +147,23 @@ async def test_a_run_that_learns_of_the_wish_when_it_completes_leaves_nothing_th
     assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "cancelled"]
 
 
+async def test_a_job_taken_over_from_a_dead_processor_is_told_with_its_name(store: JobStore, tmp_path: Path) -> None:
+    dead = await jobs.start(store)
+    await jobs.lapse(store, dead)
+
+    async def leave_nothing(_job: JobRecord, _context: RunContext) -> Result:
+        return Result("x", BundleSummary(files=0, archive_bytes=0, archive_crc32="00000000"))
+
+    with structlog.testing.capture_logs() as lines:
+        await execution(store, tmp_path, leave_nothing, renew_every_ms=1_000).execute(
+            await jobs.take(store, dead.job_id, processor="p2")
+        )
+
+    [told] = [line for line in lines if line["event"] == "job taken over"]
+    assert (told["log_level"], told["attempt"], told["crashes"]) == ("warning", 2, 1)
+    assert told["died"] == dead.record.processor
+
+
 async def test_progress_goes_on_where_a_failover_has_cut_the_log(store: JobStore, tmp_path: Path) -> None:
     said, cut, said_again = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -154,6 +173,7 @@ async def test_progress_goes_on_where_a_failover_has_cut_the_log(store: JobStore
         await cut.wait()
         context.report(_report(2))
         await said_again.wait()
+        await context.leave("x", b"x")
         return Result("x", SUMMARY)
 
     entry = await jobs.take(store, await jobs.create(store))

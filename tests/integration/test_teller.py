@@ -10,11 +10,14 @@ import pytest_asyncio
 from opentelemetry.metrics import NoOpMeter
 from structlog.testing import capture_logs
 
-from processor.admin_message import TellPolicy
 from processor.callbacks.delivery import Delivery
+from processor.dead_letters.message import TellPolicy, headers_of
+from processor.maintenance import teller
 from processor.maintenance.teller import Teller
 from processor.metrics import AdminCallbackMetrics
 from shared.jobstore import keys
+from shared.jobstore.dead_letters import DeadLetters, TellingTurn
+from shared.jobstore.letter import DeadLetter
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.admin_endpoint import AdminEndpoint, Received
@@ -75,8 +78,8 @@ async def telling(
 ) -> AsyncIterator[Counted]:
     """Let a teller run during the block."""
     metrics = Counted()
-    teller = Teller(jobs.letters_of(store), url, metrics, processor=processor, policy=policy)
-    async with running(teller.run):
+    one = Teller(jobs.letters_of(store), url, metrics, processor=processor, policy=policy)
+    async with running(one.run):
         yield metrics
 
 
@@ -140,6 +143,66 @@ async def test_a_letter_that_is_always_refused_is_given_up_and_the_next_one_told
     assert [received.job_id for received in endpoint.received] == [bad, bad, bad, good]
     assert (given_up["job_id"], given_up["status"], given_up["log_level"]) == (bad, 500, "error")
     assert metrics.counts["given_up"] == 1
+
+
+async def test_letters_of_all_partitions_take_turns(redis_url: str, endpoint: AdminEndpoint) -> None:
+    async with running_store(redis_url, partitions=2) as store:
+        await begin(store)
+        failed = [(await jobs.fail(store, partition=partition)).job_id for partition in (0, 0, 0, 1)]
+
+        async with telling(store, endpoint.url) as metrics:
+            await metrics.reach("told", 4)
+
+    assert [received.job_id for received in endpoint.received] == [failed[0], failed[3], failed[1], failed[2]]
+
+
+async def test_a_letter_of_a_job_that_no_header_can_name_is_told(single: JobStore, endpoint: AdminEndpoint) -> None:
+    await single.connection.execute("XADD", keys.dead(0), "*", "job", "a\nb", "number", 1, b"\xff", "x")
+
+    async with telling(single, endpoint.url) as metrics:
+        await metrics.reach("told", 1)
+
+    assert endpoint.received[0].job_id == "a\nb"
+
+
+async def test_a_letter_whose_telling_breaks_is_given_up_and_the_next_one_told(
+    single: JobStore, endpoint: AdminEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = await fail(single), await fail(single)
+
+    def broken(letter: DeadLetter) -> dict[str, str]:
+        return headers_of(letter) | ({"X-Broken": "a\nb"} if letter.job_id == bad else {})  # aiohttp: ValueError
+
+    monkeypatch.setattr(teller, "headers_of", broken)
+    with capture_logs() as lines:
+        async with telling(single, endpoint.url) as metrics:
+            await metrics.reach("told", 1)
+
+    assert [received.job_id for received in endpoint.received] == [good]
+    assert (metrics.counts["broke"], metrics.counts["given_up"]) == (QUICK.max_refusals, 1)
+    [given_up] = [line for line in lines if line["event"] == "admins not told"]
+    assert (given_up["job_id"], given_up["trouble"]) == (bad, "it broke here, see the log")
+
+
+async def test_a_look_that_breaks_lets_its_partition_rest_and_the_others_go_on(
+    redis_url: str, endpoint: AdminEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_store(redis_url, partitions=2) as store:
+        await begin(store)
+        for partition in (0, 1, 1, 1):
+            await jobs.fail(store, partition=partition)
+        look = DeadLetters.next_untold
+
+        async def broken(letters: DeadLetters, partition: int, *, teller: str) -> TellingTurn:
+            if partition == 0:
+                raise ValueError("a mistake of ours")
+            return await look(letters, partition, teller=teller)
+
+        monkeypatch.setattr(DeadLetters, "next_untold", broken)
+        async with telling(store, endpoint.url, policy=QUICK._replace(cap_ms=3_600_000)) as metrics:
+            await metrics.reach("told", 3)
+
+    assert metrics.counts["broke"] == 1
 
 
 async def test_an_endpoint_that_is_away_is_waited_for_and_loses_nothing(single: JobStore) -> None:

@@ -7,5 +7,5 @@ NOTHING = BundleSummary(files=0, archive_bytes=0, archive_crc32="00000000")
 
 
 async def handle(_job: JobRecord, _context: RunContext) -> Result:
-    """Return at once."""
+    """Return at once: who has made 0 bytes has nothing to leave."""
     return Result("nothing", NOTHING)

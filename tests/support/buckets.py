@@ -46,8 +46,11 @@ class Buckets:
         self.server.client.put_bucket_policy(Bucket=bucket, Policy=policy)
 
     def left_behind(self) -> tuple[list[str], int]:
-        """Give the keys of the bundles' bucket, and how many uploads are open there."""
-        return self.bundles.objects(), self.bundles.count_uploads()
+        """Give the keys of the bundles' bucket, and how many open uploads hold parts there.
+
+        One without parts was begun and not heard of: it costs nothing, and is aborted when it is an orphan.
+        """
+        return self.bundles.objects(), self.bundles.count_uploads_with_parts()
 
 
 def _url(depot: S3Depot) -> str:

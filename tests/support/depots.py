@@ -89,4 +89,14 @@ class S3Depot(NamedTuple):
 
     def count_uploads(self) -> int:
         """Count the multipart uploads that are open."""
-        return len(self.client.list_multipart_uploads(Bucket=self.location.bucket).get("Uploads", []))
+        return len(self._uploads())
+
+    def count_uploads_with_parts(self) -> int:
+        """Count the open uploads in which there is something."""
+        bucket = self.location.bucket
+        listed = [self.client.list_parts(Bucket=bucket, Key=key, UploadId=id_) for key, id_ in self._uploads()]
+        return sum(1 for found in listed if found.get("Parts"))
+
+    def _uploads(self) -> list[tuple[str, str]]:
+        found = self.client.list_multipart_uploads(Bucket=self.location.bucket).get("Uploads", [])
+        return [(upload["Key"], upload["UploadId"]) for upload in found]

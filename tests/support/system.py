@@ -57,6 +57,7 @@ class System:
             cargo.write_catalogue(self._home / "catalogue.jsonl")
             if self._buckets is None:
                 cargo.lay_out(self.sources_dir)
+                self.objects_dir.mkdir(parents=True, exist_ok=True)  # a gateway that is alone would miss it
             self.redis.start()
             gateways, processors = self._counts
             self.gateways += [self.start("gateway") for _ in range(gateways)]

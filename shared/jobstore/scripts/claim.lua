@@ -4,7 +4,7 @@
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11… record fields of a burial, flat
--- Reply  OK, record fields, 1 when a lease had run out (else 0)  |  NOT_DUE, ms to wait
+-- Reply  OK, record fields, 1 when a lease had run out (else 0), the processor whose lease that was  |  NOT_DUE, ms to wait
 --        BURIED, attempts, processor of the last one  |  DAMAGED: record or log cannot be read, and nothing was changed
 --        CANCELLED: somebody wanted the job to end, and this claim has ended it
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
@@ -26,7 +26,7 @@ if is_over or r[2] ~= entry then
   return {'GONE'}
 end
 if r[9] == ARGV[3] then
-  if state == 'processing' then return {'OK', redis.call('HGETALL', KEYS[1]), r[11] and 1 or 0} end
+  if state == 'processing' then return {'OK', redis.call('HGETALL', KEYS[1]), r[11] and 1 or 0, r[11] or ''} end
   -- A duplicate that comes after its own run was retried or released: it must not start a run that nobody knows of.
   return {'GONE'}
 end
@@ -76,7 +76,7 @@ redis.call('HSET', KEYS[1], 'state', 'processing', 'epoch', run.epoch, 'token', 
 redis.call('HSETNX', KEYS[1], 'started_at', now)
 redis.call('HDEL', KEYS[1], 'error', 'is_takeover')
 -- Kept for the repetition of this claim, which must be told the same.
-if state == 'processing' then redis.call('HSET', KEYS[1], 'is_takeover', 1) end
+if state == 'processing' then redis.call('HSET', KEYS[1], 'is_takeover', run.processor or '') end
 own(entry, ARGV[4])
 publish(id, message)
-return {'OK', redis.call('HGETALL', KEYS[1]), state == 'processing' and 1 or 0}
+return {'OK', redis.call('HGETALL', KEYS[1]), state == 'processing' and 1 or 0, state == 'processing' and run.processor or ''}

@@ -16,4 +16,6 @@ if not cursor then
 end
 local letter = redis.call('XRANGE', KEYS[2], '(' .. cursor, '+', 'COUNT', 1)[1]
 if not letter then return {'LEADER', cursor} end
+
+redis.call('HSET', KEYS[3], 'offered', letter[1])
 return {'LEADER', cursor, letter[1], letter[2]}

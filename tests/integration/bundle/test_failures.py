@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from processor.outcome import describe_for_operators
 from processor.progress import Phase, Report
 from shared.errors import RetryableRunError, SourceChanged, SourceMissing, StoreFull
 from shared.objects.catalogue import CatalogueFile
@@ -45,7 +46,7 @@ async def test_missing_files_are_all_named(stocked: Workshop) -> None:
 
 
 async def test_ids_that_left_the_catalogue_are_missing_files(stocked: Workshop) -> None:
-    with pytest.raises(SourceMissing, match="1 file does not exist any more: 9") as caught:
+    with pytest.raises(SourceMissing, match=r"1 file id is not in the catalogue: 9\. Ask for the others") as caught:
         await stocked.bundle((70000, 9))
 
     assert caught.value.file_ids == (9,)
@@ -59,9 +60,10 @@ async def test_a_file_that_cannot_be_read_is_named_and_tried_again(
 
     monkeypatch.setattr(os, "preadv", refuse)
 
-    with pytest.raises(RetryableRunError, match=r"File 70000 \(first.txt\) cannot be read.*Input/output") as caught:
+    with pytest.raises(RetryableRunError, match=r"File 70000 \(first.txt\) cannot be read now.$") as caught:
         await stocked.bundle((70000,))
 
+    assert "Input/output" in describe_for_operators(caught.value).message
     assert caught.value.file_ids == (70000,)
 
 

@@ -20,9 +20,10 @@ from opentelemetry import metrics
 
 from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
-from processor.outcome import RetryPolicy
+from processor.outcome import RetryPolicy, describe_for_operators
 from processor.progress import Phase, Report
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import RetryableRunError, SourceChanged, SourceMissing, StoreFull
 from shared.jobs import JobError, JobRecord
 from shared.jobstore.store import JobStore
@@ -108,9 +109,10 @@ async def test_a_link_out_of_the_store_is_named_and_gives_nothing_away(workshop:
     path.unlink()
     path.symlink_to("/etc/passwd")
 
-    with pytest.raises(RetryableRunError, match=r"File 70000 \(odd.txt\) cannot be read: .* leads out of its store"):
+    with pytest.raises(RetryableRunError, match=r"File 70000 \(odd.txt\) cannot be read now.$") as caught:
         await workshop.bundle()
 
+    assert "leads out of its store" in describe_for_operators(caught.value).message
     assert workshop.left_behind() == []
 
 
@@ -144,11 +146,10 @@ async def test_a_file_that_may_not_be_read_is_named_and_tried_again(public_home:
     give_up_root()
 
     readable = await workshop.bundle((70000,))
-    with pytest.raises(
-        RetryableRunError, match=r"File 70001 \(secret.txt\) cannot be read: .* Permission denied"
-    ) as caught:
+    with pytest.raises(RetryableRunError, match=r"File 70001 \(secret.txt\) cannot be read now.$") as caught:
         await workshop.bundle((70001,))
 
+    assert "Permission denied" in describe_for_operators(caught.value).message
     assert caught.value.file_ids == (70001,)
     assert [name for name in workshop.left_behind() if name.endswith(".zip")] == [readable.object_key]
     assert not any(".upload-" in name for name in workshop.left_behind())
@@ -210,7 +211,7 @@ async def run_to_its_end(store: JobStore, workshop: Workshop) -> tuple[JobRecord
             return record, [name for name in types if name != "progress"]
         await jobs.sweep(store, partition, lease_ms=0)
         for entry in await store.take(partition, processor="p1", most=1, in_hand=[]):
-            await Execution(store, workshop.objects, workshop.handle, policy, processor_metrics).execute(entry)
+            await Execution(store, Work(workshop.handle, workshop.objects), policy, processor_metrics).execute(entry)
 
 
 def in_each_run(times: int, act: Callable[[], object]) -> Callable[[Report], None]:

@@ -112,8 +112,8 @@ async def test_claim_after_the_lease_ran_out_counts_one_crash(store: JobStore) -
     second = await jobs.take_over(store, run)
 
     assert (second.epoch, second.record.attempt, second.record.crashes, second.record.failures) == (2, 2, 1, 0)
-    assert second.is_takeover
-    assert not run.is_takeover
+    assert (second.is_takeover, second.taken_from) == (True, run.record.processor)
+    assert (run.is_takeover, run.taken_from) == (False, "")
     assert second.record.started_at_ms == run.record.started_at_ms
 
 

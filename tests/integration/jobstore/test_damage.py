@@ -10,6 +10,7 @@ from opentelemetry import metrics
 from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.settlement import RunPolicy
+from processor.work import Work
 from shared.errors import RecordUnreadable
 from shared.jobs import JobState
 from shared.jobstore import keys
@@ -31,7 +32,7 @@ async def execute(store: JobStore, tmp_path: Path) -> AsyncIterator[Callable[[En
 
     async def execute_once(entry: Entry) -> None:
         meter = ProcessorMetrics(metrics.get_meter("test"))
-        await Execution(store, ObjectDirectory(tmp_path), handle, POLICY, meter).execute(entry)
+        await Execution(store, Work(handle, ObjectDirectory(tmp_path)), POLICY, meter).execute(entry)
 
     yield execute_once
 

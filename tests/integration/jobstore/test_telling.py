@@ -119,3 +119,44 @@ async def test_a_told_letter_that_is_taken_away_excuses_no_trimmed_one(store: Jo
     await trim(store, 1)
 
     assert await tell(store) == (last, 1)
+
+
+async def test_a_letter_taken_away_while_it_is_told_excuses_no_trimmed_one(store: JobStore) -> None:
+    await untold(store)
+    redriven = await jobs.fail(store, partition=0)
+    in_hand = await untold(store)
+    assert in_hand is not None
+
+    await jobs.redrive(store, redriven)
+    told = await jobs.letters_of(store).mark_told(in_hand)
+    await fail(store)
+    last = await fail(store)
+    await trim(store, 1)
+
+    assert told == 0
+    assert await tell(store) == (last, 1)
+
+
+async def test_a_letter_taken_away_after_a_try_to_tell_it_is_not_counted_as_trimmed(store: JobStore) -> None:
+    await untold(store)
+    redriven = await jobs.fail(store, partition=0)
+    assert await untold(store) is not None
+
+    await jobs.redrive(store, redriven)
+    last = await fail(store)
+
+    assert await tell(store) == (last, 0)
+
+
+async def test_a_letter_trimmed_while_it_is_told_is_told_and_spends_nobody_elses_excuse(store: JobStore) -> None:
+    await untold(store)
+    await fail(store)
+    discarded, last = await fail(store), await fail(store)
+    in_hand = await untold(store)
+    assert in_hand is not None
+
+    await jobs.letters_of(store).discard(await jobs.letter_of(store, discarded))
+    await trim(store, 1)
+
+    assert await jobs.letters_of(store).mark_told(in_hand) == 0
+    assert await tell(store) == (last, 0)

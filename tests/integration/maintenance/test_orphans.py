@@ -1,6 +1,7 @@
 """Uploads that nobody works on any more are aborted and counted; all others are left alone."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.support.s3_server import S3Server
 from tests.support.stores import running
 
 HOUR_MS = 3_600_000
+AGE_MS = limits.ORPHAN_AGE_MS
 PART_BYTES = limits.PART_BYTES
 
 
@@ -53,7 +55,7 @@ class Counted:
         return point.value
 
 
-async def test_uploads_of_yesterday_are_aborted_and_counted_and_those_of_today_go_on(depot: Depot) -> None:
+async def test_uploads_of_last_week_are_aborted_and_counted_and_those_of_this_week_go_on(depot: Depot) -> None:
     counted = Counted()
     began_at_ms = int(time.time() * 1000)
     async with open_store(depot.location) as store:
@@ -63,13 +65,48 @@ async def test_uploads_of_yesterday_are_aborted_and_counted_and_those_of_today_g
         part = await store.upload_part(upload, 1, b"hello")
 
         with capture_logs() as lines:
-            await search.abort_old(began_at_ms + 23 * HOUR_MS)
+            await search.abort_old(began_at_ms + AGE_MS - HOUR_MS)
             assert (depot.count_uploads(), counted.orphans(), lines) == (2, 0, [])
             await store.complete(upload, [part])
-            await search.abort_old(began_at_ms + 25 * HOUR_MS)
+            await search.abort_old(began_at_ms + AGE_MS + HOUR_MS)
 
     assert (depot.objects(), depot.count_uploads(), counted.orphans()) == (["job/a"], 0, 1)
     assert [(line["event"], line["uploads"]) for line in lines] == [("orphaned uploads aborted", 1)]
+
+
+async def test_uploads_that_cannot_be_aborted_hide_none_behind_them(tmp_path: Path) -> None:
+    """A directory's name need not be text, and S3 takes keys of others that we would not."""
+    depot, counted = DirectoryDepot(tmp_path), Counted()
+    for name in (b"a\xff", b"z\xff"):
+        strange = os.fsencode(tmp_path) + b"/" + name
+        os.mkdir(strange)
+        os.mknod(strange + b"/.upload-0")
+
+    async with open_store(depot.location) as store:
+        for key in ("job/a", "m/b"):
+            await store.create_upload(key, part_bytes=PART_BYTES)
+        with capture_logs() as lines:
+            await OrphanSearch(store, counted.metrics).abort_old(int(time.time() * 1000) + AGE_MS + HOUR_MS)
+
+    assert (depot.count_uploads(), counted.orphans()) == (2, 2)
+    [aborted, left] = lines
+    assert (aborted["event"], aborted["uploads"]) == ("orphaned uploads aborted", 2)
+    assert (left["event"], left["uploads"], left["log_level"]) == ("orphaned uploads left", 2, "warning")
+    assert "cannot be written as UTF-8" in left["problem"]
+
+
+async def test_an_upload_of_somebody_elses_strange_key_hides_none_behind_it(s3_server: S3Server) -> None:
+    counted, options = Counted(), s3_server.options(s3_server.new_bucket())
+    depot = S3Depot(options, s3_server.client)
+    s3_server.client.create_multipart_upload(Bucket=options.bucket, Key=depot.name("a//b"))
+
+    async with open_store(options) as store:
+        await store.create_upload("job/a", part_bytes=PART_BYTES)
+        with capture_logs() as lines:
+            await OrphanSearch(store, counted.metrics).abort_old(int(time.time() * 1000) + AGE_MS + HOUR_MS)
+
+    assert (depot.count_uploads(), counted.orphans()) == (1, 1)
+    assert "two in a row" in lines[-1]["problem"]
 
 
 async def test_a_store_that_is_away_or_refuses_is_told_and_disturbs_nothing(
@@ -80,7 +117,10 @@ async def test_a_store_that_is_away_or_refuses_is_told_and_disturbs_nothing(
     away = msgspec.structs.replace(options, endpoint_url="http://127.0.0.1:1")
     refused = msgspec.structs.replace(options, secret_access_key="a-wrong-one")
 
-    for location, problem in ((away, "could not list the bucket"), (refused, "does not accept the signature")):
+    for location, problem in (
+        (away, "could not list the uploads of the bucket"),
+        (refused, "does not accept the signature"),
+    ):
         async with open_store(location) as store:
             with capture_logs() as lines:
                 await OrphanSearch(store, counted.metrics).abort_old(int(time.time() * 1000))

@@ -66,7 +66,9 @@ async def test_two_stores_are_used_by_two_users_who_may_use_one_bucket_each(s3_s
             f"WAYBILL_{name}_SECRET_ACCESS_KEY": secret,
         }
     settings = load(ProcessorSettings, environment)
-    swapped = load(ProcessorSettings, environment | {"WAYBILL_OBJECTS_URL": environment["WAYBILL_SOURCES_URL"]})
+    sources_url, objects_url = environment["WAYBILL_SOURCES_URL"], environment["WAYBILL_OBJECTS_URL"]
+    exchanged = {"WAYBILL_SOURCES_URL": objects_url, "WAYBILL_OBJECTS_URL": sources_url}
+    swapped = load(ProcessorSettings, environment | exchanged)
 
     async with open_store(settings.sources) as sources, open_store(settings.objects) as objects:
         await put(sources, "a", b"hello")

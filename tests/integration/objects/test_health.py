@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,19 @@ async def test_a_look_that_fails_in_an_unknown_way_is_a_problem_and_no_end(
                 await until(lambda: health.is_up() is False)
                 broken.undo()
                 await until(lambda: health.is_up() is True)
+
+
+async def test_a_store_whose_connections_are_all_in_use_is_not_taken_for_a_dead_one(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STORE_CONNECTIONS", 1)
+    monkeypatch.setattr(limits, "STORE_PROBE_WITHIN_SECONDS", 2.0)
+    depot = S3Depot(s3_server.options(s3_server.new_bucket()), s3_server.client)
+    depot.put("a", bytes(8 * limits.COPY_CHUNK_BYTES))
+
+    async with open_store(depot.location) as store:
+        info = await store.head("a")
+        async with aclosing(store.read("a", etag=info.etag, start_byte=0, length_bytes=info.size_bytes)) as chunks:
+            await anext(chunks)  # and holds the one connection from now on
+
+            await store.probe(for_writing=True)

@@ -54,6 +54,8 @@ async def test_a_hook_is_asked_with_ids_and_owner(write: Callable[[str], None], 
         ("", "my_files.sub:find", "there is no module my_files"),
         ("", "my_files:find", "the module my_files has no find."),
         ("find = 3", "my_files:find", "find is no function"),
+        ("def find(ids): ...", "my_files:find", "cannot be called with (file_ids, owner): too many positional"),
+        ("async def find(ids, owner, db): ...", "my_files:find", "missing a required argument: 'db'"),
         ("import not_installed_here", "my_files:find", "cannot be imported: ModuleNotFoundError: No module named"),
         ("\nraise OSError('no database')", "my_files:find", "OSError: no database"),
         ("def find(:", "my_files:find", "SyntaxError"),
@@ -84,8 +86,10 @@ FAILURES = [
     "def find(ids, owner):\n    return [CatalogueFile(70001, 'secret', '../k')]",
     "def find(ids, owner):\n    return [CatalogueFile(70001, None, 'k')]",
     "def find(ids, owner):\n    return [CatalogueFile(70001, 'secret', 'k', 'alice')]",
-    "def find(ids):\n    return []",
     "async def find(ids, owner):\n    raise TimeoutError('secret')",
+    "async def find(ids, owner):\n    raise SystemExit('secret')",
+    "async def find(ids, owner):\n    raise KeyboardInterrupt",
+    "async def inner():\n    raise SystemExit('secret')\ndef find(ids, owner):\n    return inner()",
 ]
 
 
@@ -138,3 +142,18 @@ async def test_hooks_that_hang_hold_a_few_threads_and_give_them_back(monkeypatch
     assert asked_meanwhile == limits.CATALOGUE_HOOK_THREADS
     monkeypatch.setattr(limits, "CATALOGUE_WITHIN_SECONDS", 60)
     assert await hook.find([99], "alice") == [None]
+
+
+async def test_a_hook_whose_thread_cannot_start_costs_no_later_one_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    hook = Hook(lambda _, __: [None])
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        for _ in range(limits.CATALOGUE_HOOK_THREADS):
+            with pytest.raises(CatalogueUnavailable):
+                await hook.find([1], "alice")
+
+    monkeypatch.setattr(limits, "CATALOGUE_WITHIN_SECONDS", 5.0)
+    assert await hook.find([1], "alice") == [None]

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from shared import limits
 from shared.errors import SettingsError
 from shared.objects.catalogue import CatalogueFile
-from shared.objects.manifest import Manifest
+from shared.objects.manifest import ALLOWED, Manifest
 from shared.telemetry.metrics import configure_metrics
 
 GOOD = '{"file_id": 70000, "name": "Übersicht 1.pdf", "key": "a/b.pdf"}'
@@ -45,12 +45,20 @@ async def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_pat
     [
         ("not json", "malformed"),
         ("[1]", "object"),
-        ('{"file_id": 1, "name": "a"}', "missing required field `key`"),
-        ('{"file_id": "1", "name": "a", "key": "a"}', "Expected `int`"),
-        ('{"file_id": 0, "name": "a", "key": "a"}', ">= 1"),
-        ('{"file_id": 1, "name": "", "key": "a"}', "length >= 1"),
+        ('{"file_id": 1, "name": "a"}', "key is missing; it must be the key of an object, a text"),
+        (
+            '{"file_id": "1", "name": "a", "key": "a"}',
+            "file_id must be a whole number from 1 to 9,007,199,254,740,991, not '1'.",
+        ),
+        ('{"file_id": 0, "name": "a", "key": "a"}', "file_id must be a whole number from 1 to"),
+        ('{"file_id": 1, "name": "", "key": "a"}', "name must be a text of 1 to 1,024 characters, not ''."),
         ('{"file_id": 1, "name": "a", "key": "../a"}', "only dots"),
-        ('{"file_id": 1, "name": "a", "key": "a", "nmae": "b"}', "unknown field `nmae`"),
+        (
+            '{"file_id": 1, "name": "a", "key": "a", "nmae": "b"}',
+            "'nmae' is not known; there is file_id, name, key and owners.",
+        ),
+        ('{"file_id": 1, "name": "a", "key": "a", "owners": "bob"}', "owners must be a list of owners, or null for"),
+        ('{"file_id": 1, "name": "a", "key": "a", "owners": [""]}', "owners[0] must be the name of an owner, a text"),
         (GOOD, "file id 70000 is already that of line 1"),
     ],
 )
@@ -61,6 +69,10 @@ def test_a_bad_line_is_named_with_its_number_and_problem(tmp_path: Path, line: s
     assert len(caught.value.problems) == 1
     assert "m.jsonl, line 3: " in caught.value.problems[0]
     assert problem in caught.value.problems[0]
+
+
+def test_every_member_of_a_line_is_said_in_words() -> None:
+    assert {name for name in ALLOWED if "[" not in name} == set(CatalogueFile.__struct_fields__)
 
 
 def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:

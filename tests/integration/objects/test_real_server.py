@@ -1,5 +1,6 @@
 """What only a real S3 server proves: signatures, expiry, checksums, permissions, conditions, and broken connections."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,7 +19,7 @@ from shared.errors import ObjectError, ObjectForbidden, StoreRefused, StoreUnava
 from shared.objects.info import Reading
 from shared.objects.location import S3Options
 from shared.objects.opening import open_store
-from shared.objects.store import ObjectStore
+from shared.objects.store import ObjectStore, abort_orphans
 from tests.integration.objects.uploads import PART_BYTES, put, read_all
 from tests.support.depots import S3Depot
 from tests.support.proxy import FaultProxy
@@ -344,17 +345,22 @@ async def test_a_repeated_call_whose_first_reply_was_lost_gets_the_first_outcome
     assert (s3_depot.objects(), s3_depot.count_uploads()) == ([], 0)
 
 
-async def test_an_upload_that_was_begun_unheard_is_not_left_open(s3_depot: S3Depot, s3_server: S3Server) -> None:
+async def test_an_upload_begun_unheard_costs_no_other_run_its_upload_and_ends_as_an_orphan(
+    s3_depot: S3Depot, s3_server: S3Server
+) -> None:
     async with FaultProxy(s3_server.port).listening() as wire:
         through = msgspec.structs.replace(s3_depot.location, endpoint_url=f"http://127.0.0.1:{wire.port}")
-        async with open_store(through) as store:
-            other = await store.create_upload("a/b.zip", part_bytes=PART_BYTES)
+        async with open_store(s3_depot.location) as theirs, open_store(through) as ours:
+            # Of the run that took the job over while this one stood still, in the midst of its first try.
+            other = await theirs.create_upload("a/b", part_bytes=PART_BYTES)
             wire.lose_next_reply()
-            upload = await store.create_upload("a/b", part_bytes=PART_BYTES)
+            upload = await ours.create_upload("a/b", part_bytes=PART_BYTES)
 
             assert wire.lost_replies == 1
-            left = {found.upload_id async for found in store.open_uploads()}
-            assert left == {upload.upload_id, other.upload_id}
+            left = {found.upload_id async for found in ours.open_uploads()}
+            assert left > {upload.upload_id, other.upload_id}
+            assert (len(left), s3_depot.count_uploads_with_parts()) == (3, 0)
+            assert (await abort_orphans(theirs, started_before_ms=int(time.time() + 3600) * 1000)).aborted == 3
 
 
 async def test_a_complete_that_went_through_unheard_is_no_failure(

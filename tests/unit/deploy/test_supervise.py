@@ -74,7 +74,7 @@ def test_killed_child_is_named_with_the_signal_and_a_running_one_is_not() -> Non
 
 
 def test_printed_lines_are_a_shell_script_that_takes_the_job_id_out(tmp_path: Path) -> None:
-    script = welcome(OPTIONS).partition("second terminal:\n")[2]
+    script = welcome(OPTIONS, "redis://127.0.0.1:6379/0").partition("second terminal:\n")[2]
     curl = tmp_path / "curl"
     curl.write_text(
         '#!/bin/sh\necho "curl $*" >> "$CALLS"\necho \'{"status": "queued","job_id": "0199-ab","x":"y"}\'\n'

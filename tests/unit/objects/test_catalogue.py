@@ -51,6 +51,13 @@ def test_unknown_ids_are_named() -> None:
     assert error.file_ids == (5, 6)
 
 
+def test_one_unknown_id_and_no_other_is_not_to_be_left_out() -> None:
+    assert unknown_files([5]).message == "1 file id is not in the catalogue: 5. Leave it out and ask again."
+    assert unknown_files([5], is_some=False).message == (
+        "1 file id is not in the catalogue: 5. There is nothing else to bundle: check the ids."
+    )
+
+
 def test_a_thousand_unknown_ids_make_a_short_message() -> None:
     error = unknown_files(range(1, 1001))
 

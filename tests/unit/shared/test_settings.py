@@ -9,7 +9,6 @@ from shared.settings import (
     GatewaySettings,
     ProcessorSettings,
     RedisSettings,
-    likely_misspelt,
     load,
 )
 
@@ -170,23 +169,42 @@ def test_a_catalogue_that_names_no_file_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "meant"),
+    ("sources", "objects"),
     [
-        ("WAYBILL_PROT", "WAYBILL_PORT"),
-        ("WAYBILL_RENEW_EVERY", "WAYBILL_RENEW_EVERY_MS"),
-        ("WAYBILL_REDIS_URL", "REDIS_URL"),
-        ("waybill_slots", "WAYBILL_SLOTS"),
-        ("WAYBILL_CATALOG", "WAYBILL_CATALOGUE"),
+        ({"SOURCES_DIR": "/srv/w"}, {"OBJECTS_DIR": "/srv/w/"}),
+        ({"SOURCES_DIR": "/srv/w/objects/in"}, {"OBJECTS_DIR": "/srv/w/objects"}),
+        ({"SOURCES_URL": "file:///srv/w/a/../b"}, {"OBJECTS_DIR": "/srv/w/b"}),
+        ({"SOURCES_URL": "s3://box/files"}, {"OBJECTS_URL": "s3://box/files"}),
+        ({"SOURCES_URL": "s3://box/files"}, {"OBJECTS_URL": "s3://box?region=eu-central-1"}),
+        ({"SOURCES_URL": "s3://box/w/in"}, {"OBJECTS_URL": "s3://box/w"}),
     ],
 )
-def test_a_variable_near_a_known_one_is_told(variable: str, meant: str) -> None:
-    assert likely_misspelt({variable: "1"}) == [(variable, meant)]
+def test_sources_among_the_archives_are_a_contradiction(sources: dict[str, str], objects: dict[str, str]) -> None:
+    given = {f"WAYBILL_{name}": value for name, value in (sources | objects).items()}
+
+    [problem] = problems_of(ProcessorSettings, **given)
+
+    assert all(f"{name}={value}" in problem for name, value in given.items())
+    assert "must lie outside of" in problem
 
 
-def test_known_and_far_variables_are_no_mistakes() -> None:
-    known = ["WAYBILL_SLOTS", "WAYBILL_PORT", "WAYBILL_HOME", "WAYBILL_REQUIRE_TOOLS", "REDIS_URL"]
+@pytest.mark.parametrize(
+    ("sources", "objects"),
+    [
+        ({"SOURCES_DIR": "/srv/w"}, {"OBJECTS_DIR": "/srv/w/bundles"}),
+        ({"SOURCES_DIR": "/srv/objects-old"}, {"OBJECTS_DIR": "/srv/objects"}),
+        ({"SOURCES_URL": "s3://box"}, {"OBJECTS_URL": "s3://box/bundles"}),
+        ({"SOURCES_URL": "s3://box/files-old"}, {"OBJECTS_URL": "s3://box/files"}),
+        ({"SOURCES_URL": "s3://box?endpoint=http://one"}, {"OBJECTS_URL": "s3://box?endpoint=http://two"}),
+        ({"SOURCES_DIR": "/srv/w"}, {"OBJECTS_URL": "s3://srv/w"}),
+    ],
+)
+def test_archives_below_the_sources_or_beside_them_are_fine(sources: dict[str, str], objects: dict[str, str]) -> None:
+    given = {f"WAYBILL_{name}": value for name, value in (sources | objects).items()}
 
-    assert likely_misspelt(dict.fromkeys([*known, "WAYBILL_SERVICE_HOST_9", "PATH", "SLOTS", "WAYBILL_"], "1")) == []
+    settings = load(ProcessorSettings, given)
+
+    assert settings.sources != settings.objects
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """What admins are told of a dead letter, and what follows from how it was received. Pure."""
 
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
-from processor.letter_view import LetterView, view
+from processor.dead_letters.view import LetterView, view
 from shared import limits
 from shared.events import timestamp
 from shared.jobstore.letter import DeadLetter
@@ -64,20 +65,24 @@ def body_of(letter: DeadLetter) -> bytes:
 
 
 def headers_of(letter: DeadLetter) -> dict[str, str]:
-    """Give the headers; the id stays the same in every try: a receiver drops what it has (Standard Webhooks 1.0)."""
-    return {"Content-Type": "application/json", "webhook-id": f"dead_{letter.job_id}_{letter.dead_id}"}
+    """Give the headers; the id stays the same in every try: a receiver drops what it has (Standard Webhooks 1.0).
+
+    A damaged letter may name a job that no header can: what is not as in a URL is escaped as there (RFC 3986 §2.1).
+    """
+    return {"Content-Type": "application/json", "webhook-id": f"dead_{quote(letter.job_id, safe='')}_{letter.dead_id}"}
 
 
 def after_reception(
-    status: int | None, tries: Tries, policy: TellPolicy, *, random_ratio: float
+    status: int | None, tries: Tries, policy: TellPolicy, *, random_ratio: float, is_broken: bool = False
 ) -> Told | TellAgain | GivenUp:
     """Decide what follows a try. Only 2xx is success; `status` None: there was no answer.
 
-    `tries` are those before this one, `random_ratio` is in [0, 1).
+    `tries` are those before this one, `random_ratio` is in [0, 1). `is_broken`: it was not sent, by a mistake of ours
+    about this letter, which counts as a refusal.
     """
     if status is not None and 200 <= status < 300:
         return Told()
-    is_away = status is None or status in _AWAY
+    is_away = not is_broken and (status is None or status in _AWAY)
     tries = Tries(tries.all + 1, tries.refused + (not is_away))
     if tries.refused >= policy.max_refusals or tries.all >= policy.max_tries:
         return GivenUp()

@@ -2,9 +2,10 @@
 
 import json
 
+import msgspec
 import pytest
 
-from processor.admin_message import (
+from processor.dead_letters.message import (
     DEFAULT_POLICY,
     GivenUp,
     TellAgain,
@@ -63,3 +64,15 @@ def test_a_letter_that_is_refused_too_often_is_given_up() -> None:
 
 def test_no_letter_is_tried_for_ever() -> None:
     assert after_reception(None, Tries(limits.MAX_TELL_TRIES - 1, 0), DEFAULT_POLICY, random_ratio=0.5) == GivenUp()
+
+
+def test_a_try_that_broke_is_a_refusal_of_this_letter_and_no_outage() -> None:
+    step = after_reception(None, Tries(2, 1), DEFAULT_POLICY, random_ratio=0.5, is_broken=True)
+
+    assert step == TellAgain(Tries(3, 2), delay_ms=2_000, is_away=False)
+
+
+def test_a_job_that_no_header_can_name_is_escaped_in_the_id() -> None:
+    damaged = msgspec.structs.replace(letter(), job_id="a\r\nX-Evil: \u2028b")
+
+    assert headers_of(damaged)["webhook-id"] == f"dead_a%0D%0AX-Evil%3A%20%E2%80%A8b_{damaged.dead_id}"
