@@ -12,7 +12,14 @@ async def find_job(store: JobStore, job_id: str) -> JobRecord:
     """Find a job or raise: JobNotFound when there is none, JobGone when its time is over."""
     record = await store.find(job_id)
     if record is None:
-        raise JobNotFound("There is no such job. Check the id; jobs are forgotten about two days after their end.")
+        raise job_not_found()
+    if record.deleted_at_ms is not None:
+        raise JobGone("This job was deleted. Create it again.")
     if record.state.is_terminal and (record.expires_at_ms or 0) <= now_ms():
         raise JobGone("The time of this job is over, and its archive is not given out any more. Create the job again.")
     return record
+
+
+def job_not_found() -> JobNotFound:
+    """Say that there is no such job, or none of this caller's: the two look alike on purpose."""
+    return JobNotFound("There is no such job. Check the id; jobs are forgotten about two days after their end.")

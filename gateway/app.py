@@ -12,7 +12,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
-from gateway.routes.jobs import create_job, read_job
+from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.hub import Hub
@@ -25,6 +25,7 @@ from shared.objects.catalogue_choice import needs_sources, open_catalogue
 from shared.objects.health import StoreHealth
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
+from shared.retention import Retention
 from shared.settings import GatewaySettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
@@ -68,9 +69,10 @@ class Gateway:
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
+            "retention": Retention(self._settings.keep_seconds),
         }
         return Litestar(
-            [create_job, read_job, read_events, stream_job, fetch_archive],
+            [create_job, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,

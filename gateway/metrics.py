@@ -16,6 +16,7 @@ class GatewayMetrics:
 
     def __init__(self, meter: Meter) -> None:
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
+        self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
         self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
         self._age = meter.create_histogram(
@@ -25,6 +26,7 @@ class GatewayMetrics:
             explicit_bucket_boundaries_advisory=_AGE_SECONDS,
         )
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
+        self._cancelled.add(0)
         self._streams.add(0)
         for outcome in Resume:
             self._resumes.add(0, {"outcome": outcome.value})
@@ -32,6 +34,10 @@ class GatewayMetrics:
     def count_creation(self) -> None:
         """Count an accepted job."""
         self._created.add(1)
+
+    def count_cancellation(self) -> None:
+        """Count a job that was waiting and has been ended; a running one is counted by its processor."""
+        self._cancelled.add(1)
 
     def count_resume(self, outcome: Resume) -> None:
         """Count an opened stream."""

@@ -26,7 +26,7 @@ from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
 from shared.jobstore.damage import bury_damaged, bury_foreign
-from shared.jobstore.operations import Buried, ClaimTerms, Damaged, Entry, NotDue, Run
+from shared.jobstore.operations import Buried, Cancelled, ClaimTerms, Damaged, Entry, NotDue, Run
 from shared.jobstore.store import JobStore
 from shared.telemetry.tracing import context_of
 
@@ -87,6 +87,9 @@ class Execution:
             case Buried(attempts, processor):
                 log.error("job failed", reason="crashes", code="CRASHED", attempts=attempts, processor=processor)
                 self._metrics.count_burial()
+            case Cancelled():
+                log.info("job cancelled")
+                self._metrics.count_cancellation()
             case Damaged():
                 await self._bury_damaged(entry)
             case None:
@@ -114,7 +117,7 @@ class Execution:
             processor=self._policy.processor,
             lease_ms=self._policy.lease_ms,
             renew_every_ms=self._policy.renew_every_ms,
-            on_lost=self._interrupt,
+            on_over=self._interrupt,
             accompany=self._accompany,
         )
         context = RunContext(
@@ -130,7 +133,7 @@ class Execution:
             lease.let_go()
             await self._dismiss_companions()
         if not lease.is_lost:
-            await self._settle_somehow(run, work, context)
+            await self._settle_somehow(run, work, context, is_cancelled=lease.is_cancelled)
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:
         """Return when the handler has ended; once the run is interrupted, it is given a bounded time to do so."""
@@ -167,20 +170,24 @@ class Execution:
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _settle_somehow(self, run: Run, work: asyncio.Task[Result], context: RunContext) -> None:
+    async def _settle_somehow(
+        self, run: Run, work: asyncio.Task[Result], context: RunContext, *, is_cancelled: bool
+    ) -> None:
         """Settle the run; when what it left cannot even be told, as a run that failed."""
         try:
-            await self._settle(run, work, context)
+            await self._settle(run, work, context, is_cancelled=is_cancelled)
         except Exception as error:  # whatever it is: a run that is not settled holds its job until the lease ends
             log.error("the end of the run cannot be written", exc_info=error)
             settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
             await settlement.fail_or_retry(RuntimeError("the end of the run could not be written"))
 
-    async def _settle(self, run: Run, work: asyncio.Task[Result], context: RunContext) -> None:
+    async def _settle(self, run: Run, work: asyncio.Task[Result], context: RunContext, *, is_cancelled: bool) -> None:
         settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
         error = _error_of(work)
         if error is None:
             await settlement.complete(work.result(), context.report_so_far)
+        elif is_cancelled:
+            await settlement.cancel()
         elif self._is_stopping and not (isinstance(error, WaybillError) and not error.is_retryable):
             await settlement.release("This processor stops; the next one that is free takes over.")
         elif blames_a_store(error) and await self._work.lacks_a_store():
@@ -200,8 +207,8 @@ def _claim_terms(policy: RunPolicy, at_ms: int) -> ClaimTerms:
         started_message=events.encode_started(at_ms),
         buried_message=events.encode(events.Failed(error, can_retry=True, at=events.timestamp(at_ms))),
         buried_error=error,
-        expires_at_ms=policy.expires_at_ms(at_ms),
-        retention_ms=policy.retention_ms,
+        expires_at_ms=policy.retention.expires_at_ms(at_ms),
+        retention_ms=policy.retention.redis_ms,
     )
 
 

@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 
 
 class Lease:
-    """Keeps a run; `on_lost` is called once when somebody else owns the job (the run must end and touch nothing).
+    """Keeps a run; `on_over` is called once when the run must end: somebody else owns the job (`is_lost`: it touches
+    nothing more), or somebody wants the job to end (`is_cancelled`).
 
     `accompany` runs something beside the run, until the run ends. `turn` is held during every operation on the job: one
     in flight for each job, never two.
@@ -34,7 +35,7 @@ class Lease:
         processor: str,
         lease_ms: int,
         renew_every_ms: int,
-        on_lost: Callable[[], object],
+        on_over: Callable[[], object],
         accompany: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._store = store
@@ -42,11 +43,12 @@ class Lease:
         self._processor = processor
         self._lease_ms = lease_ms
         self._renew_every_seconds = renew_every_ms / 1000
-        self._on_lost = on_lost
+        self._on_over = on_over
         self._accompany = accompany
         self._timer: asyncio.TimerHandle | None = None
         self.turn = asyncio.Lock()
         self.is_lost = False
+        self.is_cancelled = False
 
     def keep(self) -> None:
         """Renew from now on, until let_go(). A run that is over before its first renewal costs a timer, not a task."""
@@ -68,19 +70,22 @@ class Lease:
 
     async def confirm(self) -> None:
         """Return once the lease has been renewed at this moment; when it is lost, the run is cancelled instead."""
-        while not await self._renew():
-            if self.is_lost:
+        while not await self._renew() or self.is_cancelled:
+            if self.is_lost or self.is_cancelled:
                 await asyncio.Event().wait()  # the cancellation arrives here
             await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS)
 
     def note(self, answer: Answer) -> bool:
         """Look at an operation's answer; True when this run still owns the job."""
-        if answer in (Answer.OK, Answer.DUP):
+        if answer is Answer.CANCEL and not self.is_cancelled:
+            self.is_cancelled = True
+            self._on_over()
+        if answer in (Answer.OK, Answer.DUP, Answer.CANCEL):
             return True
         if not self.is_lost:
             self.is_lost = True
             log.warning("job superseded", answer=answer.value)
-            self._on_lost()
+            self._on_over()
         return False
 
     async def _renew(self) -> bool:

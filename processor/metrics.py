@@ -9,9 +9,12 @@ from shared.telemetry.metrics import JOB_SECONDS
 class ProcessorMetrics:
     """Counts what becomes of jobs: each end is counted once, by the processor that wrote it."""
 
+    STEPS = ("expired", "trimmed", "tombstone", "forgotten", "stuck")
+
     def __init__(self, meter: Meter) -> None:
         self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
         self._failed = meter.create_counter("download_jobs_failed", description="Jobs that ended with an error")
+        self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
         self._foreign = meter.create_counter(
             "download_foreign_entries", description="Entries of the command stream that named no job"
         )
@@ -33,7 +36,13 @@ class ProcessorMetrics:
         self._orphans = meter.create_counter(
             "download_orphaned_uploads_aborted", description="Uploads of killed processors that were aborted"
         )
-        for counter in (self._completed, self._failed, self._foreign, self._reclaimed, self._orphans):
+        self._steps = meter.create_counter(
+            "download_janitor_steps", description="Steps of jobs towards oblivion, by what was done"
+        )
+        for outcome in self.STEPS:
+            self._steps.add(0, {"step": outcome})
+        counters = (self._completed, self._failed, self._cancelled, self._foreign, self._reclaimed, self._orphans)
+        for counter in counters:
             counter.add(0)  # a counter that appears only with its first event hides that event from rate()
 
     def count_start(self, run: Run) -> None:
@@ -59,6 +68,10 @@ class ProcessorMetrics:
         self._reclaimed.add(1)
         self._failed.add(1)
 
+    def count_cancellation(self) -> None:
+        """Count a job that ended because somebody asked for it."""
+        self._cancelled.add(1)
+
     def count_foreign_entry(self) -> None:
         """Count an entry of the command stream that named no job."""
         self._foreign.add(1)
@@ -66,6 +79,12 @@ class ProcessorMetrics:
     def count_damage(self) -> None:
         """Count a job whose record or log could not be read."""
         self._failed.add(1)
+
+    def count_step(self, step: str) -> None:
+        """Count what the janitor did with a job: one of STEPS; `expired` is a job that failed, too."""
+        self._steps.add(1, {"step": step})
+        if step == "expired":
+            self._failed.add(1)
 
     def count_orphans(self, uploads: int) -> None:
         """Count uploads that were found and aborted."""

@@ -105,6 +105,16 @@ def foreign_entry() -> JobError:
     return JobError("FOREIGN_ENTRY", "An entry of the command stream names no job of its partition.")
 
 
+def waited_too_long() -> JobError:
+    """Describe a job for which no processor was free in time."""
+    hours = limits.MAX_WAITING_MS // 3_600_000
+    return JobError(
+        "EXPIRED",
+        f"The job waited for {hours} hours, and no processor was free to run it. "
+        "Create it again, and tell the operators: there are too few processors, or none.",
+    )
+
+
 def crashed_too_often(max_crashes: int) -> JobError:
     """Describe a job whose processors died each time they ran it."""
     return JobError(

@@ -11,10 +11,12 @@ from processor.metrics import ProcessorMetrics
 from processor.outcome import Fail, RetryLater, RetryPolicy, after_error
 from processor.progress import Report, final_progress
 from processor.repeater import Repeater
-from shared import events, limits
+from shared import events
 from shared.clock import now_ms
+from shared.jobs import CANCELLED_BY_CALLER
 from shared.jobstore.operations import Answer, Ending, Run
 from shared.jobstore.store import JobStore
+from shared.retention import Retention
 
 log = structlog.get_logger(__name__)
 
@@ -25,17 +27,8 @@ class RunPolicy(msgspec.Struct, frozen=True, kw_only=True):
     processor: str
     lease_ms: int
     renew_every_ms: int
-    keep_seconds: int
+    retention: Retention
     retry: RetryPolicy = RetryPolicy()
-
-    @property
-    def retention_ms(self) -> int:
-        """How long Redis remembers an ended job: its archive's life, its tombstone's, and some slack."""
-        return (self.keep_seconds + limits.TOMBSTONE_SECONDS + limits.RETENTION_SLACK_SECONDS) * 1000
-
-    def expires_at_ms(self, ended_at_ms: int) -> int:
-        """Give the end of an archive's life (milliseconds since 1970)."""
-        return ended_at_ms + self.keep_seconds * 1000
 
 
 class Settlement:
@@ -53,12 +46,12 @@ class Settlement:
     async def complete(self, result: Result, last_report: Report | None) -> None:
         """End the job with its archive."""
         at_ms = now_ms()
-        bundle, expires_at_ms = result.bundle, self._policy.expires_at_ms(at_ms)
+        bundle, expires_at_ms = result.bundle, self._policy.retention.expires_at_ms(at_ms)
         download_url = f"/v1/download/jobs/{self._run.job_id}/file"
         ending = Ending(
             message=events.encode(events.completed(download_url, bundle, expires_at_ms, at_ms)),
             expires_at_ms=expires_at_ms,
-            retention_ms=self._policy.retention_ms,
+            retention_ms=self._policy.retention.redis_ms,
             object_key=result.object_key,
             bundle=bundle,
             progress=final_progress(last_report),
@@ -79,6 +72,18 @@ class Settlement:
                 await self._retry_later(decision)
             case Fail():
                 await self._fail(decision)
+
+    async def cancel(self) -> None:
+        """End the job, because somebody asked for it."""
+        at_ms = now_ms()
+        ending = Ending(
+            message=events.encode(events.Cancelled(reason=CANCELLED_BY_CALLER, at=events.timestamp(at_ms))),
+            expires_at_ms=self._policy.retention.expires_at_ms(at_ms),
+            retention_ms=self._policy.retention.redis_ms,
+        )
+        if await self._write(lambda: self._store.finish(self._run, ending)):
+            log.info("job cancelled")
+            self._metrics.count_cancellation()
 
     async def release(self, why: str) -> None:
         """Hand the job back uncounted, so that another processor starts it at once; `why` is for viewers."""
@@ -112,8 +117,8 @@ class Settlement:
         error, detail = decision.error, decision.detail
         ending = Ending(
             message=events.encode(events.Failed(error, decision.can_retry, at=events.timestamp(at_ms))),
-            expires_at_ms=self._policy.expires_at_ms(at_ms),
-            retention_ms=self._policy.retention_ms,
+            expires_at_ms=self._policy.retention.expires_at_ms(at_ms),
+            retention_ms=self._policy.retention.redis_ms,
             error=error,
             letter_error=detail,
             reason=decision.reason,

@@ -11,6 +11,7 @@ import structlog
 
 from processor.consumer import Consumer
 from processor.execution import Execution
+from processor.maintenance.janitor import Janitor
 from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
 from processor.maintenance.teller import Teller
@@ -24,6 +25,7 @@ from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
+from shared.retention import Retention
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
@@ -62,7 +64,7 @@ class Supervisor:
             processor=self._name,
             lease_ms=settings.lease_ms,
             renew_every_ms=settings.renew_every_ms,
-            keep_seconds=settings.keep_seconds,
+            retention=Retention(settings.keep_seconds),
             retry=RetryPolicy(max_failures=settings.max_failures, base_ms=settings.retry_base_ms),
         )
         self._wake = asyncio.Event()
@@ -85,6 +87,9 @@ class Supervisor:
             on_restored=self._wake.set,
         )
         self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
+        self._janitor = Janitor(
+            self._store, work.objects, retention=policy.retention, metrics=metrics, processor=self._name
+        )
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._teller = Teller(
             DeadLetters(self._connection, partitions=settings.partitions),
@@ -121,6 +126,7 @@ class Supervisor:
                     ("redis", self._connection.run()),
                     ("live", self._live.run()),
                     ("sweeper", self._sweeper.run()),
+                    ("janitor", self._janitor.run()),
                     ("watchdog", self._watchdog.run()),
                     ("orphans", self._orphans.run()),
                     ("gauges", self._gauges.run()),

@@ -1,8 +1,9 @@
 """The messages of a job's stream: one format on every transport. Encoded once, by whoever writes the event.
 
-The job's own log holds queued, started, progress, retrying, completed and error. snapshot, busy and heartbeat are made
-by the gateway for one viewer and have no place in the log. Job id and epoch are known from the path and the event id
-and are not repeated (they were 40 % of the log's memory). Readers ignore fields and types they do not know.
+The job's own log holds queued, started, progress, retrying, completed, error and cancelled. snapshot, busy and
+heartbeat are made by the gateway for one viewer and have no place in the log. Job id and epoch are known from the path
+and the event id and are not repeated (they were 40 % of the log's memory). Readers ignore fields and types they do not
+know.
 """
 
 from datetime import UTC, datetime
@@ -78,6 +79,13 @@ class Failed(msgspec.Struct, frozen=True, tag="error", tag_field="type"):
     at: str
 
 
+class Cancelled(msgspec.Struct, frozen=True, tag="cancelled", tag_field="type"):
+    """The job was given up before its end; terminal."""
+
+    reason: str
+    at: str
+
+
 class Gap(msgspec.Struct, frozen=True):
     """Events between the cursor `from` and the id `to` cannot be given; `missed` counts them, None when unknown."""
 
@@ -99,7 +107,7 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
     at: str
 
 
-Event = Queued | Started | Progress | Retrying | Completed | Failed | Busy | Heartbeat
+Event = Queued | Started | Progress | Retrying | Completed | Failed | Cancelled | Busy | Heartbeat
 
 _TERMINAL_PREFIXES = tuple(f'{{"type":"{name}"'.encode() for name in ("completed", "error", "cancelled"))
 

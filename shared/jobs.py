@@ -63,6 +63,9 @@ class JobState(StrEnum):
         return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
+CANCELLED_BY_CALLER = "The job was cancelled by its caller."
+
+
 # ── what a caller asks for ────────────────────────────────────────────────────────────────────────────────────────────
 
 FileId = Annotated[int, Meta(ge=1, le=limits.MAX_FILE_ID)]
@@ -189,4 +192,5 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     expires_at_ms: int | None = None
+    deleted_at_ms: int | None = None
     dead_id: str | None = None

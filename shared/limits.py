@@ -42,6 +42,8 @@ MAX_SSE_RETRY_MS = 3_000
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # Jobs
+MAX_WAITING_MS = 86_400_000  # from its creation, or its redrive, to the start of a run; then a job ends as EXPIRED
+OWNER_LIST_MS = 40 * 86_400_000  # an owner's list of jobs lives on after the last creation; longer than any job
 MAX_FAILURES = 3
 MAX_CRASHES = 3
 RETRY_BASE_MS = 2_000
@@ -55,6 +57,15 @@ DEAD_LETTERS_PER_PAGE = 100  # of a reading; a letter of 10 events is about 3 kB
 PROGRESS_EVERY_MS = 1_000  # 25 µs of Redis each: 10,000 jobs at one a second are a quarter of a core
 SWEEP_EVERY_SECONDS = 1.0
 SWEEP_LOCK_MS = 5_000
+JANITOR_LOCK_MS = 15_000
+JANITOR_EVERY_SECONDS = 5.0  # ± 20 %
+JANITOR_FULL_PAGE_SECONDS = 0.1  # ± 20 %; after a full page: up to 1,000 steps a second, a twentieth of Redis
+JANITOR_PAGE_JOBS = 100  # of each partition, in one turn
+JANITOR_JOBS_AT_ONCE = 8  # of a page: a store that answers slowly holds up the others of the page less
+JANITOR_DELETE_WITHIN_SECONDS = 10.0  # of one archive; a longer trouble waits for the next try
+JANITOR_TRY_AGAIN_MS = 300_000  # after a step that could not be taken: the others that are due come first
+DELETE_WITHIN_SECONDS = 5.0  # of an archive, by the call that deletes its job; the janitor comes for it afterwards
+LOG_TRIMMED_AFTER_MS = 900_000  # after the end: viewers that come back by then find every event (terminal.lua)
 SWEEP_PAGE_ENTRIES = 100
 TAKEOVER_GRACE_SECONDS = 1.0  # after an outage nobody is robbed until lease + this
 

@@ -145,6 +145,10 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
             extra={"secret": True},
         ),
     ] = ""
+    keep_seconds: Annotated[
+        int,
+        Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
+    ] = 86_400
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
@@ -241,10 +245,6 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
             examples=[2_000],
         ),
     ] = limits.RETRY_BASE_MS
-    keep_seconds: Annotated[
-        int,
-        Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
-    ] = 86_400
     handler: Annotated[
         str,
         Meta(

@@ -5,12 +5,12 @@ from contextlib import aclosing
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
-from litestar.params import SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access import find_job
 from gateway.conditional import Span, Whole, fails_if_match, matches_weakly, range_of
 from gateway.content_disposition import attachment
+from gateway.injected import AnyStore
 from gateway.problems import problem
 from shared.clock import now_ms
 from shared.errors import JobFailed, JobGone, JobNotReady, ObjectMissing
@@ -20,8 +20,6 @@ from shared.objects.info import ObjectInfo
 from shared.objects.store import ObjectStore
 
 ZIP = "application/zip"
-# Litestar asks isinstance of what it injects, which a Protocol does not answer.
-AnyStore = SkipValidation[ObjectStore]
 
 
 class ArchiveBody:

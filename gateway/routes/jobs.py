@@ -1,25 +1,30 @@
-"""Create a job, read it."""
+"""Create a job, read it, end it."""
 
+import asyncio
+import contextlib
 import zlib
 from typing import Any
 
 import msgspec
 import structlog
-from litestar import HttpMethod, Request, Response, post, route
+from litestar import HttpMethod, Request, Response, delete, post, route
 from opentelemetry import trace
 
-from gateway.access import OWNER, find_job
+from gateway.access import OWNER, find_job, job_not_found
 from gateway.conditional import matches_weakly
 from gateway.estimate import estimated_duration
+from gateway.injected import AnyStore
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
 from gateway.representation import represent, status_path
-from shared import events
+from shared import events, limits
 from shared.clock import now_ms
-from shared.jobs import JobOptions, JobRequest, OnMissing
-from shared.jobstore.operations import NewJob
+from shared.errors import ObjectError
+from shared.jobs import CANCELLED_BY_CALLER, JobOptions, JobRequest, JobState, OnMissing
+from shared.jobstore.operations import CancelReply, NewJob
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue, select, unknown_files
+from shared.retention import Retention
 from shared.telemetry.tracing import context_of, traceparent_of_current_span
 
 log = structlog.get_logger(__name__)
@@ -37,6 +42,7 @@ class Accepted(msgspec.Struct, frozen=True):
     status_url: str
     stream_url: str
     events_url: str
+    cancel_url: str
 
 
 @post("/v1/download/jobs", status_code=202)
@@ -68,6 +74,7 @@ async def create_job(
         status_url=path,
         stream_url=f"{path}/stream",
         events_url=f"{path}/events",
+        cancel_url=f"{path}/cancel",
     )
     headers = {"location": path, "retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
     return Response(msgspec.json.encode(accepted) + b"\n", media_type="application/json", headers=headers)
@@ -94,3 +101,55 @@ async def read_job(request: Request[Any, Any, Any], store: JobStore, job_id: str
     if request.method == HttpMethod.HEAD:
         return Response(b"", media_type="application/json", headers=headers | {"content-length": str(len(body))})
     return Response(body, media_type="application/json", headers=headers)
+
+
+class CancelView(msgspec.Struct, frozen=True):
+    """The answer to a cancel call: where the job stands now."""
+
+    job_id: str
+    status: JobState
+
+
+@post("/v1/download/jobs/{job_id:str}/cancel", status_code=202)
+async def cancel_job(store: JobStore, retention: Retention, metrics: GatewayMetrics, job_id: str) -> Response[bytes]:
+    """End a job that is waiting at once, and ask a running one to end (202); an ended one stays as it is (200)."""
+    await find_job(store, job_id)
+    reply = await _end(store, retention, metrics, job_id)
+    log.info("cancel requested", job_id=job_id, status=reply.state.value)
+    is_over = reply.state.is_terminal and reply.state is not JobState.CANCELLED
+    body = msgspec.json.encode(CancelView(job_id, reply.state))
+    headers = {"location": status_path(job_id), "cache-control": "no-store"}
+    return Response(body, status_code=200 if is_over else 202, media_type="application/json", headers=headers)
+
+
+@delete("/v1/download/jobs/{job_id:str}", status_code=204)
+async def delete_job(
+    store: JobStore, objects: AnyStore, retention: Retention, metrics: GatewayMetrics, job_id: str
+) -> None:
+    """End a job, and remove what it has made; from now on it is gone (410) for everybody."""
+    await find_job(store, job_id)
+    reply = await _end(store, retention, metrics, job_id, deletes=True)
+    log.info("job deleted", job_id=job_id, status=reply.state.value)
+    if reply.object_key is not None:
+        with contextlib.suppress(ObjectError, TimeoutError):  # the janitor comes for it anyway
+            async with asyncio.timeout(limits.DELETE_WITHIN_SECONDS):
+                await objects.delete(reply.object_key)
+
+
+async def _end(
+    store: JobStore, retention: Retention, metrics: GatewayMetrics, job_id: str, *, deletes: bool = False
+) -> CancelReply:
+    at_ms = now_ms()
+    message = events.encode(events.Cancelled(reason=CANCELLED_BY_CALLER, at=events.timestamp(at_ms)))
+    reply = await store.cancel(
+        job_id,
+        message=message,
+        retention_ms=retention.redis_ms,
+        expires_at_ms=retention.expires_at_ms(at_ms),
+        deletes=deletes,
+    )
+    if reply is None:
+        raise job_not_found()
+    if reply.ends_now:
+        metrics.count_cancellation()
+    return reply

@@ -16,7 +16,7 @@ from shared.jobstore.dead_letters import DeadLetters, governing_partitions
 from shared.jobstore.letter import DeadLetter
 
 COMMANDS = ("dead-letters",)
-REASONS = ("permanent", "failures", "crashes", "damaged", "foreign")
+REASONS = ("permanent", "failures", "crashes", "expired", "damaged", "foreign")
 
 Act = Callable[[DeadLetters], Awaitable[int]]
 

@@ -105,7 +105,13 @@ class DeadLetters:
         if partition is None:
             return Redriven.GONE
         reply = await self._connection.run_script(
-            script.REDRIVE, keys.of_job(partition, job_id), job_id, epoch, message, int(self.partitions > 1)
+            script.REDRIVE,
+            keys.of_job(partition, job_id),
+            job_id,
+            epoch,
+            message,
+            int(self.partitions > 1),
+            limits.MAX_WAITING_MS,
         )
         return Redriven(as_words(reply)[0])
 

@@ -35,6 +35,21 @@ def sweeper(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:sweeper"
 
 
+def janitor(partition: int) -> str:
+    """Name the lock of the partition's one janitor."""
+    return f"{PREFIX}:{{{partition}}}:janitor"
+
+
+def expiry(partition: int) -> str:
+    """Name the sorted set of the jobs that the janitor must look at, by when (milliseconds since 1970)."""
+    return f"{PREFIX}:{{{partition}}}:expiry"
+
+
+def owner_jobs(partition: int, owner: str) -> str:
+    """Name the sorted set of an owner's jobs by creation (milliseconds since 1970)."""
+    return f"{PREFIX}:{{{partition}}}:owner:{owner}"
+
+
 def teller(partition: int) -> str:
     """Name the lock of the one process that tells admins of the partition's dead letters."""
     return f"{PREFIX}:{{{partition}}}:teller"
@@ -54,6 +69,7 @@ class JobKeys(NamedTuple):
     dead: str
     stats: str
     wake: str
+    expiry: str
 
 
 def of_job(partition: int, job_id: str) -> JobKeys:
@@ -65,4 +81,5 @@ def of_job(partition: int, job_id: str) -> JobKeys:
         dead=dead(partition),
         stats=stats(partition),
         wake=wake(partition),
+        expiry=expiry(partition),
     )

@@ -6,17 +6,19 @@ from typing import NamedTuple, Self
 import msgspec
 
 from shared import limits
-from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, ProgressSnapshot, partition_of
+from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot, partition_of
 
 
 class Answer(StrEnum):
     """What an operation on a run was answered.
 
-    OK and DUP: done (DUP: it had been done before). DONE: this very claim has ended its run already, the success of a
-    repetition. STALE: somebody else owns the job by now. GONE: there is no such job.
+    OK and DUP: done (DUP: it had been done before). CANCEL: done, and somebody wants the job to end. DONE: this very
+    claim has ended its run already, the success of a repetition. STALE: somebody else owns the job by now. GONE: there
+    is no such job.
     """
 
     OK = "OK"
+    CANCEL = "CANCEL"
     DUP = "DUP"
     DONE = "DONE"
     STALE = "STALE"
@@ -97,6 +99,10 @@ class Buried(NamedTuple):
     processor: str
 
 
+class Cancelled(NamedTuple):
+    """Somebody wanted the job to end: this claim has done that instead of running it."""
+
+
 class Damaged(NamedTuple):
     """Record or log of the job cannot be read: there is no run to give (damage.py ends such a job)."""
 
@@ -115,7 +121,7 @@ class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ends: with a bundle (completed) or with an error (failed, and `reason` of its dead letter).
+    """How a job ends: with a bundle (completed), with an error (failed, and `reason` of its dead letter), or cancelled.
 
     `letter_error`: the error as operators are told it, where that differs.
     """
@@ -129,6 +135,25 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
     letter_error: JobError | None = None
     reason: str = ""
+
+    @property
+    def state(self) -> JobState:
+        """The state in which it leaves the job."""
+        if self.bundle:
+            return JobState.COMPLETED
+        return JobState.FAILED if self.error else JobState.CANCELLED
+
+
+class CancelReply(NamedTuple):
+    """What became of a wish to end a job.
+
+    `state`: where the job stands now; `processing` means that its run was asked to end. `object_key`: what it had left
+    in the store. `ends_now`: this very call has ended it.
+    """
+
+    state: JobState
+    object_key: str | None = None
+    ends_now: bool = False
 
 
 class Backlog(NamedTuple):

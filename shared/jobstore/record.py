@@ -26,6 +26,7 @@ _NUMBERS = {
     "started_at": "started_at_ms",
     "finished_at": "finished_at_ms",
     "expires_at": "expires_at_ms",
+    "deleted_at": "deleted_at_ms",
 }
 _TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
 _STRUCTS: dict[str, type] = {

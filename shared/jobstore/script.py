@@ -42,6 +42,9 @@ REDRIVE = _load("redrive")
 DISCARD = _load("discard")
 NEXT_UNTOLD = _load("next_untold")
 MARK_TOLD = _load("mark_told")
+CANCEL = _load("cancel")
+NEXT_DUE = _load("next_due")
+EXPIRE = _load("expire")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
 BURY_DAMAGED = _load("bury_damaged")
@@ -62,6 +65,9 @@ ALL = (
     DISCARD,
     NEXT_UNTOLD,
     MARK_TOLD,
+    CANCEL,
+    NEXT_DUE,
+    EXPIRE,
     PARTITIONS,
     CREATE_GROUP,
     BURY_DAMAGED,

@@ -10,7 +10,7 @@ from typing import Any, cast
 from shared import limits
 from shared.errors import RecordUnreadable, RedisRefused, SettingsError, UnavailableError
 from shared.event_id import EventId
-from shared.jobs import JobError, JobRecord, make_job_id, partition_of
+from shared.jobs import JobError, JobRecord, JobState, make_job_id, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
 from shared.jobstore.operations import (
@@ -18,6 +18,8 @@ from shared.jobstore.operations import (
     Backlog,
     Behind,
     Buried,
+    Cancelled,
+    CancelReply,
     ClaimTerms,
     Created,
     Damaged,
@@ -105,7 +107,14 @@ class JobStore:
         )
         word, (unfinished, service_ms) = as_words(
             await self.connection.run_script(
-                script.CREATE, _keys_of(job.job_id), job.job_id, job.queued_message, int(self.partitions > 1), *fields
+                script.CREATE,
+                [*_keys_of(job.job_id), _owner_jobs(job.job_id, job.owner)],
+                job.job_id,
+                job.queued_message,
+                int(self.partitions > 1),
+                limits.MAX_WAITING_MS,
+                limits.OWNER_LIST_MS,
+                *fields,
             )
         )
         return Created(word == "OK", unfinished, int(service_ms) if service_ms else None)
@@ -117,6 +126,27 @@ class JobStore:
             return None
         reply = await self.connection.execute("HGETALL", keys.of_job(partition, job_id).record)
         return decode_record(job_id, cast(Sequence[bytes], reply))
+
+    async def cancel(
+        self, job_id: str, *, message: bytes, retention_ms: int, expires_at_ms: int, deletes: bool = False
+    ) -> CancelReply | None:
+        """End a job, or ask its run to; None when there is no such job. `message` is the encoded terminal event.
+
+        `deletes`: the job is over for everybody at once, and the janitor removes what is left of it.
+        """
+        word, rest = as_words(
+            await self.connection.run_script(
+                script.CANCEL, _keys_of(job_id), job_id, message, retention_ms, expires_at_ms, int(deletes)
+            )
+        )
+        match word:
+            case "CANCELLED":
+                return CancelReply(JobState.CANCELLED, ends_now=True)
+            case "REQUESTED":
+                return CancelReply(JobState.PROCESSING)
+            case "TERMINAL":
+                return CancelReply(JobState(rest[0].decode()), rest[1].decode() or None)
+        return None
 
     async def read_events(self, job_id: str, *, after: EventId, count: int) -> list[tuple[EventId, bytes]]:
         """Read at most `count` events after a cursor, oldest first, as the bytes that their writer encoded."""
@@ -144,7 +174,9 @@ class JobStore:
         reply = await self._run_on_group(script.TAKE, partition, [keys.commands(partition)], processor, most, *in_hand)
         return [Entry.read(partition, entry_id, job_id) for entry_id, job_id in cast(list[Any], reply)]
 
-    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | Damaged | None:
+    async def claim(
+        self, entry: Entry, token: str, terms: ClaimTerms
+    ) -> Run | NotDue | Buried | Cancelled | Damaged | None:
         """Begin a run; None when there is nothing to run: the job has ended, or is gone.
 
         `token` is fresh and random for each run, and the same for the repetition of one claim.
@@ -170,8 +202,8 @@ class JobStore:
         )
         if word == "NOT_DUE":
             return NotDue(rest[0])
-        if word == "DAMAGED":
-            return Damaged()
+        if word in ("DAMAGED", "CANCELLED"):
+            return Damaged() if word == "DAMAGED" else Cancelled()
         if word != "OK":
             return Buried(rest[0], rest[1].decode()) if word == "BURIED" else None
         try:
@@ -206,7 +238,7 @@ class JobStore:
         return await self._change(script.RELEASE, run, message)
 
     async def finish(self, run: Run, ending: Ending) -> Answer:
-        """End a job for good: completed when the ending has a bundle, else failed."""
+        """End a job for good, in the state that the ending has."""
         error = encode_json(ending.error) if ending.error else b""
         fields = flatten(
             {
@@ -223,7 +255,7 @@ class JobStore:
             run.job_id,
             run.epoch,
             run.token,
-            "completed" if ending.bundle else "failed",
+            ending.state,
             ending.message,
             ending.retention_ms,
             ending.reason,
@@ -293,6 +325,12 @@ def _keys_of(job_id: str) -> keys.JobKeys:
     partition = partition_of(job_id)
     assert partition is not None, job_id
     return keys.of_job(partition, job_id)
+
+
+def _owner_jobs(job_id: str, owner: str) -> str:
+    partition = partition_of(job_id)
+    assert partition is not None, job_id
+    return keys.owner_jobs(partition, owner)
 
 
 def _as_event(entry: Any) -> tuple[EventId, bytes]:

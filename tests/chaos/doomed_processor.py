@@ -26,7 +26,19 @@ from processor.lease import Lease
 from processor.work import Work, choose_work
 from shared.errors import PermanentRunError, RetryableRunError
 from shared.jobs import JobError, JobRecord
-from shared.jobstore.operations import Answer, Behind, Buried, ClaimTerms, Damaged, Ending, Entry, NotDue, Run, Sweep
+from shared.jobstore.operations import (
+    Answer,
+    Behind,
+    Buried,
+    Cancelled,
+    ClaimTerms,
+    Damaged,
+    Ending,
+    Entry,
+    NotDue,
+    Run,
+    Sweep,
+)
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
 from shared.objects.info import Content, PartTag, Reading, Upload
@@ -68,7 +80,9 @@ async def die_before_the_reply(operation: Coroutine[Any, Any, object], job_id: s
 class DoomedStore(JobStore):
     """The job store of a processor that may die at each of its operations."""
 
-    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | Damaged | None:
+    async def claim(
+        self, entry: Entry, token: str, terms: ClaimTerms
+    ) -> Run | NotDue | Buried | Cancelled | Damaged | None:
         """Claim; what the run does from here on is written down under its epoch and token."""
         fate.visit(CrashPoint.BEFORE_CLAIM, entry.job_id)
         if fate.strikes(CrashPoint.CLAIM_SENT):

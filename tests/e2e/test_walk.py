@@ -54,11 +54,13 @@ def test_every_address_in_the_answer_works_at_once(system: System) -> None:
     body = system.post_job(cargo.LONG[0]).json()
 
     addresses = {name: path for name, path in body.items() if name.endswith("_url")}
+    cancel_path = addresses.pop("cancel_url")
     assert set(addresses) == {"status_url", "stream_url", "events_url"}
     for path in addresses.values():
         with local_client() as client, client.stream("GET", system.url + path) as response:
             assert response.status_code == 200, path
             assert next(response.iter_raw())
+    assert system.call("POST", cancel_path).status_code == 202
 
 
 def test_the_other_gateway_knows_the_job_at_once(system: System) -> None:

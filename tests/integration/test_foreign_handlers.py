@@ -22,6 +22,7 @@ from shared.errors import HandlerMisbehaved, PermanentRunError
 from shared.jobs import BundleSummary, JobRecord, JobState
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
 from tests.load.idle_handler import NOTHING
 from tests.support import inspection, jobs
 from tests.support.depots import DirectoryDepot
@@ -29,7 +30,11 @@ from tests.support.stores import running_store
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "handlers.md"
 POLICY = RunPolicy(
-    processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=1_000, keep_seconds=60, retry=RetryPolicy(max_failures=1)
+    processor="p1",
+    lease_ms=jobs.LEASE_MS,
+    renew_every_ms=1_000,
+    retention=Retention(60),
+    retry=RetryPolicy(max_failures=1),
 )
 
 

@@ -18,9 +18,10 @@ from processor.settlement import RunPolicy
 from processor.work import Work
 from shared.errors import RetryableRunError
 from shared.jobs import BundleSummary, JobError, JobRecord, JobState
-from shared.jobstore.operations import Answer, Buried, ClaimTerms, Damaged, Entry, NotDue, Run
+from shared.jobstore.operations import Answer, Buried, Cancelled, ClaimTerms, Damaged, Entry, NotDue, Run
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
 from tests.support import inspection, jobs
 from tests.support.stores import pretend_long_health, running, running_commands
 
@@ -28,7 +29,7 @@ LEASE_MS = 400
 DELAY_MS = 5_000
 # Floor and cap are the same: no chance in the delay.
 RETRY = RetryPolicy(max_failures=2, base_ms=DELAY_MS, cap_ms=DELAY_MS, floor_ms=DELAY_MS)
-POLICY = RunPolicy(processor="p1", lease_ms=LEASE_MS, renew_every_ms=100, keep_seconds=60, retry=RETRY)
+POLICY = RunPolicy(processor="p1", lease_ms=LEASE_MS, renew_every_ms=100, retention=Retention(60), retry=RETRY)
 
 
 class WatchedStore(JobStore):
@@ -37,7 +38,9 @@ class WatchedStore(JobStore):
     too_early = 0
     due_at_ms = 0
 
-    async def claim(self, entry: Entry, token: str, terms: ClaimTerms) -> Run | NotDue | Buried | Damaged | None:
+    async def claim(
+        self, entry: Entry, token: str, terms: ClaimTerms
+    ) -> Run | NotDue | Buried | Cancelled | Damaged | None:
         """Note a claim that is not due."""
         answer = await super().claim(entry, token, terms)
         self.too_early += isinstance(answer, NotDue)

@@ -22,6 +22,7 @@ from shared.jobstore import keys
 from shared.jobstore.operations import Entry, Run
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
 from tests.support import inspection, jobs
 from tests.support.stores import running_store
 
@@ -37,7 +38,7 @@ async def store(redis_url: str) -> AsyncIterator[JobStore]:
 
 def execution(store: JobStore, home: Path, handler: Handler, *, renew_every_ms: int) -> Execution:
     """Make an execution as processor p1 has them."""
-    policy = RunPolicy(processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=renew_every_ms, keep_seconds=60)
+    policy = RunPolicy(processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=renew_every_ms, retention=Retention(60))
     return Execution(store, Work(handler, ObjectDirectory(home)), policy, ProcessorMetrics(metrics.get_meter("test")))
 
 
@@ -99,6 +100,51 @@ async def test_a_superseded_run_that_wants_to_complete_leaves_nothing_that_is_vi
     with pytest.raises(ObjectMissing):
         await ObjectDirectory(tmp_path).head("late")
     assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "started"]
+
+
+async def test_a_run_that_shall_end_is_cancelled_by_its_next_renewal_and_leaves_nothing(
+    store: JobStore, tmp_path: Path
+) -> None:
+    begun = asyncio.Event()
+
+    async def wait_for_ever(_job: JobRecord, _context: RunContext) -> Result:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    entry = await jobs.take(store, await jobs.create(store))
+    executing = asyncio.create_task(execution(store, tmp_path, wait_for_ever, renew_every_ms=50).execute(entry))
+    async with asyncio.timeout(5):
+        await begun.wait()
+        await jobs.cancel(store, entry.job_id)
+        await executing
+
+    assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "cancelled"]
+    assert await inspection.commands(store, 0) == {}
+
+
+async def test_a_run_that_learns_of_the_wish_when_it_completes_leaves_nothing_that_is_visible(
+    store: JobStore, tmp_path: Path
+) -> None:
+    begun, asked = asyncio.Event(), asyncio.Event()
+
+    async def leave_late(_job: JobRecord, context: RunContext) -> Result:
+        begun.set()
+        await asked.wait()
+        await context.leave("late", b"x")
+        return Result("late", SUMMARY)
+
+    entry = await jobs.take(store, await jobs.create(store))
+    executing = asyncio.create_task(execution(store, tmp_path, leave_late, renew_every_ms=60_000).execute(entry))
+    async with asyncio.timeout(5):
+        await begun.wait()
+        await jobs.cancel(store, entry.job_id)
+        asked.set()
+        await executing
+
+    with pytest.raises(ObjectMissing):
+        await ObjectDirectory(tmp_path).head("late")
+    assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "cancelled"]
 
 
 async def test_a_job_taken_over_from_a_dead_processor_is_told_with_its_name(store: JobStore, tmp_path: Path) -> None:

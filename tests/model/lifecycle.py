@@ -1,11 +1,12 @@
 """What the job store promises, as plain Python: one job's life, with no Redis, no clock and no concurrency.
 
-    new ──take──▶ in a hand ──claim──▶ processing ──finish──▶ completed | failed
+    new ──take──▶ in a hand ──claim──▶ processing ──finish──▶ completed | failed | cancelled
                       ▲                  │   │   │
                       │                  │   │   └──crash (lease ran out, sweep) ──▶ ready
                       └── ready ◀──sweep─┘   └──release──▶ ready
 
     failed ──redrive──▶ new        its dead letter goes; discard takes the letter alone
+    anything that waits ──cancel──▶ cancelled        processing: its run is asked, or else the next claim does it
 
 Time stands still here, and is counted in leases: a lease or a delay lasts until somebody lets it go by.
 """
@@ -13,6 +14,7 @@ Time stands still here, and is counted in leases: a lease or a delay lasts until
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared import limits
 from shared.event_id import EventId
@@ -32,7 +34,16 @@ class Claimed(StrEnum):
     SAME_RUN = "the run that this token has already"
     NOT_DUE = "not due"
     BURIED = "buried"
+    CANCELLED = "cancelled"
     GONE = "gone"
+
+
+class ClaimMessages(NamedTuple):
+    """The events that a claim may write; `started` has %d for the attempt."""
+
+    started: bytes
+    buried: bytes
+    cancelled: bytes
 
 
 @dataclass
@@ -62,6 +73,9 @@ class Job:
     failed_under: list[int] = field(default_factory=list)
     """The epochs under which it failed for good: more than one when it was redriven."""
     has_letter: bool = False
+    is_cancel_asked: bool = False
+    """Its run was asked to end."""
+    is_deleted: bool = False
 
     @property
     def seq(self) -> int:
@@ -90,12 +104,12 @@ class Job:
         """Let the lease or the delay go by; nobody gives a sign of life meanwhile."""
         self.wait_leases, self.idle_leases = 0.0, 1.0
 
-    def claim(
-        self, entry: str, token: str, processor: str, *, is_lasting: bool, started: bytes, buried: bytes
-    ) -> Claimed:
+    def claim(self, entry: str, token: str, processor: str, *, is_lasting: bool, messages: ClaimMessages) -> Claimed:
         """Begin a run, or do what the claim must do instead."""
         if self.state is JobState.FAILED and token == self.token and self.crashes == limits.MAX_CRASHES:
             return Claimed.BURIED
+        if self.state is JobState.CANCELLED and token == self.token:
+            return Claimed.CANCELLED
         if self.state.is_terminal or entry != self.entry:
             return Claimed.GONE
         if self.state is JobState.PROCESSING and token == self.token:
@@ -112,14 +126,17 @@ class Job:
         self.is_takeover = self.state is JobState.PROCESSING
         if self.is_takeover:
             self.crashes += 1
-            if self.crashes == limits.MAX_CRASHES:
-                self.end(JobState.FAILED, buried)
-                return Claimed.BURIED
+        if self.is_cancel_asked:
+            self.end(JobState.CANCELLED, messages.cancelled)
+            return Claimed.CANCELLED
+        if self.is_takeover and self.crashes == limits.MAX_CRASHES:
+            self.end(JobState.FAILED, messages.buried)
+            return Claimed.BURIED
         self.state = JobState.PROCESSING
         self.attempt += 1
         self.processor = processor
         self.wait_leases = float(is_lasting)
-        self.append(started % self.attempt)
+        self.append(messages.started % self.attempt)
         self.hold(processor)
         return Claimed.RUN
 
@@ -128,8 +145,11 @@ class Job:
         self.append(message)
         self.state = JobState.RETRYING
         self.failures += 1
-        self.wait_leases = delay_leases
-        self.hold(PARKED, wait_leases=delay_leases)
+        self.wait_leases = 0.0 if self.is_cancel_asked else delay_leases
+        if self.is_cancel_asked:
+            self.hold(READY)
+        else:
+            self.hold(PARKED, wait_leases=delay_leases)
 
     def release(self, message: bytes) -> None:
         """Hand a run back, uncounted."""
@@ -143,12 +163,25 @@ class Job:
         """End the job."""
         self.append(message)
         self.state = state
+        self.is_cancel_asked = False
         if state is JobState.FAILED:
             self.failed_under.append(self.epoch)
             self.has_letter = True
 
+    def cancel(self, message: bytes, *, deletes: bool) -> JobState:
+        """End the job if it waits, ask its run to if it runs; give where it stands then."""
+        self.is_deleted = self.is_deleted or deletes
+        if self.state is JobState.PROCESSING:
+            self.is_cancel_asked = True
+        elif not self.state.is_terminal:
+            self.epoch += 1
+            self.end(JobState.CANCELLED, message)
+        return self.state
+
     def redrive(self, epoch: int, message: bytes) -> Redriven:
         """Begin anew, once for each failure; the caller gives the new entry."""
+        if self.is_deleted:
+            return Redriven.GONE
         if epoch < self.epoch:
             return Redriven.OK
         if epoch > self.epoch or self.state is not JobState.FAILED:

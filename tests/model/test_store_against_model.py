@@ -1,7 +1,8 @@
 """The job store against its model: whatever happens in whatever order, both agree after every step.
 
-Processors crash, replies are lost and operations are sent again, sweepers come too early, records break, strangers
-write into the stream, and the dead come back with old claims. The invariants are the design's rules 1 to 5 and 9.
+Processors crash, callers cancel and delete, replies are lost and operations are sent again, sweepers come too early,
+records break, strangers write into the stream, and the dead come back with old claims. The invariants are the design's
+rules 1 to 5 and 9.
 CI takes 60 times 40 steps on each set-up; `MODEL_EXAMPLES=2000` looks further, at random, and makes small what fails.
 """
 
@@ -28,8 +29,20 @@ from shared.jobstore import keys
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.letter import DeadLetter
-from shared.jobstore.operations import Answer, Behind, Buried, Damaged, Ending, Entry, NewJob, NotDue, Run
-from tests.model.lifecycle import NEW, PARKED, READY, Claimed, Job, Partition
+from shared.jobstore.operations import (
+    Answer,
+    Behind,
+    Buried,
+    Cancelled,
+    CancelReply,
+    Damaged,
+    Ending,
+    Entry,
+    NewJob,
+    NotDue,
+    Run,
+)
+from tests.model.lifecycle import NEW, PARKED, READY, Claimed, ClaimMessages, Job, Partition
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.servers import empty
@@ -60,9 +73,9 @@ SENDINGS = st.sampled_from([1, 1, 2, 3])
 DELAYS_LEASES = st.sampled_from([0.0, 0.5, 3.0])
 AGES_LEASES = st.sampled_from([0.0, 0.4, 1.0])
 """How old what a sweeper finds must be; less than a lease is a sweeper that comes too early."""
-ENDINGS = st.sampled_from([jobs.completion(), jobs.failure()])
+ENDINGS = st.sampled_from([jobs.completion(), jobs.failure(), jobs.cancellation()])
 LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
-STARTED = jobs.terms().started_message
+CLAIM_MESSAGES = ClaimMessages(jobs.terms().started_message, jobs.BURIED, jobs.CANCELLED)
 TERMINAL_TYPES = ("completed", "error", "cancelled")
 
 
@@ -202,9 +215,7 @@ class StoreMachine(RuleBasedStateMachine):
         answers = self.send(lambda: self.store.claim(hand.entry, token, terms), sendings)
 
         for answer in answers:
-            match job.claim(
-                hand.entry.entry_id, token, hand.processor, is_lasting=is_lasting, started=STARTED, buried=jobs.BURIED
-            ):
+            match job.claim(hand.entry.entry_id, token, hand.processor, is_lasting=is_lasting, messages=CLAIM_MESSAGES):
                 case Claimed.RUN | Claimed.SAME_RUN:
                     assert isinstance(answer, Run)
                     assert (answer.epoch, answer.token, answer.is_takeover) == (job.epoch, token, job.is_takeover)
@@ -213,6 +224,8 @@ class StoreMachine(RuleBasedStateMachine):
                     assert isinstance(answer, NotDue)
                 case Claimed.BURIED:
                     assert isinstance(answer, Buried)
+                case Claimed.CANCELLED:
+                    assert isinstance(answer, Cancelled)
                 case Claimed.GONE:
                     assert answer is None
 
@@ -301,7 +314,8 @@ class StoreMachine(RuleBasedStateMachine):
         if refusal is None:
             job.append(message)
             job.progress_ratio = ratio
-        assert answers == repeated(refusal, sendings, again=Answer.DUP)
+        first = Answer.CANCEL if job.is_cancel_asked else Answer.OK
+        assert answers == repeated(refusal, sendings, again=Answer.DUP, first=first)
 
     def renew_of(self, run: Run, is_lasting: bool, sendings: int) -> None:
         """Renew a lease."""
@@ -314,7 +328,8 @@ class StoreMachine(RuleBasedStateMachine):
         if refusal is None:
             job.wait_leases = float(is_lasting)
             job.hold(processor)
-        assert answers == repeated(refusal, sendings, again=Answer.OK)
+        wanted = Answer.CANCEL if job.is_cancel_asked else Answer.OK
+        assert answers == repeated(refusal, sendings, again=wanted, first=wanted)
 
     def retry_later_of(self, run: Run, delay_leases: float, sendings: int) -> None:
         """End a failed run."""
@@ -352,8 +367,31 @@ class StoreMachine(RuleBasedStateMachine):
         refusal = job.refusal(run.epoch, run.token)
         if refusal is None:
             job.failures += 1 if ending.error else 0
-            job.end(JobState.FAILED if ending.error else JobState.COMPLETED, ending.message)
+            job.end(ending.state, ending.message)
         assert answers == repeated(refusal, sendings, again=Answer.DONE)
+
+    # ── giving up ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(choice=CHOICE, deletes=st.sampled_from([False, False, True]), sendings=SENDINGS)
+    def cancel(self, choice: int, deletes: bool, sendings: int) -> None:
+        """Somebody gives a job up, wherever it stands."""
+        self.cancel_one(chosen(list(self.jobs.values()), choice), deletes, sendings)
+
+    @precondition(lambda self: self.going_on())
+    @rule(choice=CHOICE, sendings=SENDINGS)
+    def cancel_a_run(self, choice: int, sendings: int) -> None:
+        """Somebody gives up a job that runs."""
+        self.cancel_one(self.jobs[chosen(self.going_on(), choice).job_id], False, sendings)
+
+    def cancel_one(self, job: Job, deletes: bool, sendings: int) -> None:
+        """Cancel in the store and in the model, and compare."""
+        replies = self.send(lambda: jobs.cancel(self.store, job.job_id, deletes=deletes), sendings)
+
+        was_over = job.state.is_terminal
+        key = jobs.completion().object_key if job.state is JobState.COMPLETED else None
+        states = [job.cancel(jobs.CANCELLED, deletes=deletes) for _ in range(sendings)]
+        ends_now = [not was_over and job.state.is_terminal] + [False] * (sendings - 1)
+        assert replies == [CancelReply(*reply) for reply in zip(states, [key] * sendings, ends_now, strict=True)]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -560,6 +598,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert (record.token, record.processor, record.entry) == (job.token, job.processor, job.entry)
         assert record.progress.progress == job.progress_ratio
         assert (record.dead_id is not None) == job.has_letter
+        assert (record.deleted_at_ms is not None) == job.is_deleted
         assert (record.error is not None) == (job.state in (JobState.FAILED, JobState.RETRYING))
         if not job.state.is_terminal:
             assert (record.due_at_ms > record.created_at_ms + jobs.LEASE_MS // 4) == (job.wait_leases > 0)
@@ -570,7 +609,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert epochs == sorted(epochs)
         terminal = [entry.type for entry in log if entry.type in TERMINAL_TYPES]
         # One for each time the job was queued, by its creation or by a redrive; after it nothing but a redrive.
-        assert len(terminal) == len(job.failed_under) + (job.state is JobState.COMPLETED)
+        assert len(terminal) == len(job.failed_under) + (job.state in (JobState.COMPLETED, JobState.CANCELLED))
         assert not job.state.is_terminal or log[-1].type == terminal[-1]
         after_the_end = [log[n + 1].message for n, entry in enumerate(log[:-1]) if entry.type in TERMINAL_TYPES]
         assert set(after_the_end) <= {jobs.REDRIVEN}
@@ -604,11 +643,11 @@ def chosen(there: Sequence[T], choice: int) -> T:
     return there[-1 - choice % len(there)]
 
 
-def repeated(refusal: Answer | None, sendings: int, *, again: Answer) -> list[Answer]:
+def repeated(refusal: Answer | None, sendings: int, *, again: Answer, first: Answer = Answer.OK) -> list[Answer]:
     """Give the answers to an operation that was sent several times."""
     if refusal is not None:
         return [refusal] * sendings
-    return [Answer.OK] + [again] * (sendings - 1)
+    return [first] + [again] * (sendings - 1)
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 120)

@@ -9,6 +9,7 @@ from shared.event_id import START
 from shared.jobstore import keys
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
+from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
@@ -64,6 +65,11 @@ async def walk(store: JobStore, url: str) -> None:
         untold = (await letters.next_untold(0, teller="p1")).untold
         assert untold is not None
         assert await letters.mark_told(untold) == 0
+        deleted, lifetimes = await jobs.create(store), jobs.lifetimes_of(store)
+        assert await jobs.cancel(store, deleted, deletes=True) is not None
+        assert await lifetimes.next_due(0, janitor="p1") == [deleted]
+        assert (await lifetimes.expire(deleted, jobs.expiry_terms())).step is Step.TOMBSTONE
+        await lifetimes.postpone(deleted, until_ms=jobs.EXPIRES_AT_MS)
         assert await governing_partitions(store.connection) == 1
 
         log = await store.read_events(new.job_id, after=START, count=100)

@@ -76,12 +76,22 @@ async def _content(commands: Commands, key: str) -> object:
             # An entry's consumer, not its idle time, nor how often it was handed out.
             pending = [await commands.execute("XPENDING", key, group[1], "-", "+", 100_000) for group in groups]
             return [entries, [entry[:2] for found in pending for entry in cast("list[Any]", found)]]
+        case b"zset":
+            flat = cast("list[bytes]", await commands.execute("ZRANGE", key, 0, -1, "WITHSCORES"))
+            return sorted(zip(flat[::2], flat[1::2], strict=True))
     return await commands.execute("GET", key)
 
 
 async def expiries_of(store: JobStore, job_id: str) -> dict[str, int]:
     """Give the time to live of every key whose name has the job's id in it."""
     return {key: ttl for key, ttl in (await expiries(store.connection)).items() if job_id in key}
+
+
+async def visits(store: JobStore, partition: int) -> dict[str, int]:
+    """Read when the janitor will look at a partition's jobs (milliseconds since 1970), by job id."""
+    flat = await store.connection.execute("ZRANGE", keys.expiry(partition), 0, -1, "WITHSCORES")
+    found = cast("list[bytes]", flat)
+    return {job_id.decode(): int(score) for job_id, score in zip(found[::2], found[1::2], strict=True)}
 
 
 async def commands(store: JobStore, partition: int) -> dict[str, str]:

@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from shared import events
 from shared.errors import UnavailableError
-from shared.events import Failed, Progress, Queued, Retrying
+from shared.events import Cancelled, Failed, Progress, Queued, Retrying
 from shared.jobs import BundleSummary, JobError, JobOptions, make_job_id, partition_of
 from shared.jobstore.dead_letters import DeadLetters, Redriven
 from shared.jobstore.letter import DeadLetter
-from shared.jobstore.operations import Answer, ClaimTerms, Ending, Entry, NewJob, Run
+from shared.jobstore.lifetimes import ExpiryTerms, Lifetimes
+from shared.jobstore.operations import Answer, CancelReply, ClaimTerms, Ending, Entry, NewJob, Run
 from shared.jobstore.store import JobStore
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ REDRIVEN = events.encode(Queued(at=AT, message="started anew by an operator"))
 BURIED = events.encode(Failed(error=JobError("CRASHED", "It crashed three times."), can_retry=True, at=AT))
 BROKEN = JobError("SOURCE_CHANGED", "file 70001 changed", (70_001,))
 RETRYING = events.encode(Retrying(attempt=1, max_attempts=3, error=BROKEN, retry_in_seconds=2.0, at=AT))
+CANCELLED = events.encode(Cancelled(reason="nobody waits for it", at=AT))
+EXPIRED = events.encode(Failed(error=JobError("EXPIRED", "It waited too long."), can_retry=True, at=AT))
 FAILED = events.encode(Failed(error=BROKEN, can_retry=True, at=AT))
 BUNDLE = BundleSummary(files=2, archive_bytes=1_234, archive_crc32="0badcafe")
 COMPLETED = events.encode(events.completed("/v1/download/jobs/x/file", BUNDLE, EXPIRES_AT_MS, 1_795_461_600_123))
@@ -90,6 +93,35 @@ def failure(*, reason: str = "failures", retention_ms: int = RETENTION_MS) -> En
     return Ending(message=FAILED, expires_at_ms=EXPIRES_AT_MS, retention_ms=retention_ms, error=BROKEN, reason=reason)
 
 
+def cancellation(*, retention_ms: int = RETENTION_MS) -> Ending:
+    """Describe the end of a job that its run was asked for."""
+    return Ending(message=CANCELLED, expires_at_ms=EXPIRES_AT_MS, retention_ms=retention_ms)
+
+
+async def cancel(
+    store: JobStore, job_id: str, *, deletes: bool = False, expires_at_ms: int = EXPIRES_AT_MS
+) -> CancelReply | None:
+    """Ask for the end of a job."""
+    return await store.cancel(
+        job_id, message=CANCELLED, retention_ms=RETENTION_MS, expires_at_ms=expires_at_ms, deletes=deletes
+    )
+
+
+def lifetimes_of(store: JobStore) -> Lifetimes:
+    """Give the janitor's operations beside a store."""
+    return Lifetimes(store.connection, partitions=store.partitions)
+
+
+def expiry_terms() -> ExpiryTerms:
+    """Give what a janitor brings to each step."""
+    return ExpiryTerms(
+        message=EXPIRED,
+        error=JobError("EXPIRED", "It waited too long."),
+        retention_ms=RETENTION_MS,
+        expires_at_ms=EXPIRES_AT_MS,
+    )
+
+
 async def create(store: JobStore, *, partition: int | None = None) -> str:
     """Create a job; give its id."""
     job = new_job(store, partition=partition)
@@ -141,7 +173,7 @@ async def redrive(store: JobStore, run: Run) -> Redriven:
 
 async def lapse(store: JobStore, run: Run) -> None:
     """End the lease of a run now, and let the sweeper find its entry, as a crash does after a lease of silence."""
-    assert await store.renew(run, processor=run.record.processor or "", lease_ms=0) is Answer.OK
+    assert await store.renew(run, processor=run.record.processor or "", lease_ms=0) in (Answer.OK, Answer.CANCEL)
     await sweep(store, partition_number(run.job_id), lease_ms=0)
 
 

@@ -1,21 +1,23 @@
 #!lua flags=allow-oom
 -- Gives one run of a job to a processor.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11… record fields of a burial, flat
 -- Reply  OK, record fields, 1 when a lease had run out (else 0), the processor whose lease that was  |  NOT_DUE, ms to wait
 --        BURIED, attempts, processor of the last one  |  DAMAGED: record or log cannot be read, and nothing was changed
+--        CANCELLED: somebody wanted the job to end, and this claim has ended it
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
 -- uses: clock log entry letter terminal
 local LONGEST_WAIT_MS = 86400000  -- no lease and no delay is longer
 local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
-  'token', 'processor', 'is_takeover')
+  'token', 'processor', 'is_takeover', 'cancel_requested')
 if r.err then return {'DAMAGED'} end
 local state, entry = r[1], ARGV[2]
 if state == 'failed' and r[9] == ARGV[3] and (tonumber(r[7]) or 0) >= tonumber(ARGV[6]) then
   return {'BURIED', tonumber(r[5]), r[10] or ''}
 end
+if state == 'cancelled' and r[9] == ARGV[3] then return {'CANCELLED'} end
 local is_over = not state or state == 'completed' or state == 'failed' or state == 'cancelled'
 -- A job whose own entry is nowhere would be lost if this one went: what its record says of it is wrong.
 if not is_over and r[2] ~= entry and not stands(r[2]) then return {'DAMAGED'} end
@@ -48,6 +50,15 @@ if not takes(run.epoch, run.seq + 1) then return {'DAMAGED'} end
 if state == 'processing' then
   -- The lease of the last run ran out: here, and only here, a crash is counted.
   run.crashes = run.crashes + 1
+end
+if r[12] then
+  terminate(run, {
+    job = ARGV[1], state = 'cancelled', message = r[12], now = now, retention_ms = tonumber(ARGV[10]),
+    fields = {'crashes', run.crashes, 'token', ARGV[3], unpack(ARGV, 11)}, reason = '',
+  })
+  return {'CANCELLED'}
+end
+if state == 'processing' then
   if run.crashes >= tonumber(ARGV[6]) then
     terminate(run, {
       job = ARGV[1], state = 'failed', message = ARGV[8], now = now, retention_ms = tonumber(ARGV[10]),

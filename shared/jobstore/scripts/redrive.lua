@@ -1,12 +1,13 @@
 #!lua
 -- Begins a failed job anew under its own id: its log goes on, everything else begins again.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry
 -- ARGV   1 job id  2 epoch under which the job failed  3 queued message (JSON)
 --        4 whether idle processors must be woken (1) or wait in a blocking read (0)
+--        5 most time to wait (ms)
 -- Reply  OK  |  NOT_FAILED  |  GONE
 -- uses: clock log letter
-local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id')
-if not r[1] then return {'GONE'} end
+local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at')
+if not r[1] or r[5] then return {'GONE'} end
 
 local epoch = tonumber(r[2])
 -- Nothing but a redrive raises the epoch of a failed job: a higher one means that it was redriven from this failure.
@@ -21,7 +22,8 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'epoch', epoch, 'seq', seq, 'entr
   'crashes', 0, 'due_at', 0, 'updated_at', now_ms())
 -- started_at too: the estimate for others must not hold the days between a failure and its redrive for work.
 redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
-  'expires_at', 'dead_id')
+  'expires_at', 'dead_id', 'cancel_requested')
+redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])
 if r[4] then drop_letter(r[4]) end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Hands a running job back, uncounted, so that another processor starts it at once.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry
 -- ARGV   1 epoch  2 token  3 queued message (JSON)
 -- Reply  OK  |  DONE  |  STALE  |  GONE
 -- uses: clock log entry fence

@@ -28,6 +28,7 @@ from shared.errors import RetryableRunError, SourceChanged, SourceMissing, Store
 from shared.jobs import JobError, JobRecord
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
 from tests.integration.bundle.workshop import Workshop
 from tests.support import inspection, jobs
 from tests.support.tools import require_tool
@@ -197,7 +198,7 @@ async def run_to_its_end(store: JobStore, workshop: Workshop) -> tuple[JobRecord
         processor="p1",
         lease_ms=60_000,
         renew_every_ms=20_000,
-        keep_seconds=60,
+        retention=Retention(60),
         retry=RetryPolicy(max_failures=3, base_ms=1, cap_ms=1, floor_ms=0),
     )
     processor_metrics = ProcessorMetrics(metrics.get_meter("test"))

@@ -17,10 +17,11 @@ from shared.jobstore import keys
 from shared.jobstore.operations import Entry
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
 from tests.load.idle_handler import handle
 from tests.support import inspection, jobs
 
-POLICY = RunPolicy(processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=1_000, keep_seconds=60)
+POLICY = RunPolicy(processor="p1", lease_ms=jobs.LEASE_MS, renew_every_ms=1_000, retention=Retention(60))
 
 Damage = Callable[[JobStore, keys.JobKeys], Awaitable[object]]
 

@@ -7,7 +7,7 @@ from shared.jobstore.operations import Ending
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
-SHARED_KEYS = {"commands", "dead", "stats", "sweeper"}
+SHARED_KEYS = {"commands", "dead", "stats", "sweeper", "expiry"}
 
 
 async def _bury(store: JobStore) -> str:

@@ -13,12 +13,13 @@ from typing import NamedTuple, cast
 import msgspec
 import pytest
 
-from shared import limits
+from shared import clock, limits
 from shared.jobs import make_job_id
 from shared.jobstore import keys, script
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
-from shared.jobstore.operations import Answer, Created, Entry, NotDue, Run
+from shared.jobstore.lifetimes import Step, Taken
+from shared.jobstore.operations import Answer, CancelReply, Created, Entry, NotDue, Run
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -27,6 +28,7 @@ from tests.support.proxy import FaultProxy
 from tests.support.servers import empty
 from tests.support.stores import ServerKind, running_store
 
+DAY_MS = 86_400_000
 JOB_IDS = [make_job_id(0, number) for number in range(3)]
 
 
@@ -150,6 +152,54 @@ async def mark_told(store: JobStore, untold: object) -> object:
     return await jobs.letters_of(store).mark_told(untold)
 
 
+async def asked_to_end(store: JobStore) -> Run:
+    """The first job runs, and somebody wants it to end."""
+    run = await running(store)
+    await jobs.cancel(store, run.job_id)
+    return run
+
+
+async def crashed_after_it_was_asked(store: JobStore) -> Entry:
+    """A job was asked to end, and its processor died."""
+    await jobs.lapse(store, await asked_to_end(store))
+    return (await store.take(0, processor="p2", most=1, in_hand=()))[0]
+
+
+async def completed(store: JobStore) -> str:
+    """The first job has its archive, for three days."""
+    run = await running(store)
+    expires_at_ms = clock.now_ms() + 3 * DAY_MS
+    await store.finish(run, msgspec.structs.replace(jobs.completion(), expires_at_ms=expires_at_ms))
+    return run.job_id
+
+
+async def deleted(store: JobStore) -> str:
+    """The job's archive was deleted by its owner."""
+    job_id = await completed(store)
+    await jobs.cancel(store, job_id, deletes=True)
+    return job_id
+
+
+def cancel(*, deletes: bool = False) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Make a wish to end the first job."""
+    return lambda store, _situation: jobs.cancel(store, JOB_IDS[0], deletes=deletes)
+
+
+def expire(step: Step, *, days: int, deletes: bool = False) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Make the janitor's step with the first job, which is this one, some days from now."""
+    deleted_key = str(jobs.completion().object_key) if deletes else ""
+
+    async def operate(store: JobStore, _situation: object) -> object:
+        at_ms = clock.now_ms() + days * DAY_MS
+        taken = await jobs.lifetimes_of(store).expire(
+            JOB_IDS[0], jobs.expiry_terms(), deleted_key=deleted_key, now_ms=at_ms
+        )
+        assert taken.step in (step, Step.NOT_YET)
+        return taken
+
+    return operate
+
+
 # ── operations ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -261,6 +311,28 @@ OPERATIONS = [
     ),
     Case(script.MARK_TOLD, "a letter", failed_and_told, mark_told),
     Case(script.DISCARD, "a letter", failed, discard),
+    Case(script.CLAIM, "a job that shall end", crashed_after_it_was_asked, claim),
+    Case(
+        script.RENEW,
+        "a lease of a job that shall end",
+        asked_to_end,
+        on_run(lambda store, run: store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS)),
+    ),
+    Case(script.FINISH, "cancelled", asked_to_end, on_run(lambda store, run: store.finish(run, jobs.cancellation()))),
+    Case(script.CANCEL, "a job that waits", queued, cancel()),
+    Case(script.CANCEL, "a job that runs", running, cancel()),
+    Case(script.CANCEL, "a job that has ended", completed, cancel()),
+    Case(script.CANCEL, "and delete a job that waits", queued, cancel(deletes=True)),
+    Case(script.CANCEL, "and delete a job that has ended", completed, cancel(deletes=True)),
+    Case(
+        script.NEXT_DUE, "a deleted job", deleted, lambda store, _: jobs.lifetimes_of(store).next_due(0, janitor="p1")
+    ),
+    Case(script.EXPIRE, "a job that waits too long", queued, expire(Step.EXPIRED, days=2)),
+    Case(script.EXPIRE, "a job that runs", running, expire(Step.NOT_YET, days=2)),
+    Case(script.EXPIRE, "a log that is trimmed", completed, expire(Step.TRIMMED, days=1)),
+    Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
+    Case(script.EXPIRE, "a tombstone", completed, expire(Step.TOMBSTONE, days=3, deletes=True)),
+    Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
 ]
 
 
@@ -296,6 +368,10 @@ def seen(outcome: object) -> object:
             return outcome._replace(is_new=True)
         case NotDue():
             return NotDue
+        case CancelReply():
+            return outcome._replace(ends_now=True)
+        case Taken(Step.TRIMMED | Step.TOMBSTONE):
+            return Taken(Step.NOT_YET)
         case TellingTurn(untold=Untold() as untold):
             return untold.cursor, msgspec.json.encode(untold.letter)
     return outcome

@@ -1,6 +1,8 @@
 -- The one tail of all terminal paths: event, record, ack + delete, dead letter, expiry. Nothing comes after it.
 --   run     what fence() gives, with the epoch under which the end is written
 --   ending  state, message, now, retention_ms, fields (record fields, flat); reason and error for a dead letter
+local TRIM_AFTER_MS = 900000
+
 local function bury(run, ending)
   local events = {}
   for i, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 10)) do
@@ -31,6 +33,16 @@ local function terminate(run, ending)
     redis.call('HSET', KEYS[1], 'dead_id', bury(run, ending))
   end
   count(run, ending)
+  redis.call('HDEL', KEYS[1], 'cancel_requested')
+  -- What a job that is tried again had last is not why it ended, when it was cancelled.
+  if ending.state == 'cancelled' then redis.call('HDEL', KEYS[1], 'error') end
+  local visit_at = ending.now + TRIM_AFTER_MS
+  if redis.call('HEXISTS', KEYS[1], 'deleted_at') == 1 then
+    -- Deleted while it ran: nobody may see it any more, and the archive that it made in spite of that goes at once.
+    redis.call('HSET', KEYS[1], 'expires_at', ending.now)
+    visit_at = ending.now
+  end
+  redis.call('ZADD', KEYS[7], visit_at, ending.job)
   redis.call('PEXPIRE', KEYS[1], ending.retention_ms)
   redis.call('PEXPIRE', KEYS[2], ending.retention_ms)
   publish(id, ending.message)

@@ -1,0 +1,110 @@
+"""How jobs come to an end that nobody works on any more: too long waiting, trimmed, a tombstone, forgotten.
+
+    waits too long ─▶ failed      ended ─▶ log trimmed ─▶ object deleted, tombstone ─▶ forgotten
+
+One janitor for each partition (a lock with a time to live) walks the sorted set of what is due.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple, cast
+
+import msgspec
+
+from shared import limits
+from shared.jobs import JobError, partition_of
+from shared.jobstore import keys, script
+from shared.jobstore.access import Commands
+from shared.jobstore.record import as_words, encode_json
+
+
+class Step(StrEnum):
+    """What one step did with a job; DELETE asks for its object to be deleted, and for the call again."""
+
+    NOT_YET = "NOT_YET"
+    EXPIRED = "EXPIRED"
+    TRIMMED = "TRIMMED"
+    DELETE = "DELETE"
+    TOMBSTONE = "TOMBSTONE"
+    FORGOTTEN = "FORGOTTEN"
+
+
+class Taken(NamedTuple):
+    """A step, and the key of the object that must be deleted before the next one."""
+
+    step: Step
+    object_key: str = ""
+
+
+class ExpiryTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step needs when it ends a job that waits too long; `message` is the encoded terminal event."""
+
+    message: bytes
+    error: JobError
+    retention_ms: int
+    expires_at_ms: int
+
+
+class Lifetimes:
+    """The janitor's operations. Raises as the job store does, and may be repeated as its operations may.
+
+    `now_ms` (milliseconds since 1970) is for tests that let days pass; None is Redis' own clock.
+    """
+
+    def __init__(self, connection: Commands, *, partitions: int) -> None:
+        self._connection = connection
+        self.partitions = partitions
+
+    async def next_due(self, partition: int, *, janitor: str, now_ms: int | None = None) -> list[str] | None:
+        """Name the jobs that are due, at most JANITOR_PAGE_JOBS; None when somebody else is the partition's janitor."""
+        word, rest = as_words(
+            await self._connection.run_script(
+                script.NEXT_DUE,
+                [keys.janitor(partition), keys.expiry(partition)],
+                janitor,
+                limits.JANITOR_LOCK_MS,
+                _written(now_ms),
+                limits.JANITOR_PAGE_JOBS,
+            )
+        )
+        if word != "LEADER":
+            return None
+        due = [job_id.decode(errors="replace") for job_id in rest]
+        if foreign := [raw for raw, job_id in zip(rest, due, strict=True) if partition_of(job_id) != partition]:
+            # Not we have written them, and nothing can be done for them: they would be due for ever.
+            await self._connection.execute("ZREM", keys.expiry(partition), *foreign)
+        return [job_id for job_id in due if partition_of(job_id) == partition]
+
+    async def expire(
+        self, job_id: str, terms: ExpiryTerms, *, deleted_key: str = "", now_ms: int | None = None
+    ) -> Taken:
+        """Take a job one step further. `deleted_key`: the object that was deleted since DELETE asked for it."""
+        partition = partition_of(job_id)
+        assert partition is not None, job_id
+        job = keys.of_job(partition, job_id)
+        owner = cast("bytes | None", await self._connection.execute("HGET", job.record, "owner"))
+        word, rest = as_words(
+            await self._connection.run_script(
+                script.EXPIRE,
+                [*job, keys.owner_jobs(partition, (owner or b"").decode())],
+                job_id,
+                _written(now_ms),
+                terms.message,
+                encode_json(terms.error),
+                terms.retention_ms,
+                terms.expires_at_ms,
+                limits.TOMBSTONE_SECONDS * 1000,
+                deleted_key,
+                limits.MAX_WAITING_MS,
+            )
+        )
+        return Taken(Step(word), rest[0].decode() if rest else "")
+
+    async def postpone(self, job_id: str, *, until_ms: int) -> None:
+        """Leave a job alone until then (milliseconds since 1970): its step cannot be taken now, and others are due."""
+        partition = partition_of(job_id)
+        assert partition is not None, job_id
+        await self._connection.execute("ZADD", keys.expiry(partition), "XX", "GT", until_ms, job_id)
+
+
+def _written(now_ms: int | None) -> str:
+    return "" if now_ms is None else str(now_ms)

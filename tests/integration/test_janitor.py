@@ -1,0 +1,392 @@
+"""The janitor on real stores: days pass by being passed in, and afterwards nothing is left of anybody."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+from opentelemetry.metrics import NoOpMeter
+from structlog.testing import capture_logs
+
+from processor.maintenance.janitor import Janitor
+from processor.metrics import ProcessorMetrics
+from shared import clock, limits
+from shared.errors import StoreUnavailable
+from shared.event_id import START
+from shared.jobs import JobState
+from shared.jobstore import keys
+from shared.jobstore.operations import Answer, Ending, Run
+from shared.jobstore.store import JobStore
+from shared.objects.directory import ObjectDirectory
+from shared.retention import Retention
+from tests.support import inspection, jobs
+from tests.support.ports import free_ports
+from tests.support.stores import running_commands, running_store
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+RETENTION = Retention(86_400)
+PARTITION_WIDE = {"commands", "stats", "dead", "janitor"}
+Situation = Callable[["Household"], Awaitable[str]]
+
+
+class Counted(ProcessorMetrics):
+    """The metrics, with the janitor's steps in reach."""
+
+    def __init__(self) -> None:
+        self.steps = dict.fromkeys(self.STEPS, 0)
+        super().__init__(NoOpMeter("test"))
+
+    def count_step(self, step: str) -> None:
+        """Count a step here too."""
+        self.steps[step] += 1
+        super().count_step(step)
+
+
+class MoodyDirectory(ObjectDirectory):
+    """A store that refuses to delete what it is told to keep, or says nothing at all."""
+
+    kept: frozenset[str] = frozenset()
+    is_silent = False
+    asked = 0
+
+    async def delete(self, key: str) -> None:
+        """Remove an object, or refuse to."""
+        self.asked += 1
+        if self.is_silent:
+            await asyncio.Event().wait()
+        if key in self.kept:
+            raise StoreUnavailable("the disk is away", key=key)
+        await super().delete(key)
+
+
+class Household:
+    """A job store, a store of archives, and the janitor of both."""
+
+    def __init__(self, store: JobStore, home: Path) -> None:
+        self.store = store
+        self.home = home
+        self.objects = MoodyDirectory(home)
+        self.metrics = Counted()
+        self.janitor = Janitor(store, self.objects, retention=RETENTION, metrics=self.metrics, processor="p1")
+        self.began_at_ms = clock.now_ms()
+
+    async def tidy(self, *, after_ms: int) -> None:
+        """Let the janitor look, that long after the beginning, until nothing more is due."""
+        while await self.janitor.look(self.began_at_ms + after_ms):
+            pass
+
+    async def end(self, run: Run, ending: Ending) -> str:
+        """End a run's job, to be kept for a day from now."""
+        kept = msgspec.structs.replace(
+            ending, expires_at_ms=RETENTION.expires_at_ms(clock.now_ms()), retention_ms=RETENTION.redis_ms
+        )
+        assert await self.store.finish(run, kept) is Answer.OK
+        return run.job_id
+
+    async def complete(self, run: Run) -> str:
+        """Let a run end with an archive."""
+        key = f"bundles/{run.job_id}/archive.zip"
+        upload = await self.objects.create_upload(key, part_bytes=4)
+        await self.objects.complete(upload, [await self.objects.upload_part(upload, 1, b"PK56")])
+        return await self.end(run, msgspec.structs.replace(jobs.completion(), object_key=key))
+
+    async def cancel(self, job_id: str, *, deletes: bool = False) -> str:
+        """Give a job up."""
+        expires_at_ms = RETENTION.expires_at_ms(clock.now_ms())
+        assert await jobs.cancel(self.store, job_id, deletes=deletes, expires_at_ms=expires_at_ms)
+        return job_id
+
+    def archives(self) -> list[str]:
+        """List what the store of archives holds."""
+        return [path.parent.name for path in self.home.rglob("*") if path.is_file()]
+
+    async def keys(self) -> list[str]:
+        """List every key of a job, or of an owner."""
+        found = await inspection.expiries(self.store.connection)
+        return [key for key in found if key != keys.PARTITIONS and key.rpartition(":")[2] not in PARTITION_WIDE]
+
+    async def state(self, job_id: str) -> JobState | None:
+        """Read where a job stands; None when it is forgotten."""
+        record = await self.store.find(job_id)
+        return record.state if record else None
+
+
+@pytest_asyncio.fixture
+async def household(store: JobStore, tmp_path: Path) -> Household:
+    """A household on each set-up."""
+    return Household(store, tmp_path)
+
+
+@pytest_asyncio.fixture
+async def single(redis_url: str, tmp_path: Path) -> AsyncIterator[Household]:
+    """A household on one server."""
+    async with running_store(redis_url, partitions=1) as store:
+        yield Household(store, tmp_path)
+
+
+# ── how jobs end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _completed(house: Household) -> str:
+    return await house.complete(await jobs.start(house.store))
+
+
+async def _failed(house: Household) -> str:
+    return await house.end(await jobs.start(house.store), jobs.failure())
+
+
+async def _cancelled_by_its_run(house: Household) -> str:
+    run = await jobs.start(house.store)
+    await house.cancel(run.job_id)
+    return await house.end(run, jobs.cancellation())
+
+
+async def _cancelled_while_it_waited(house: Household) -> str:
+    return await house.cancel(await jobs.create(house.store))
+
+
+async def _waiting(house: Household) -> str:
+    return await jobs.create(house.store)
+
+
+async def _parked(house: Household) -> str:
+    run = await jobs.start(house.store)
+    await house.store.retry_later(
+        run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=60_000, lease_ms=jobs.LEASE_MS
+    )
+    return run.job_id
+
+
+async def _deleted_after_its_end(house: Household) -> str:
+    return await house.cancel(await _completed(house), deletes=True)
+
+
+async def _deleted_while_it_waited(house: Household) -> str:
+    return await house.cancel(await jobs.create(house.store), deletes=True)
+
+
+async def _deleted_while_it_ran_to_its_archive(house: Household) -> str:
+    run = await jobs.start(house.store)
+    await house.cancel(run.job_id, deletes=True)
+    return await house.complete(run)
+
+
+async def _redriven_and_completed(house: Household) -> str:
+    run = await jobs.start(house.store)
+    await house.end(run, jobs.failure())
+    await jobs.redrive(house.store, run)
+    return await house.complete(await jobs.claim(house.store, await jobs.take(house.store, run.job_id)))
+
+
+ENDS: list[Situation] = [
+    _completed,
+    _failed,
+    _cancelled_by_its_run,
+    _cancelled_while_it_waited,
+    _waiting,
+    _parked,
+    _deleted_after_its_end,
+    _deleted_while_it_waited,
+    _deleted_while_it_ran_to_its_archive,
+    _redriven_and_completed,
+]
+
+
+# ── a week ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_after_a_week_of_jobs_redis_and_the_store_are_as_small_as_before(single: Household) -> None:
+    made = [await end(single) for _ in range(30) for end in ENDS]
+    assert len(single.archives()) == 30 * 4
+
+    for hour in range(0, 7 * 24, 4):
+        await single.tidy(after_ms=hour * HOUR_MS)
+
+    assert await single.keys() == []
+    assert single.archives() == []
+    assert await inspection.visits(single.store, 0) == {}
+    assert (await single.store.backlog(0)).unfinished == 0
+    assert single.metrics.steps["forgotten"] == len(made)
+    assert single.metrics.steps["expired"] == 30 * 2
+    assert single.metrics.steps["stuck"] == 0
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_job_of_any_end_is_forgotten_on_every_set_up(household: Household, end: Situation) -> None:
+    job_id = await end(household)
+
+    for day in range(5):
+        await household.tidy(after_ms=day * DAY_MS + 1)
+
+    assert await household.state(job_id) is None
+    assert await household.keys() == []
+    assert household.archives() == []
+
+
+# ── step by step ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("situation", [_waiting, _parked])
+async def test_a_job_that_waits_too_long_fails_with_an_event_a_letter_and_one_line(
+    single: Household, situation: Situation
+) -> None:
+    job_id = await situation(single)
+
+    await single.tidy(after_ms=limits.MAX_WAITING_MS - HOUR_MS)
+    assert await single.state(job_id) in (JobState.QUEUED, JobState.RETRYING)
+    with capture_logs() as lines:
+        await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
+        await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
+
+    record = await single.store.find(job_id)
+    assert record is not None
+    assert record.error is not None
+    assert (record.state, record.error.code) == (JobState.FAILED, "EXPIRED")
+    assert (await inspection.event_types(single.store, job_id))[-1] == "error"
+    letter = await jobs.letter_of(single.store, job_id)
+    assert (letter.reason, letter.error.code) == ("expired", "EXPIRED")
+    assert [(line["log_level"], line["code"]) for line in lines if line["event"] == "job failed"] == [
+        ("error", "EXPIRED")
+    ]
+    assert (await single.store.backlog(0)).unfinished == 0
+
+
+async def test_a_job_that_runs_is_not_ended_for_its_age(single: Household) -> None:
+    run = await jobs.start(single.store)
+    before = await inspection.everything_about(single.store, run.job_id)
+
+    for day in range(1, 7):
+        await single.tidy(after_ms=day * DAY_MS + HOUR_MS)
+
+    assert await inspection.everything_about(single.store, run.job_id) == before
+
+
+async def test_a_job_that_was_handed_back_waits_from_then_on(single: Household) -> None:
+    run = await jobs.start(single.store)
+    await single.store.release(run, message=jobs.RELEASED)
+    handed_back_at_ms = single.began_at_ms + limits.MAX_WAITING_MS - HOUR_MS
+    await single.store.connection.execute("HSET", keys.of_job(0, run.job_id).record, "updated_at", handed_back_at_ms)
+
+    await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
+    assert await single.state(run.job_id) is JobState.QUEUED
+    await single.tidy(after_ms=2 * limits.MAX_WAITING_MS)
+
+    assert await single.state(run.job_id) is JobState.FAILED
+
+
+async def test_an_ended_job_is_trimmed_then_a_tombstone_then_nothing(single: Household) -> None:
+    run = await jobs.start(single.store)
+    for seq in range(3, 10):
+        await single.store.append_progress(run, seq=seq, message=jobs.progress(seq / 10))
+    job_id = await single.complete(run)
+
+    await single.tidy(after_ms=0)
+    assert len(await single.store.read_events(job_id, after=START, count=100)) == 10
+    await single.tidy(after_ms=limits.LOG_TRIMMED_AFTER_MS + HOUR_MS)
+    types = await inspection.event_types(single.store, job_id)
+    assert (len(types), types[-1], single.archives()) == (3, "completed", [job_id])
+    await single.tidy(after_ms=DAY_MS + HOUR_MS)
+    record = await single.store.find(job_id)
+    assert record is not None
+    assert (record.state, record.object_key, single.archives()) == (JobState.COMPLETED, None, [])
+    await single.tidy(after_ms=2 * DAY_MS + HOUR_MS)
+    assert await single.state(job_id) is None
+    assert single.metrics.steps == {"expired": 0, "trimmed": 1, "tombstone": 1, "forgotten": 1, "stuck": 0}
+
+
+# ── trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_archives_that_cannot_be_deleted_keep_nobody_elses_and_are_tried_again(
+    single: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "JANITOR_PAGE_JOBS", 2)
+    stuck = [await _completed(single) for _ in range(3)]
+    other = await _completed(single)
+    single.objects.kept = frozenset(f"bundles/{job_id}/archive.zip" for job_id in stuck)
+
+    await single.tidy(after_ms=HOUR_MS)
+    await single.tidy(after_ms=DAY_MS + HOUR_MS)
+    assert (sorted(single.archives()), single.metrics.steps["stuck"]) == (sorted(stuck), 3)
+    assert await single.state(other) is JobState.COMPLETED
+    single.objects.kept = frozenset()
+    await single.tidy(after_ms=DAY_MS + HOUR_MS + limits.JANITOR_TRY_AGAIN_MS)
+
+    assert single.archives() == []
+
+
+async def test_a_store_that_says_nothing_is_waited_for_once_a_page(
+    single: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "JANITOR_DELETE_WITHIN_SECONDS", 0.05)
+    for _ in range(30):
+        await _completed(single)
+    waiting = await _waiting(single)
+    await single.tidy(after_ms=HOUR_MS)
+    single.objects.is_silent = True
+
+    await single.tidy(after_ms=DAY_MS + HOUR_MS)
+    assert single.objects.asked == limits.JANITOR_JOBS_AT_ONCE
+    assert (single.metrics.steps["stuck"], await single.state(waiting)) == (30, JobState.FAILED)
+    single.objects.is_silent = False
+    await single.tidy(after_ms=DAY_MS + HOUR_MS + limits.JANITOR_TRY_AGAIN_MS)
+
+    assert single.archives() == []
+
+
+async def test_a_record_that_cannot_be_read_keeps_nobody_elses(single: Household) -> None:
+    broken, other = await _waiting(single), await _waiting(single)
+    await single.store.connection.execute("SET", keys.of_job(0, broken).record, "no hash")
+
+    await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
+
+    assert await single.state(other) is JobState.FAILED
+    assert single.metrics.steps["stuck"] == 1
+
+
+@pytest.mark.parametrize("member", [b"nobody", b"\xff", b"00000000-0000-8001-8000-000000000000"])
+async def test_what_names_no_job_of_the_partition_is_taken_off_the_list(single: Household, member: bytes) -> None:
+    await single.store.connection.execute("ZADD", keys.expiry(0), 1, member)
+
+    await single.tidy(after_ms=0)
+
+    assert await single.store.connection.execute("ZCARD", keys.expiry(0)) == 0
+
+
+async def test_a_job_of_an_older_version_ends_as_any_other(single: Household) -> None:
+    run = await jobs.start(single.store)
+    for forgotten in (keys.expiry(0), keys.owner_jobs(0, run.record.owner)):
+        await single.store.connection.execute("DEL", forgotten)
+    await single.tidy(after_ms=2 * DAY_MS)
+    assert await single.state(run.job_id) is JobState.PROCESSING
+
+    await single.complete(run)
+    for day in range(5):
+        await single.tidy(after_ms=day * DAY_MS + HOUR_MS)
+
+    assert (await single.keys(), single.archives()) == ([], [])
+
+
+async def test_there_is_one_janitor_at_a_time(single: Household) -> None:
+    await _deleted_after_its_end(single)
+    lifetimes = jobs.lifetimes_of(single.store)
+
+    first = await lifetimes.next_due(0, janitor="p1")
+    second = await lifetimes.next_due(0, janitor="p2")
+
+    assert first is not None
+    assert (len(first), second) == (1, None)
+
+
+async def test_redis_is_not_even_asked_while_it_is_away(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    async with running_commands(f"redis://127.0.0.1:{port}/0") as commands:
+        house = Household(JobStore(commands, partitions=2), tmp_path)
+
+        with capture_logs() as lines:
+            assert not await house.janitor.look()
+
+    assert [line for line in lines if "partition" in line] == []
