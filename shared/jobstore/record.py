@@ -4,7 +4,7 @@ Fields are strings; lists and structs are JSON; empty fields are left out. `sche
 one is for a change that older processes must not misread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -38,7 +38,12 @@ _STRUCTS: dict[str, type] = {
 }
 
 
-_KNOWN = frozenset([*_NUMBERS, *_TEXTS, *_STRUCTS])
+# How each field is read from its bytes; whatever a record has besides is passed over.
+_READERS: dict[str, Callable[[bytes], Any]] = {
+    **dict.fromkeys(_NUMBERS, int),
+    **dict.fromkeys(_TEXTS, bytes.decode),
+    **{name: msgspec.json.Decoder(kind).decode for name, kind in _STRUCTS.items()},
+}
 _WRITTEN_SCHEMA = b"%d" % SCHEMA
 
 
@@ -61,7 +66,7 @@ def _decode(job_id: str, flat: Sequence[bytes]) -> JobRecord:
     if (schema := found.get("schema", _WRITTEN_SCHEMA)) != _WRITTEN_SCHEMA:
         raise ValueError(f"schema {schema.decode()[:20]} in place of {SCHEMA}")
     fields: dict[str, Any] = {"job_id": job_id, "state": JobState(found["state"].decode())}
-    fields |= {_NUMBERS.get(key, key): _read(key, text) for key, text in found.items() if key in _KNOWN}
+    fields |= {_NUMBERS.get(key, key): _READERS[key](text) for key, text in found.items() if key in _READERS}
     return JobRecord(**fields)
 
 
@@ -71,7 +76,7 @@ def mend(flat: Sequence[bytes], *, now_ms: int) -> tuple[list[str], dict[str, st
     What is left can be decoded once the job has been ended, which sets the rest.
     """
     found = _as_dict(flat)
-    unreadable = [key for key, text in found.items() if key in _KNOWN and not _is_readable(key, text)]
+    unreadable = [key for key, text in found.items() if key in _READERS and not _is_readable(key, text)]
     unreadable += ["schema"] if found.get("schema", _WRITTEN_SCHEMA) != _WRITTEN_SCHEMA else []
     required = {"owner": "", "file_ids": "[]", "created_at": str(now_ms)}
     return unreadable, {key: text for key, text in required.items() if key not in found or key in unreadable}
@@ -81,16 +86,9 @@ def _as_dict(flat: Sequence[bytes]) -> dict[str, bytes]:
     return {flat[i].decode(errors="replace"): flat[i + 1] for i in range(0, len(flat), 2)}
 
 
-def _read(key: str, text: bytes) -> Any:
-    """Read one field. Raises ValueError or MsgspecError."""
-    if key in _NUMBERS:
-        return int(text)
-    return text.decode() if key in _TEXTS else msgspec.json.decode(text, type=_STRUCTS[key])
-
-
 def _is_readable(key: str, text: bytes) -> bool:
     try:
-        _read(key, text)
+        _READERS[key](text)
     except (ValueError, msgspec.MsgspecError):
         return False
     return True
