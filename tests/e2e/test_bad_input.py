@@ -261,7 +261,13 @@ def test_address_that_is_none_is_not_found(gateway: System, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("below", "allowed"),
-    [("", {"GET", "HEAD"}), ("/stream", {"GET"}), ("/events", {"GET"}), ("/file", {"GET", "HEAD"})],
+    [
+        ("", {"GET", "HEAD", "DELETE"}),
+        ("/cancel", {"POST"}),
+        ("/stream", {"GET"}),
+        ("/events", {"GET"}),
+        ("/file", {"GET", "HEAD"}),
+    ],
 )
 def test_wrong_method_on_a_job_is_answered_405_with_the_right_ones(
     gateway: System, queued: str, below: str, allowed: set[str]
