@@ -34,7 +34,8 @@ class RunContext:
     `confirm` is called right before the step that makes the result visible: it returns once the lease has been renewed
     at this moment, and does not return (the run is cancelled) when somebody else owns the job by now.
     `objects` is the store in which the handler leaves its object. `on_first_report` is called when there is something
-    to tell: many runs have nothing to.
+    to tell: many runs have nothing to. `object_key`: set it before an object is made visible under that key; when the
+    run is cancelled in the midst of it, or fails after it, the janitor knows what to remove.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RunContext:
         self.objects = objects
         self.confirm = confirm
         self.report_so_far: Report | None = None
+        self.object_key: str | None = None
         self._on_first_report = on_first_report
         self._news = asyncio.Event()
 
@@ -62,6 +64,8 @@ class RunContext:
         """
         if not content:
             raise HandlerMisbehaved(f"The handler leaves nothing under {key}: there must be at least one byte.")
+
+        self.object_key = key
 
         async def fill(upload: Upload) -> list[PartTag]:
             return [await self.objects.upload_part(upload, 1, content)]

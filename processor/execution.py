@@ -9,7 +9,7 @@ import asyncio
 import functools
 import secrets
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from opentelemetry import trace
@@ -129,11 +129,14 @@ class Execution:
         lease.keep()
         try:
             await self._wait_for(work)
+            waits_for_store = await self._waits_for_store(work)  # while the lease is kept: a look may take a while
         finally:
             lease.let_go()
             await self._dismiss_companions()
         if not lease.is_lost:
-            await self._settle_somehow(run, work, context, is_cancelled=lease.is_cancelled)
+            settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
+            end = _End(work, context, lease.is_cancelled, waits_for_store)
+            await self._settle_somehow(settlement, end)
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:
         """Return when the handler has ended; once the run is interrupted, it is given a bounded time to do so."""
@@ -143,6 +146,18 @@ class Execution:
             await asyncio.wait({work}, timeout=limits.STOP_WORK_WITHIN_SECONDS)
         if not work.done():
             log.error("the handler does not stop; it is left behind")
+
+    async def _waits_for_store(self, work: asyncio.Task[Result]) -> bool:
+        """Tell whether the run ended because a store cannot be used, as a look confirms; False when interrupted."""
+        error = _error_of(work)
+        if error is None or self._interrupted.done() or not blames_a_store(error):
+            return False
+        look = asyncio.create_task(self._work.lacks_a_store(), name="look at stores")
+        await asyncio.wait({look, self._interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        if look.done():
+            return look.result()
+        look.cancel()
+        return False
 
     def _interrupt(self) -> None:
         if not self._interrupted.done():
@@ -170,32 +185,37 @@ class Execution:
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _settle_somehow(
-        self, run: Run, work: asyncio.Task[Result], context: RunContext, *, is_cancelled: bool
-    ) -> None:
+    async def _settle_somehow(self, settlement: Settlement, end: "_End") -> None:
         """Settle the run; when what it left cannot even be told, as a run that failed."""
         try:
-            await self._settle(run, work, context, is_cancelled=is_cancelled)
+            await self._settle(settlement, end)
         except Exception as error:  # whatever it is: a run that is not settled holds its job until the lease ends
             log.error("the end of the run cannot be written", exc_info=error)
-            settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
-            await settlement.fail_or_retry(RuntimeError("the end of the run could not be written"))
+            await settlement.fail_or_retry(RuntimeError("the end of the run could not be written"), None)
 
-    async def _settle(self, run: Run, work: asyncio.Task[Result], context: RunContext, *, is_cancelled: bool) -> None:
-        settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
-        error = _error_of(work)
+    async def _settle(self, settlement: Settlement, end: "_End") -> None:
+        error, object_key = _error_of(end.work), end.context.object_key
         if error is None:
-            await settlement.complete(work.result(), context.report_so_far)
-        elif is_cancelled:
-            await settlement.cancel()
+            await settlement.complete(end.work.result(), end.context.report_so_far)
+        elif end.is_cancelled:
+            await settlement.cancel(object_key)
         elif self._is_stopping and not (isinstance(error, WaybillError) and not error.is_retryable):
             await settlement.release("This processor stops; the next one that is free takes over.")
-        elif blames_a_store(error) and await self._work.lacks_a_store():
+        elif end.waits_for_store:
             # Nobody's failure: it would cost the whole queue its tries, a few jobs every quarter of a minute.
             log.warning("job waits for its store", error=describe_for_operators(error).message)
             await settlement.release("The service cannot use its object store now; the job goes on when it can.")
         else:
-            await settlement.fail_or_retry(error)
+            await settlement.fail_or_retry(error, object_key)
+
+
+class _End(NamedTuple):
+    """How a run came to its end."""
+
+    work: asyncio.Task[Result]
+    context: RunContext
+    is_cancelled: bool
+    waits_for_store: bool
 
 
 @functools.lru_cache(maxsize=1)  # a busy processor claims several jobs within a millisecond

@@ -60,8 +60,11 @@ class Settlement:
             log.info("job completed", archive_bytes=bundle.archive_bytes, files=bundle.files)
             self._metrics.count_completion(self._run, at_ms)
 
-    async def fail_or_retry(self, error: BaseException) -> None:
-        """End the run, and the job if trying again cannot help or has been tried often enough."""
+    async def fail_or_retry(self, error: BaseException, object_key: str | None) -> None:
+        """End the run, and the job if trying again cannot help or has been tried often enough.
+
+        `object_key`: what the run may have left in the store.
+        """
         decision = after_error(
             error, failures=self._run.record.failures, policy=self._policy.retry, random_ratio=random.random()
         )
@@ -71,15 +74,16 @@ class Settlement:
             case RetryLater():
                 await self._retry_later(decision)
             case Fail():
-                await self._fail(decision)
+                await self._fail(decision, object_key)
 
-    async def cancel(self) -> None:
-        """End the job, because somebody asked for it."""
+    async def cancel(self, object_key: str | None) -> None:
+        """End the job, because somebody asked for it; `object_key`: what its run may have left in the store."""
         at_ms = now_ms()
         ending = Ending(
             message=events.encode(events.Cancelled(reason=CANCELLED_BY_CALLER, at=events.timestamp(at_ms))),
             expires_at_ms=self._policy.retention.expires_at_ms(at_ms),
             retention_ms=self._policy.retention.redis_ms,
+            object_key=object_key,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.info("job cancelled")
@@ -112,7 +116,7 @@ class Settlement:
             detail = decision.detail
             log.warning("job retrying", code=detail.code, error=detail.message, delay_ms=decision.delay_ms)
 
-    async def _fail(self, decision: Fail) -> None:
+    async def _fail(self, decision: Fail, object_key: str | None) -> None:
         at_ms = now_ms()
         error, detail = decision.error, decision.detail
         ending = Ending(
@@ -121,6 +125,7 @@ class Settlement:
             retention_ms=self._policy.retention.redis_ms,
             error=error,
             letter_error=detail,
+            object_key=object_key,
             reason=decision.reason,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):

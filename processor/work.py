@@ -42,7 +42,7 @@ class Work(NamedTuple):
 
     async def lacks_a_store(self) -> bool:
         """Look at the stores now; True when one cannot be used."""
-        return any([await store.is_down_now() for store in self.stores])
+        return any(await asyncio.gather(*(store.is_down_now() for store in self.stores)))
 
 
 def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:

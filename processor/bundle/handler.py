@@ -53,6 +53,7 @@ class BundleHandler:
         tally.planned(plan.files)
         pace = Pace(self._copy_rate_bytes_per_second)
         assembly = Assembly(plan, sources=self._sources, objects=context.objects, tally=tally, pace=pace)
+        context.object_key = key
         await assembly.run(key, context.confirm)
         return Result(key, _summary(plan, contents.skipped))
 

@@ -85,7 +85,7 @@ class Lifetimes:
         word, rest = as_words(
             await self._connection.run_script(
                 script.EXPIRE,
-                [*job, keys.owner_jobs(partition, (owner or b"").decode())],
+                [*job, keys.owner_jobs(partition, (owner or b"").decode(errors="replace"))],
                 job_id,
                 _written(now_ms),
                 terms.message,
@@ -97,7 +97,7 @@ class Lifetimes:
                 limits.MAX_WAITING_MS,
             )
         )
-        return Taken(Step(word), rest[0].decode() if rest else "")
+        return Taken(Step(word), rest[0].decode(errors="replace") if rest else "")
 
     async def postpone(self, job_id: str, *, until_ms: int) -> None:
         """Leave a job alone until then (milliseconds since 1970): its step cannot be taken now, and others are due."""

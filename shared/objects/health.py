@@ -7,6 +7,7 @@ is asked once more first: one lost packet is no outage. Never delays the stop of
 """
 
 import asyncio
+import contextlib
 import random
 import re
 from typing import NamedTuple
@@ -55,6 +56,7 @@ class StoreHealth:
         self._for_writing = for_writing
         self._standing = Standing(is_up=None, problem=None)
         self._asking: asyncio.Task[None] | None = None
+        self._alarm = asyncio.Event()
 
     def is_up(self) -> bool | None:
         """Tell whether it can be used; None before the first look has ended."""
@@ -72,6 +74,8 @@ class StoreHealth:
         self._note(judge(self._standing, await self._look()))
         if self._standing.is_doubted:
             self._note(judge(self._standing, await self._look()))
+        if not self._standing.is_up:
+            self._alarm.set()  # from now on it is looked at more often
         return not self._standing.is_up
 
     async def run(self) -> None:
@@ -79,21 +83,25 @@ class StoreHealth:
         try:
             while True:
                 self._note(judge(self._standing, await self._look()))
-                await asyncio.sleep(pause_seconds(self._standing, random.random()))
+                self._alarm.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_seconds(self._standing, random.random())):
+                        await self._alarm.wait()
         finally:
             if self._asking is not None:
                 self._asking.cancel()  # and not awaited: a store that hangs keeps nobody from stopping
 
     async def _look(self) -> ObjectError | None:
-        # A look that hangs is waited for again next time: a second one would hang beside it, and then a third.
-        self._asking = self._asking or asyncio.create_task(self._store.probe(for_writing=self._for_writing))
+        # One probe at a time, for whoever looks: one that hangs is waited for again, and no second one hangs beside it.
+        asking = self._asking = self._asking or asyncio.create_task(self._store.probe(for_writing=self._for_writing))
         within_seconds = limits.STORE_LOOK_WITHIN_SECONDS
-        ended, _ = await asyncio.wait([self._asking], timeout=within_seconds)
+        ended, _ = await asyncio.wait([asking], timeout=within_seconds)
         if not ended:
             return StoreUnavailable(f"It did not answer within {within_seconds:.0f} s.", key="")
-        asked, self._asking = self._asking, None
+        if self._asking is asking:
+            self._asking = None
         try:
-            asked.result()
+            asking.result()
         except ObjectError as error:
             return error
         except Exception as error:  # the top of a named loop: what nobody thought of must not end the process

@@ -224,3 +224,25 @@ async def test_an_entry_that_is_not_due_is_not_asked_about_without_a_pause(store
     await working
 
     assert len(executions) == 1
+
+
+async def test_a_run_that_is_cancelled_while_it_completes_tells_the_janitor_what_it_may_have_left(
+    store: JobStore, tmp_path: Path
+) -> None:
+    has_begun = asyncio.Event()
+
+    async def handle(_job: JobRecord, context: RunContext) -> Result:
+        context.object_key = "reports/1"
+        has_begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    job_id = await jobs.create(store)
+    executing = asyncio.create_task(new_execution(store, handle, tmp_path).execute(await jobs.take(store, job_id)))
+    await has_begun.wait()
+    await jobs.cancel(store, job_id)
+    await executing
+
+    record = await store.find(job_id)
+    assert record is not None
+    assert (record.state, record.object_key) == (JobState.CANCELLED, "reports/1")

@@ -253,3 +253,28 @@ async def test_a_store_whose_connections_are_all_in_use_is_not_taken_for_a_dead_
             await anext(chunks)  # and holds the one connection from now on
 
             await store.probe(for_writing=True)
+
+
+async def test_looks_at_the_same_time_share_one_probe_and_agree(tmp_path: Path) -> None:
+    store = WatchedDirectory(tmp_path)
+    health = StoreHealth("objects", store, for_writing=True)
+
+    found = await asyncio.gather(*(health.is_down_now() for _ in range(4)))
+
+    assert (found, health.problems(), store.looks) == ([False] * 4, [], 1)
+
+
+async def test_a_store_that_somebody_found_down_is_looked_at_soon_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STORE_LOOK_EVERY_SECONDS", 3_600)
+    root = tmp_path / "objects"
+    await asyncio.to_thread(root.mkdir)
+    health = StoreHealth("objects", ObjectDirectory(root), for_writing=False)
+    async with running(health.run):
+        await until(lambda: health.is_up() is True)
+        await asyncio.to_thread(root.rmdir)
+        assert await health.is_down_now()
+        await asyncio.to_thread(root.mkdir)
+
+        await until(lambda: health.is_up() is True)
