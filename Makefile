@@ -1,6 +1,8 @@
 # Every target first makes .venv ready: in an instant once it is there.
 PYTHON ?= python3
 BIN := .venv/bin
+# Many tests wait for leases, outages and restarts: more processes than processors pay.
+TEST_PROCESSES ?= 4
 SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
@@ -21,8 +23,8 @@ run: environment ## Start everything on this machine (PORT=8080 ADMIN_PORT=9090,
 dead-letters: environment ## Look after the failed jobs of the `make run` that is up (ARGS='list', ARGS='redrive --all --yes')
 	@exec $(BIN)/python -m deploy.local dead-letters $(ARGS)
 
-test: environment ## Run the tests (ARGS='-k name' to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+test: environment ## Run the tests (ARGS='-k name' to choose, TEST_PROCESSES=0 for one process)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 check: environment ## Everything a reviewer asks for: format, lint, types, imports, tests (dead code among them)
 	@echo "== format" && $(BIN)/ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Run: make format" >&2; exit 1; }

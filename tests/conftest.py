@@ -1,4 +1,4 @@
-"""Servers and stores for all tests. A server starts when the first test asks for it, and serves the whole session."""
+"""Servers and stores for all tests. Each process of a run starts a server when its first test asks for it."""
 
 import logging
 from collections import Counter
@@ -16,7 +16,8 @@ from tests.support.servers import describe_server, empty
 from tests.support.stores import SETUPS, Setup, running_store
 
 ALL_SLOTS = range(16_384)
-STORE_TESTS = pytest.StashKey[Counter[str]]()
+# A property of a test's report, because reports come back from the processes that run the tests.
+STORE_TESTS = "server of the store"
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ def server(request: pytest.FixtureRequest, store_setup: Setup) -> Server:
     """The set-up's server, which is empty."""
     chosen: Server = request.getfixturevalue(store_setup.server.value)
     empty(chosen)
-    request.config.stash[STORE_TESTS][describe_server(chosen)] += 1
+    request.node.user_properties.append((STORE_TESTS, describe_server(chosen)))
     return chosen
 
 
@@ -78,14 +79,10 @@ async def store(server: Server, store_setup: Setup) -> AsyncIterator[JobStore]:
         yield running
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count on which servers the store is tested."""
-    config.stash[STORE_TESTS] = Counter()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests of the store ran on each server: a server that was not there must not go unseen."""
-    if counts := config.stash[STORE_TESTS]:
+    properties = [report.user_properties for report in terminalreporter.getreports("passed")]
+    if counts := Counter(value for found in properties for name, value in found if name == STORE_TESTS):
         told = ", ".join(f"{server} {count}" for server, count in sorted(counts.items()))
         terminalreporter.write_line(f"store tests: {told}")
 
