@@ -5,7 +5,8 @@ import os
 import secrets
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 
@@ -124,8 +125,12 @@ class Supervisor:
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; then drain, hand back what still runs, and return."""
-        self._listen_to_signals(asyncio.get_running_loop())
         log.info("processor starting", name=self._name, slots=self._settings.slots)
+        with self._obeying_signals(asyncio.get_running_loop()):
+            await self._work()
+        log.info("processor stopped", name=self._name)
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(part, name=name)
@@ -160,7 +165,6 @@ class Supervisor:
             await admin
             for part in background:
                 part.cancel()
-        log.info("processor stopped", name=self._name)
 
     def drain(self) -> None:
         """Begin to stop: take no more jobs, and let those in hand go on for the time that is set."""
@@ -179,15 +183,23 @@ class Supervisor:
         for duty in self._duties:
             duty.cancel()
 
-    def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+    @contextmanager
+    def _obeying_signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         def note(number: int, _: object) -> None:
             # Not by the loop's own signal handlers: a handler that never yields keeps those from being called, and
             # this from nothing but passing the request on. From here on somebody counts the seconds.
             self._watchdog.insist_on_end(self._settings.stop_grace_seconds - limits.LAST_MOMENT_SECONDS)
             loop.call_soon_threadsafe(self._obey, number)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
             signal.signal(number, note)
+        try:
+            yield
+        finally:
+            # All is said and done: one signal more would only spoil the exit code.
+            for number in signals:
+                signal.signal(number, signal.SIG_IGN)
 
     def _obey(self, number: int) -> None:
         """Drain when asked politely, once; who presses Ctrl-C, or asks again, does not want to wait."""

@@ -134,6 +134,19 @@ def test_an_idle_processor_leaves_at_once_and_its_offices_are_free(tmp_path: Pat
         assert account_of(processor)["took_seconds"] < AT_ONCE_SECONDS
 
 
+def test_who_asks_again_and_again_gets_a_clean_exit(tmp_path: Path) -> None:
+    with System(tmp_path, processors=1, settings=LONGEST_DRAIN) as system:
+        processor = system.processors[0]
+        path = system.create_job(*cargo.LONG)
+        system.wait_for_copying(path)
+
+        while processor.is_alive():
+            processor.terminate()
+
+        assert processor.exit_code() == 0
+        assert account_of(processor)["handed_back"] == 1
+
+
 def test_redis_that_goes_away_during_a_drain_and_comes_back_costs_nothing(tmp_path: Path) -> None:
     with System(tmp_path, processors=1, settings=LONGEST_DRAIN) as system:
         processor = system.processors[0]
