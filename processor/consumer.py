@@ -95,12 +95,9 @@ class Consumer:
         if self._store.healthy_since(partition) is None:
             return
         try:
-            entries = await self._store.leave(partition, processor=self._processor, in_hand=self._in_hand())
+            await self._store.leave(partition, processor=self._processor, in_hand=self._in_hand())
         except UnavailableError as error:
             log.debug("cannot leave", partition=partition, trouble=error.message)
-            return
-        if entries:
-            log.info("entries given back", partition=partition, entries=entries)
 
     @property
     def _free_slots(self) -> int:

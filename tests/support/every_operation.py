@@ -72,7 +72,7 @@ async def walk(store: JobStore, url: str) -> None:
         await lifetimes.postpone(deleted, until_ms=jobs.EXPIRES_AT_MS)
         assert await governing_partitions(store.connection) == 1
         left = await jobs.take(store, await jobs.create(store))
-        assert await store.leave(0, processor="p1", in_hand=()) == 1
+        await store.leave(0, processor="p1", in_hand=())
         assert await jobs.take(store, left.job_id) == left
 
         log = await store.read_events(new.job_id, after=START, count=100)

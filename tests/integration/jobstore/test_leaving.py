@@ -12,9 +12,8 @@ async def test_entries_that_were_not_claimed_go_back_at_once_and_those_in_hand_s
     waiting = await jobs.create(store, partition=0)
     entry = await jobs.take(store, waiting, processor="p1")
 
-    back = await store.leave(0, processor="p1", in_hand=[run.record.entry])
+    await store.leave(0, processor="p1", in_hand=[run.record.entry])
 
-    assert back == 1
     assert await inspection.pending(store, 0) == {run.record.entry: "p1", entry.entry_id: "ready"}
     assert await store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS) is Answer.OK
     assert await store.take(0, processor="p2", most=9, in_hand=()) == [entry]
@@ -30,9 +29,8 @@ async def test_nothing_of_anybody_else_is_touched(store: JobStore) -> None:
     await jobs.letters_of(store).next_untold(0, teller="p2")
     pending = await inspection.pending(store, 0)
 
-    back = await store.leave(0, processor="p1", in_hand=())
+    await store.leave(0, processor="p1", in_hand=())
 
-    assert back == 0
     assert await inspection.pending(store, 0) == pending
     assert [await store.connection.execute("GET", lock) for lock in keys.offices(0)] == [b"p2"] * 3
 
@@ -50,10 +48,9 @@ async def test_others_have_the_offices_at_once(store: JobStore) -> None:
 
 async def test_leaving_twice_changes_nothing(store: JobStore) -> None:
     await jobs.take(store, await jobs.create(store, partition=0), processor="p1")
-    first = await store.leave(0, processor="p1", in_hand=())
+    await store.leave(0, processor="p1", in_hand=())
     before = await inspection.everything(store.connection)
 
-    second = await store.leave(0, processor="p1", in_hand=())
+    await store.leave(0, processor="p1", in_hand=())
 
-    assert (first, second) == (1, 0)
     assert await inspection.everything(store.connection) == before
