@@ -3,6 +3,8 @@
 look: entries to be taken up again, then new ones ─▶ none ─▶ wait
                                                                one partition:  a blocking read
                                                                several:        a wake message, or a second
+
+drain: entries that were not claimed go back ─▶ runs end, or are handed back after a time ─▶ run() returns
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
+from processor.drain import Drain
 from processor.execution import Execution
 from shared import limits
 from shared.errors import UnavailableError
@@ -23,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Consumer:
-    """Keeps up to `slots` executions going until it is told to stop."""
+    """Keeps up to `slots` executions going until it is told to drain, or to stop; `drain` keeps the account of that."""
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Consumer:
         slots: int,
         may_work: Callable[[], bool],
         new_execution: Callable[[], Execution],
+        drain: Drain,
     ) -> None:
         self._store = store
         self._reader = reader
@@ -44,7 +48,8 @@ class Consumer:
         self._running: dict[asyncio.Task[None], tuple[Entry, Execution]] = {}
         self._look = asyncio.Event()
         self._resting: set[str] = set()
-        self._is_stopping = False
+        self._drain = drain
+        self._bound: asyncio.TimerHandle | None = None
 
     async def wake(self) -> None:
         """Look for work now: an entry became ready, or (with several partitions) a job was created."""
@@ -52,23 +57,47 @@ class Consumer:
         if self._reader:
             await self._reader.interrupt()
 
-    def stop(self) -> None:
-        """Take nothing more and hand back what is running; wake() ends a read that is waiting."""
-        self._is_stopping = True
+    def drain(self, *, within_seconds: float) -> None:
+        """Take and claim nothing more, and let what is running go on; wake() ends a read that is waiting.
+
+        What has not ended after so long is handed back.
+        """
         for _, execution in self._running.values():
-            execution.stop()
+            execution.claim_no_more()
+        self._drain.begin(len(self.jobs_in_hand()), within_seconds=within_seconds)
+        self._bound = asyncio.get_running_loop().call_later(within_seconds, self.stop)
         self._look.set()
 
+    def stop(self) -> None:
+        """Take nothing more and hand back what is running, now."""
+        if not self._drain.has_begun:
+            self.drain(within_seconds=0)
+        for _, execution in self._running.values():
+            execution.stop()
+
     async def run(self) -> None:
-        """Work until stopped; returns when the last run has been settled."""
-        while not self._is_stopping:
+        """Work until told to drain; returns when the last run has been settled."""
+        while not self._drain.has_begun:
             self._look.clear()
             await self._fill_slots()
             await self._wait_for_work()
+        await asyncio.gather(*map(self._leave, range(self._store.partitions)))
         if self._running:
             await asyncio.wait(self._running)
+        if self._bound:
+            self._bound.cancel()
+        self._drain.end()
         if self._reader:
             await self._reader.close()
+
+    async def _leave(self, partition: int) -> None:
+        """Let others have at once what was not claimed here; else it would lie for a lease until it is found."""
+        if self._store.healthy_since(partition) is None:
+            return
+        try:
+            await self._store.leave(partition, processor=self._processor, in_hand=self._in_hand())
+        except UnavailableError as error:
+            log.debug("cannot leave", partition=partition, trouble=error.message)
 
     @property
     def _free_slots(self) -> int:
@@ -80,7 +109,7 @@ class Consumer:
         partitions = range(self._store.partitions)
         for partition in random.sample(partitions, len(partitions)):
             free = self._free_slots
-            if free <= 0 or self._is_stopping:
+            if free <= 0 or self._drain.has_begun:
                 return
             if self._store.healthy_since(partition) is None:
                 continue  # its server is away; the others' work is not to wait for it
@@ -96,18 +125,19 @@ class Consumer:
 
     def jobs_in_hand(self) -> list[str]:
         """Name the jobs that are being executed."""
-        return [entry.job_id for entry, _ in tuple(self._running.values())]
+        return [entry.job_id for entry, execution in tuple(self._running.values()) if not execution.is_void]
 
     def _in_hand(self) -> set[str]:
-        return self._resting | {entry.entry_id for entry, _ in self._running.values()}
+        running = {entry.entry_id for entry, execution in self._running.values() if not execution.is_void}
+        return self._resting | running
 
     def _start(self, entry: Entry) -> None:
+        if self._drain.has_begun:
+            return  # it came in a reply that was on its way; it goes back with all that was not claimed
         execution = self._new_execution()
         task = asyncio.create_task(execution.execute(entry), name=f"job-{entry.job_id}")
         self._running[task] = (entry, execution)
         task.add_done_callback(self._finished)
-        if self._is_stopping:
-            execution.stop()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         entry, execution = self._running.pop(task)
@@ -117,6 +147,8 @@ class Consumer:
             log.error("execution broke", exc_info=error)
         if error is not None or execution.is_fruitless:
             self._rest(entry)
+        if self._drain.has_begun and execution.fate is not None:
+            self._drain.note(execution.fate)
         self._look.set()
 
     def _rest(self, entry: Entry) -> None:

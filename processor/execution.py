@@ -2,7 +2,7 @@
 
 claim ─▶ handler ∥ lease ∥ progress ─▶ settlement: complete | retry_later | fail | release
              ▲                         (nothing at all when superseded)
-             └── interrupted when the lease is lost or the processor stops
+             └── interrupted when the lease is lost, the job cancelled, or the processor's drain is over
 """
 
 import asyncio
@@ -17,7 +17,14 @@ from opentelemetry import trace
 from processor.context import Result, RunContext
 from processor.lease import Lease
 from processor.metrics import ProcessorMetrics
-from processor.outcome import blames_a_store, crashed_too_often, damaged_record, describe_for_operators, foreign_entry
+from processor.outcome import (
+    Fate,
+    blames_a_store,
+    crashed_too_often,
+    damaged_record,
+    describe_for_operators,
+    foreign_entry,
+)
 from processor.repeater import Repeater
 from processor.reporter import ProgressReporter
 from processor.settlement import RunPolicy, Settlement
@@ -42,12 +49,21 @@ class Execution:
         self._work = work
         self._policy = policy
         self._metrics = metrics
-        self._repeater = Repeater(lease_ms=policy.lease_ms)
+        self._repeater = Repeater()
         self._interrupted = asyncio.get_running_loop().create_future()
         self._companions: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._has_begun = False
         self.is_fruitless = False
         """The entry came too early: taking it again at once would be for nothing."""
+        self.is_void = False
+        """The processor drains, and the claim was not sent: nothing was begun, and the entry is free for others."""
+        self.fate: Fate | None = None
+        """What became of the run; None: there was none."""
+
+    def claim_no_more(self) -> None:
+        """Do nothing if nothing was begun; a claim that was sent is seen through, for Redis may have given the run."""
+        self.is_void = not self._has_begun
 
     def stop(self) -> None:
         """End the run soon and hand the job back uncounted, so that another processor starts it at once."""
@@ -57,6 +73,9 @@ class Execution:
 
     async def execute(self, entry: Entry) -> None:
         """Claim the entry's job and see the run through; the fate of the job is in Redis when this returns."""
+        if self.is_void:
+            return
+        self._has_begun = True
         with structlog.contextvars.bound_contextvars(job_id=entry.job_id):
             run = await self._claim(entry)
             if run is None:
@@ -111,6 +130,7 @@ class Execution:
             self._metrics.count_foreign_entry()
 
     async def _run(self, run: Run) -> None:
+        self.fate = Fate.LEFT
         lease = Lease(
             self._store,
             run,
@@ -137,6 +157,7 @@ class Execution:
             settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
             end = _End(work, context, lease.is_cancelled, waits_for_store)
             await self._settle_somehow(settlement, end)
+            self.fate = settlement.fate
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:
         """Return when the handler has ended; once the run is interrupted, it is given a bounded time to do so."""

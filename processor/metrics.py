@@ -1,7 +1,10 @@
 """The processor's own metrics."""
 
-from opentelemetry.metrics import Meter
+from collections.abc import Callable, Iterable
 
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from processor.outcome import Fate
 from shared.jobstore.operations import Run
 from shared.telemetry.metrics import JOB_SECONDS
 
@@ -36,6 +39,13 @@ class ProcessorMetrics:
         self._orphans = meter.create_counter(
             "download_orphaned_uploads_aborted", description="Uploads of killed processors that were aborted"
         )
+        self._meter = meter
+        self._drained = meter.create_counter(
+            "download_drained_jobs",
+            description="Jobs in hand when a drain began, by what became of them",
+        )
+        for fate in Fate:
+            self._drained.add(0, {"outcome": fate.value})
         self._steps = meter.create_counter(
             "download_janitor_steps", description="Steps of jobs towards oblivion, by what was done"
         )
@@ -85,6 +95,23 @@ class ProcessorMetrics:
         self._steps.add(1, {"step": step})
         if step == "expired":
             self._failed.add(1)
+
+    def count_drained(self, fate: Fate) -> None:
+        """Count what became of a run while the processor drained."""
+        self._drained.add(1, {"outcome": fate.value})
+
+    def observe(self, *, jobs_in_hand: Callable[[], int], drain_seconds: Callable[[], float]) -> None:
+        """Show what this processor has in hand, and for how long it has been draining (seconds; 0: it is not)."""
+
+        def gauge(look: Callable[[], float]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+            return lambda _: [Observation(look())]
+
+        self._meter.create_observable_gauge(
+            "download_jobs_in_hand", [gauge(jobs_in_hand)], description="Jobs that this processor works on"
+        )
+        self._meter.create_observable_gauge(
+            "download_drain_duration", [gauge(drain_seconds)], unit="s", description="How long this processor drains"
+        )
 
     def count_orphans(self, uploads: int) -> None:
         """Count uploads that were found and aborted."""

@@ -1,12 +1,24 @@
-"""What becomes of a run that ended: finished, failed for good, or tried again. Pure: the random ratio is passed in."""
+"""What becomes of a run that ended: finished, failed for good, tried again, handed back.
+
+Pure: the random ratio is passed in.
+"""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 from shared import limits
 from shared.errors import ObjectForbidden, StoreRefused, StoreUnavailable, WaybillError
 from shared.jobs import JobError
 from shared.retry import full_jitter_ms
+
+
+class Fate(StrEnum):
+    """What became of a run: it came to its own end, was handed back, or was left as it was (superseded, Redis away)."""
+
+    FINISHED = "finished"
+    HANDED_BACK = "handed_back"
+    LEFT = "left"
 
 
 class Fail(NamedTuple):

@@ -13,15 +13,14 @@ T = TypeVar("T")
 
 
 class Repeater:
-    """The patience of one run: five minutes, but only a lease's time once the processor stops."""
+    """The patience of one run: five minutes, but only seconds once the processor has to go."""
 
-    def __init__(self, *, lease_ms: int) -> None:
-        self._lease_seconds = lease_ms / 1000
+    def __init__(self) -> None:
         self._give_up_after = float("inf")
 
     def hurry(self) -> None:
-        """Give up after a lease from now: by then another processor may take the job anyway."""
-        self._give_up_after = min(self._give_up_after, time.monotonic() + self._lease_seconds)
+        """Have the last answer, or none, in time for this process to end by itself."""
+        self._give_up_after = min(self._give_up_after, time.monotonic() + limits.HAND_BACK_WITHIN_SECONDS)
 
     async def insist(self, operation: Callable[[], Awaitable[T]]) -> T | None:
         """Give the answer of `operation`; None when Redis did not answer in all that time."""
@@ -30,6 +29,9 @@ class Repeater:
             try:
                 return await operation()
             except UnavailableError:
-                if time.monotonic() >= min(last_try, self._give_up_after):
+                pause_seconds = random.uniform(0.2, 1.0) * limits.RECONNECT_MAX_SECONDS
+                next_try = time.monotonic() + pause_seconds
+                # A try that is not answered takes its time as well, and who has to go may not have it.
+                if next_try > min(last_try, self._give_up_after - limits.REDIS_REQUEST_WITHIN_SECONDS):
                     return None
-                await asyncio.sleep(random.uniform(0.2, 1.0) * limits.RECONNECT_MAX_SECONDS)
+                await asyncio.sleep(pause_seconds)

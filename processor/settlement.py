@@ -8,7 +8,7 @@ import structlog
 
 from processor.context import Result
 from processor.metrics import ProcessorMetrics
-from processor.outcome import Fail, RetryLater, RetryPolicy, after_error
+from processor.outcome import Fail, Fate, RetryLater, RetryPolicy, after_error
 from processor.progress import Report, final_progress
 from processor.repeater import Repeater
 from shared import events
@@ -32,7 +32,7 @@ class RunPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settlement:
-    """The end of one run."""
+    """The end of one run; `fate` is what became of it so far."""
 
     def __init__(
         self, store: JobStore, run: Run, policy: RunPolicy, metrics: ProcessorMetrics, repeater: Repeater
@@ -42,6 +42,7 @@ class Settlement:
         self._policy = policy
         self._metrics = metrics
         self._repeater = repeater
+        self.fate = Fate.LEFT
 
     async def complete(self, result: Result, last_report: Report | None) -> None:
         """End the job with its archive."""
@@ -93,6 +94,7 @@ class Settlement:
         """Hand the job back uncounted, so that another processor starts it at once; `why` is for viewers."""
         queued = events.Queued(at=events.timestamp(now_ms()), message=why)
         if await self._write(lambda: self._store.release(self._run, message=events.encode(queued))):
+            self.fate = Fate.HANDED_BACK
             log.info("job released")
 
     async def _retry_later(self, decision: RetryLater) -> None:
@@ -143,6 +145,7 @@ class Settlement:
         """Write the end; True when it is ours that stands (DONE: an earlier try had arrived)."""
         answer = await self._repeater.insist(operation)
         if answer in (Answer.OK, Answer.DONE):
+            self.fate = Fate.FINISHED
             return True
         log.warning("job superseded at its end" if answer else "end of the run not written", answer=answer)
         return False

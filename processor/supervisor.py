@@ -5,11 +5,13 @@ import os
 import secrets
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 
 from processor.consumer import Consumer
+from processor.drain import Drain
 from processor.execution import Execution
 from processor.maintenance.janitor import Janitor
 from processor.maintenance.orphans import OrphanSearch
@@ -20,6 +22,7 @@ from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
 from processor.watchdog import Watchdog
 from processor.work import Work, choose_work
+from shared import limits
 from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.reader import BlockingReader
@@ -67,6 +70,7 @@ class Supervisor:
             retention=Retention(settings.keep_seconds),
             retry=RetryPolicy(max_failures=settings.max_failures, base_ms=settings.retry_base_ms),
         )
+        self._drain = Drain(metrics)
         self._wake = asyncio.Event()
         # With several partitions a blocking read would wait for one of them only.
         reader = (
@@ -79,6 +83,10 @@ class Supervisor:
             slots=settings.slots,
             may_work=work.can_be_done,
             new_execution=lambda: Execution(self._store, work, policy, metrics),
+            drain=self._drain,
+        )
+        metrics.observe(
+            jobs_in_hand=lambda: len(self._consumer.jobs_in_hand()), drain_seconds=lambda: self._drain.seconds
         )
         self._live = open_live(
             self._connection,
@@ -101,12 +109,14 @@ class Supervisor:
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
+        self._duties: list[asyncio.Task[None]] = []
 
     def problems(self) -> list[str]:
         """Say why this process cannot work, a sentence each; none when it is ready."""
         problems = []
         if self._stopping.is_set():
-            problems.append("This processor is stopping.")
+            jobs = len(self._consumer.jobs_in_hand())
+            problems.append(f"This processor is draining: it takes no more jobs, and has {jobs} in hand.")
         if self._connection.healthy_since is None:
             problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
         elif not self._is_prepared:
@@ -114,25 +124,32 @@ class Supervisor:
         return problems + [problem for store in self._stores for problem in store.problems()]
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT; then hand the running jobs back and return."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        """Work until SIGTERM or SIGINT; then drain, hand back what still runs, and return."""
         log.info("processor starting", name=self._name, slots=self._settings.slots)
+        with self._obeying_signals(asyncio.get_running_loop()):
+            await self._work()
+        log.info("processor stopped", name=self._name)
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(part, name=name)
                 for name, part in (
                     ("redis", self._connection.run()),
                     ("live", self._live.run()),
-                    ("sweeper", self._sweeper.run()),
-                    ("janitor", self._janitor.run()),
                     ("watchdog", self._watchdog.run()),
-                    ("orphans", self._orphans.run()),
                     ("gauges", self._gauges.run()),
-                    ("teller", self._teller.run()),
                     ("upkeep", self._upkeep()),
                     *((f"look at {store.name}", store.run()) for store in self._stores),
+                )
+            ]
+            self._duties = [
+                group.create_task(duty, name=name)
+                for name, duty in (
+                    ("sweeper", self._sweeper.run()),
+                    ("janitor", self._janitor.run()),
+                    ("orphans", self._orphans.run()),
+                    ("teller", self._teller.run()),
                 )
             ]
             admin = group.create_task(self._admin.serve(), name="admin")
@@ -148,13 +165,48 @@ class Supervisor:
             await admin
             for part in background:
                 part.cancel()
-        log.info("processor stopped", name=self._name)
+
+    def drain(self) -> None:
+        """Begin to stop: take no more jobs, and let those in hand go on for the time that is set."""
+        self._end_duties()
+        self._consumer.drain(within_seconds=self._settings.drain_seconds)
 
     def stop(self) -> None:
-        """Begin to stop; running jobs are handed back uncounted."""
-        self._stopping.set()
+        """Stop now: running jobs are handed back uncounted."""
+        self._end_duties()
         self._consumer.stop()
+
+    def _end_duties(self) -> None:
+        """Do nothing for others any more; the consumer gives up the offices once nobody here asks for them again."""
+        self._stopping.set()
         self._wake.set()
+        for duty in self._duties:
+            duty.cancel()
+
+    @contextmanager
+    def _obeying_signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        def note(number: int, _: object) -> None:
+            # Not by the loop's own signal handlers: a handler that never yields keeps those from being called, and
+            # this from nothing but passing the request on. From here on somebody counts the seconds.
+            self._watchdog.insist_on_end(self._settings.stop_grace_seconds - limits.LAST_MOMENT_SECONDS)
+            loop.call_soon_threadsafe(self._obey, number)
+
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            # All is said and done: one signal more would only spoil the exit code.
+            for number in signals:
+                signal.signal(number, signal.SIG_IGN)
+
+    def _obey(self, number: int) -> None:
+        """Drain when asked politely, once; who presses Ctrl-C, or asks again, does not want to wait."""
+        if number == signal.SIGTERM and not self._stopping.is_set():
+            self.drain()
+        else:
+            self.stop()
 
     async def _pass_on_wakes(self) -> None:
         # A channel that cannot be subscribed now stays wanted, and is when Redis is back.

@@ -1,7 +1,8 @@
 """Ends the process when its event loop stands still: a handler that never yields would hold all slots for ever.
 
-By then every lease of this process has run out, and others do its work. What keeps even this thread from running (code
-that never lets go of the interpreter) is for /livez, and for whoever asks there.
+By then every lease of this process has run out, and others do its work. The same when the process was told to stop and
+does not end in time: whoever told it would kill it, and nobody would learn what it was waiting for. What keeps even
+this thread from running (code that never lets go of the interpreter) is for /livez, and for whoever asks there.
 """
 
 import asyncio
@@ -28,7 +29,16 @@ class Watchdog:
         self._patience_looks = max(2, round(lease_ms / 1000 / limits.WATCHDOG_LOOK_EVERY_SECONDS))
         self._jobs_in_hand = jobs_in_hand
         self._beats = 0
+        self._looks_left: int | None = None
         self._is_over = threading.Event()
+
+    def insist_on_end(self, within_seconds: float) -> None:
+        """End the process if it is still there after so long; said again, it changes nothing.
+
+        Safe in a signal handler.
+        """
+        if self._looks_left is None:
+            self._looks_left = round(within_seconds / limits.WATCHDOG_LOOK_EVERY_SECONDS)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -47,12 +57,23 @@ class Watchdog:
             silent_looks = silent_looks + 1 if self._beats == seen else 0
             seen = self._beats
             if silent_looks >= self._patience_looks:
-                self._end_process()
+                self._end_process("event loop stands still: this process ends itself")
+            self._look_for_the_end()
+        # The loop is over, the process is not yet: a thread that a handler left behind keeps it from ending.
+        while self._looks_left is not None:
+            time.sleep(limits.WATCHDOG_LOOK_EVERY_SECONDS)
+            self._look_for_the_end()
 
-    def _end_process(self) -> None:
+    def _look_for_the_end(self) -> None:
+        if self._looks_left is not None:
+            self._looks_left -= 1
+            if self._looks_left <= 0:
+                self._end_process("this process was told to stop and does not end in time: it ends itself")
+
+    def _end_process(self, why: str) -> None:
         # First of all: the loop may stand still because the reader of the log does, and then logging stands still too.
         threading.Thread(target=_end_soon, name="watchdog-end", daemon=True).start()
-        log.critical("event loop stands still: this process ends itself", jobs=self._jobs_in_hand())
+        log.critical(why, jobs=self._jobs_in_hand())
         faulthandler.dump_traceback(sys.stderr)
         sys.stderr.flush()
         os._exit(STALLED)

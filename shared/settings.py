@@ -264,6 +264,17 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
             examples=[5_000_000],
         ),
     ] = 0
+    stop_grace_seconds: Annotated[
+        float,
+        Meta(
+            ge=limits.STOP_MARGIN_SECONDS,
+            le=3600,
+            description="When whoever runs the processor kills it after SIGTERM (Kubernetes: "
+            f"terminationGracePeriodSeconds). Running jobs may go on until {limits.STOP_MARGIN_SECONDS} seconds before "
+            "that; those are for handing back what has not ended by then.",
+            examples=[30],
+        ),
+    ] = 30.0
     admin_callback_url: Annotated[
         str,
         Meta(
@@ -275,6 +286,11 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
             extra={"form": "an http:// or https:// URL", "secret": True},
         ),
     ] = ""
+
+    @property
+    def drain_seconds(self) -> float:
+        """Give how long running jobs may go on after SIGTERM."""
+        return self.stop_grace_seconds - limits.STOP_MARGIN_SECONDS
 
 
 PROGRAMS: dict[str, type[CommonSettings]] = {"gateway": GatewaySettings, "processor": ProcessorSettings}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deploy.local.errors import LocalSetupError
+from shared import limits
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -115,6 +116,8 @@ def processor_settings(options: Options, redis_url: str) -> dict[str, str]:
     settings = {
         **_common_settings(options, redis_url),
         "WAYBILL_ADMIN_PORT": str(options.processor_admin_port),
+        # Nothing is left for a drain: who presses Ctrl-C does not want to wait until the running bundles are ready.
+        "WAYBILL_STOP_GRACE_SECONDS": str(limits.STOP_MARGIN_SECONDS),
     }
     if options.copy_rate_bytes_per_second is not None:
         settings["WAYBILL_COPY_RATE_BYTES_PER_SECOND"] = str(options.copy_rate_bytes_per_second)

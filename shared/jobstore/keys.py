@@ -40,6 +40,11 @@ def janitor(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:janitor"
 
 
+def offices(partition: int) -> tuple[str, ...]:
+    """Name the locks of what one processor does for all: sweeping, clearing up, telling admins."""
+    return (sweeper(partition), janitor(partition), teller(partition))
+
+
 def expiry(partition: int) -> str:
     """Name the sorted set of the jobs that the janitor must look at, by when (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:expiry"

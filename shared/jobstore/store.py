@@ -306,6 +306,14 @@ class JobStore:
             return Sweep(True, rest[0], rest[1].decode(), rest[2])
         return Sweep(False, rest[0], is_late=word == "LATE")
 
+    async def leave(self, partition: int, *, processor: str, in_hand: Collection[str]) -> None:
+        """Give up a processor's entries but for those in hand, and its offices.
+
+        Others take them at once, and need not wait until the locks lapse. The processor must ask for nothing more.
+        """
+        names = [keys.commands(partition), keys.wake(partition), *keys.offices(partition)]
+        await self._run_on_group(script.LEAVE, partition, names, processor, *in_hand)
+
     async def backlog(self, partition: int) -> Backlog:
         """Count one partition's unfinished jobs and dead letters."""
         reply = await self._run_on_group(script.BACKLOG, partition, [keys.commands(partition), keys.dead(partition)])

@@ -9,6 +9,7 @@ from tests.chaos.history import SUPERSEDED, Deed, Event, History, Sighting, What
 from tests.chaos.life import TERMINAL, Life
 
 STATE_OF = {"completed": JobState.COMPLETED, "error": JobState.FAILED, "cancelled": JobState.CANCELLED}
+ENDS = ("finish", "retry_later", "release")
 SHOWN_AS_TERMINAL = ("completed", "failed", "cancelled")
 
 Invariant = Callable[[History], Iterator[str]]
@@ -190,6 +191,39 @@ def crashes_have_a_cause(history: History) -> Iterator[str]:
                 yield f"{job_id} was taken from {holder} (epoch {epoch}), which was alive and well"
 
 
+def who_drains_claims_nothing_more(history: History) -> Iterator[str]:
+    """No claim is begun by a processor that drains; one that was sent before may be sent again."""
+    draining: set[str] = set()
+    claimed: set[str] = set()
+    for deed in history.deeds:
+        if deed.what is What.DRAINING:
+            draining.add(deed.processor)
+        elif deed.what is What.CLAIMING:
+            if deed.processor in draining and deed.token not in claimed:
+                yield f"{deed.processor} claims {deed.job_id}, though it drains"
+            claimed.add(deed.token)
+
+
+def drains_cost_nothing(history: History) -> Iterator[str]:
+    """Each run of a processor that drained in peace was ended or handed back; an interrupted one was never counted."""
+    silent = history.deaths.keys() | history.frozen.keys()
+    drained = {deed.processor for deed in history.deeds if deed.what is What.DRAINING} - silent
+    interrupted = {deed.token for deed in history.deeds if deed.what is What.CANCELLED}
+    ends: dict[str, str] = {}
+    for deed in history.deeds:
+        operation, _, word = deed.detail.partition(" ")
+        if deed.what is What.ANSWERED and (operation in ENDS or word in SUPERSEDED):
+            ends[deed.token] = f"superseded ({word})" if word in SUPERSEDED else operation
+    for deed in history.deeds:
+        if deed.what is not What.BEGAN or deed.processor not in drained:
+            continue
+        end = ends.get(deed.token)
+        if end is None:
+            yield f"{deed.processor} left {deed.job_id} as it was"
+        elif deed.token in interrupted and end in ("finish", "retry_later"):
+            yield f"{deed.processor} interrupted {deed.job_id}, and counted it: {end}"
+
+
 def open_uploads_are_of_the_dead(history: History) -> Iterator[str]:
     """Whoever lived to the end of its run has ended its upload."""
     writers = {deed.detail: deed.processor for deed in history.deeds if deed.what is What.UPLOADING}
@@ -216,6 +250,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     an_epoch_is_one_run,
     one_run_ends_a_job,
     crashes_have_a_cause,
+    who_drains_claims_nothing_more,
+    drains_cost_nothing,
     open_uploads_are_of_the_dead,
 )
 

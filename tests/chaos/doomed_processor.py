@@ -2,6 +2,7 @@
 
     Doomed store      claim, renew, finish, retry_later, release, sweep     (JobStore)
     Doomed lease      confirm                                               (Lease)
+    Telling consumer  drain                                                 (Consumer)
     Doomed directory  reads, uploads, complete                              (ObjectDirectory)
     handler           fails as the seed says, else the built-in bundle
 
@@ -21,6 +22,7 @@ from typing import Any, NoReturn
 
 from processor import execution, supervisor
 from processor.cli import main
+from processor.consumer import Consumer
 from processor.context import Handler, Result, RunContext
 from processor.lease import Lease
 from processor.work import Work, choose_work
@@ -84,6 +86,7 @@ class DoomedStore(JobStore):
         self, entry: Entry, token: str, terms: ClaimTerms
     ) -> Run | NotDue | Buried | Cancelled | Damaged | None:
         """Claim; what the run does from here on is written down under its epoch and token."""
+        diary.note(What.CLAIMING, job_id=entry.job_id, token=token)
         fate.visit(CrashPoint.BEFORE_CLAIM, entry.job_id)
         if fate.strikes(CrashPoint.CLAIM_SENT):
             await die_before_the_reply(super().claim(entry, token, terms), entry.job_id)
@@ -155,6 +158,15 @@ class DoomedLease(Lease):
         note(What.CONFIRMED)
 
 
+class TellingConsumer(Consumer):
+    """A consumer that writes down when it begins to drain."""
+
+    def drain(self, *, within_seconds: float) -> None:
+        """Drain, and write it down."""
+        super().drain(within_seconds=within_seconds)
+        diary.note(What.DRAINING)
+
+
 class DoomedDirectory(ObjectDirectory):
     """Objects whose reader and writer may die at it."""
 
@@ -220,6 +232,8 @@ async def open_doomed_store(location: StoreLocation) -> AsyncIterator[ObjectStor
 
 
 if __name__ == "__main__":
-    vars(supervisor).update(JobStore=DoomedStore, choose_work=choose_failing_work, open_store=open_doomed_store)
+    vars(supervisor).update(
+        JobStore=DoomedStore, Consumer=TellingConsumer, choose_work=choose_failing_work, open_store=open_doomed_store
+    )
     vars(execution).update(Lease=DoomedLease)
     sys.exit(main())

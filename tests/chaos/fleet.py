@@ -44,10 +44,15 @@ class Doomed:
         ended = {deed.token for deed in deeds if deed.detail.partition(" ")[0] in ("finish", "retry_later", "release")}
         return [deed for deed in deeds if deed.what is What.BEGAN and deed.token not in ended]
 
-    def stop(self) -> None:
-        """Ask it to hand back what it has and to end."""
+    def drain(self) -> None:
+        """Ask it to finish what fits into its time, to hand the rest back, and to end."""
         self.is_told_to_stop = True
         self.service.terminate()
+
+    def hand_back(self) -> None:
+        """Ask it to hand back what it has and to end."""
+        self.is_told_to_stop = True
+        self.service.interrupt()
 
 
 class Fleet:
@@ -87,7 +92,7 @@ class Fleet:
             self.start(self._again.pop() if self._again else next(self._dooms))
         for one in self.alive:
             if one.doom.point in RELEASES and not (one.is_told_to_stop or one.is_frozen) and one.runs():
-                one.stop()
+                one.hand_back()
 
     def note_deaths(self) -> None:
         """Take those that have ended off the list. Fails for an end that nobody has caused."""
@@ -151,7 +156,7 @@ class Fleet:
             if one.is_frozen:
                 self.thaw(one)
             if one.service.is_alive() and not one.is_told_to_stop:
-                one.stop()
+                one.drain()
 
     def is_retired(self) -> bool:
         """Tell whether all that is alive is healthy."""

@@ -16,8 +16,11 @@ class What(StrEnum):
     """The kinds of deeds.
 
     ANSWERED: an operation on the job store and its answer are in `detail`. UPLOADING, COMPLETING, COMPLETED: `detail`
-    is the upload's id, or the object's key. DYING: `detail` is the crash point.
+    is the upload's id, or the object's key. CANCELLED: the handler was interrupted. DYING: `detail` is the crash point.
     """
+
+    CLAIMING = "claiming"
+    DRAINING = "draining"
 
     BEGAN = "began"
     UPLOADING = "uploading"

@@ -15,7 +15,8 @@ class Kind(StrEnum):
     """What can happen besides crashes at crash points."""
 
     KILL = "kill -9 of a processor"
-    TERMINATE = "SIGTERM to a processor"
+    DRAIN = "SIGTERM to a processor, which drains"
+    HAND_BACK = "SIGINT to a processor, which hands back"
     FREEZE = "SIGSTOP of a processor past its lease"
     REDIS_KILL = "kill -9 of Redis, back with its AOF"
     REDIS_FREEZE = "SIGSTOP of Redis past the lease"

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared import limits
 from shared.jobs import JobState
 from tests.chaos.clients import Crowd
 from tests.chaos.crash_points import CrashPoint
@@ -33,6 +34,8 @@ SETTINGS = {
     "WAYBILL_SLOTS": "3",
     "WAYBILL_RETRY_BASE_MS": "1000",
     "WAYBILL_LOG_LEVEL": "info",
+    # One second for jobs: some end in it, others are handed back.
+    "WAYBILL_STOP_GRACE_SECONDS": str(limits.STOP_MARGIN_SECONDS + 1),
 }
 PAST_THE_LEASE_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 0.1
@@ -63,6 +66,30 @@ class Aftermath(NamedTuple):
     seconds: float
 
 
+def history_of(system: System, fleet: Fleet, crowd: Crowd) -> History:
+    """Gather what everybody saw and did, once the system has come to rest."""
+    remains = asyncio.run(read_remains(system, crowd.accepted))
+    return History(
+        accepted=frozenset(crowd.accepted),
+        logs=remains.logs,
+        records=remains.records,
+        sightings=crowd.sightings,
+        answers=crowd.answers,
+        deeds=fleet.deeds(),
+        deaths=fleet.deaths,
+        frozen=fleet.frozen,
+        entries=remains.entries,
+        pending=remains.pending,
+        dead_letters=remains.dead_letters,
+        archives={
+            job_id: archive_of(system, record)
+            for job_id, record in remains.records.items()
+            if record.state is JobState.COMPLETED
+        },
+        open_uploads=remains.open_uploads,
+    )
+
+
 class Storm:
     """One storm."""
 
@@ -88,31 +115,9 @@ class Storm:
                 fleet.retire()
                 crowd.wait_for_end(self._weather.rest_within_seconds)
                 until(fleet.is_retired, "the doomed have stopped")
-            history = self._history(fleet, crowd)
+            history = history_of(system, fleet, crowd)
         seconds = time.monotonic() - began_at
         return Aftermath(history, fleet.hits, self._faults, crowd.cuts, crowd.refused_calls, seconds)
-
-    def _history(self, fleet: Fleet, crowd: Crowd) -> History:
-        remains = asyncio.run(read_remains(self._system, crowd.accepted))
-        return History(
-            accepted=frozenset(crowd.accepted),
-            logs=remains.logs,
-            records=remains.records,
-            sightings=crowd.sightings,
-            answers=crowd.answers,
-            deeds=fleet.deeds(),
-            deaths=fleet.deaths,
-            frozen=fleet.frozen,
-            entries=remains.entries,
-            pending=remains.pending,
-            dead_letters=remains.dead_letters,
-            archives={
-                job_id: archive_of(self._system, record)
-                for job_id, record in remains.records.items()
-                if record.state is JobState.COMPLETED
-            },
-            open_uploads=remains.open_uploads,
-        )
 
     # ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,7 +144,7 @@ class Storm:
 
     def _strike(self, fleet: Fleet, fault: Fault) -> bool:
         """Do one thing; False when it has to wait: there is nobody to hit, or Redis is away already."""
-        if fault.kind in (Kind.KILL, Kind.TERMINATE, Kind.FREEZE):
+        if fault.kind in (Kind.KILL, Kind.DRAIN, Kind.HAND_BACK, Kind.FREEZE):
             return self._strike_processor(fleet, fault)
         if self._bring_back:
             return False
@@ -153,8 +158,10 @@ class Storm:
         match fault.kind:
             case Kind.KILL:
                 fleet.kill(victim)
-            case Kind.TERMINATE:
-                victim.stop()
+            case Kind.DRAIN:
+                victim.drain()
+            case Kind.HAND_BACK:
+                victim.hand_back()
             case _:
                 fleet.freeze(victim)
         return True

@@ -58,7 +58,11 @@ DEEDS = [
     deed("p1", What.BEGAN, 1),
     deed("p1", What.UPLOADING, 1, "u1"),
     deed("p1", What.DYING, 1, "mid-work"),
+    deed("p2", What.CLAIMING, 2),
     deed("p2", What.BEGAN, 2),
+    Deed(at_ms=0, processor="p2", what=What.DRAINING),
+    deed("p2", What.CLAIMING, 2),  # its reply was lost
+    deed("p2", What.CANCELLED, 2),
     deed("p2", What.ANSWERED, 2, "release OK"),
     deed("p3", What.BEGAN, 3),
     deed("p3", What.CONFIRMED, 3),
@@ -150,7 +154,13 @@ NO_FIRST_RUN = [one for one in DEEDS if one.epoch != 1]
 NOTHING_MADE = [one for one in DEEDS if one.what is not What.COMPLETED]
 A_LIVING_WRITER = with_deeds(deed("p2", What.UPLOADING, 2, "u2"))
 
+NOT_HANDED_BACK = [one for one in DEEDS if one.detail != "release OK"]
+COUNTED = deed("p2", What.ANSWERED, 2, "retry_later OK")
+
 FORGERIES = [
+    Forgery("who_drains_claims_nothing_more", "a claim", with_deeds(deed("p2", What.CLAIMING, 4))),
+    Forgery("drains_cost_nothing", "a run left as it was", but(deeds=NOT_HANDED_BACK)),
+    Forgery("drains_cost_nothing", "an interruption counted", but(deeds=[*NOT_HANDED_BACK, COUNTED])),
     Forgery("every_job_ends_once", "an accepted job is unknown", but(accepted=CALM.accepted | {"job-lost"})),
     Forgery("every_job_ends_once", "no end", with_log(GOOD, GOOD_LOG[:-1])),
     Forgery("every_job_ends_once", "two ends", with_log(GOOD, [*GOOD_LOG, event("3-8", "completed")])),

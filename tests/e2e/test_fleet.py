@@ -16,7 +16,7 @@ JOBS = 40
 
 
 class Upheaval(NamedTuple):
-    """Three jobs in the midst of which their processors were killed, terminated and frozen for a while."""
+    """Three jobs in the midst of which their processors were killed, stopped and frozen for a while."""
 
     system: System
     killed_path: str
@@ -43,7 +43,7 @@ def upheaval(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upheaval]:
         paths = system.create_jobs(3, *cargo.LONG[:2])
         killed, terminated, frozen = [runner_of(system, path) for path in paths]
         killed.kill()
-        terminated.terminate()
+        terminated.interrupt()  # hands back now; what SIGTERM does is for test_drain.py
         frozen.freeze()
         until(lambda: system.types(paths[2]).count("started") == 2, "the job of the frozen one is taken over")
         frozen.thaw()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.samples import SAMPLES
+from shared import limits
 from tests.support.local_http import local_client
 from tests.support.ports import free_ports
 from tests.support.service import environment
@@ -25,11 +27,11 @@ from tests.support.waiting import PATIENCE_SECONDS, until
 class LocalRun:
     """`python -m deploy.local`, which is all that `make run` adds to its environment."""
 
-    def __init__(self, home: Path, output_path: Path) -> None:
+    def __init__(self, home: Path, output_path: Path, **variables: str) -> None:
         self.port, admin_port = _ports_in_a_row()
         self.url = f"http://127.0.0.1:{self.port}"
         self._output_path = output_path
-        settings = {"WAYBILL_HOME": str(home), "PORT": str(self.port), "ADMIN_PORT": str(admin_port)}
+        settings = {"WAYBILL_HOME": str(home), "PORT": str(self.port), "ADMIN_PORT": str(admin_port), **variables}
         with output_path.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local"],
@@ -70,9 +72,9 @@ def _ports_in_a_row() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def local_run(home: Path, output_path: Path) -> Iterator[LocalRun]:
+def local_run(home: Path, output_path: Path, **variables: str) -> Iterator[LocalRun]:
     """Start a run, and make sure that all of it is gone afterwards."""
-    running = LocalRun(home, output_path)
+    running = LocalRun(home, output_path, **variables)
     try:
         yield running
     finally:
@@ -141,6 +143,24 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     too_late = list_dead_letters(home)
     assert too_late.returncode == 2
     assert too_late.stderr.startswith(f"waybill: No make run is up in {home}. ")
+
+
+def test_ctrl_c_is_not_kept_waiting_by_a_job_that_runs(tmp_path: Path) -> None:
+    slow = "0.1"  # megabytes a second: the job takes longer than anybody waits
+    with local_run(tmp_path / "home", tmp_path / "run.log", RATE=slow) as running, local_client() as client:
+        running.wait_for_welcome()
+        files = [sample.file_id for sample in SAMPLES]
+        job = client.post(f"{running.url}/v1/download/jobs", json={"file_ids": files}).json()["job_id"]
+        url = f"{running.url}/v1/download/jobs/{job}"
+        until(lambda: client.get(url).json()["bytes_processed"] > 0, "the job runs")
+
+        began = time.monotonic()
+        exit_code = running.interrupt()
+        took_seconds = time.monotonic() - began
+
+    assert exit_code == 0
+    assert took_seconds < limits.STOP_MARGIN_SECONDS / 2, "it waits for the job, or for handing it back"
+    assert "job released" in (tmp_path / "run.log").read_text(encoding="utf-8")
 
 
 def list_dead_letters(home: Path) -> "subprocess.CompletedProcess[str]":

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from shared import limits
 from tests.support import cargo
 from tests.support.local_http import local_client
 from tests.support.servers import frozen
@@ -204,7 +205,8 @@ def test_processes_that_start_without_redis_wait_for_it(fragile: System) -> None
 def test_processor_that_is_stopped_while_redis_is_silent_ends_and_its_job_is_finished_by_another(
     tmp_path: Path,
 ) -> None:
-    with System(tmp_path, gateways=1, processors=1, settings=QUICK_LEASE) as system:
+    no_drain = {"WAYBILL_STOP_GRACE_SECONDS": str(limits.STOP_MARGIN_SECONDS)}
+    with System(tmp_path, gateways=1, processors=1, settings=QUICK_LEASE | no_drain) as system:
         path = system.create_job(*cargo.LONG[:1])
         system.wait_for_copying(path)
 

@@ -13,6 +13,7 @@ from opentelemetry import metrics
 
 from processor.consumer import Consumer
 from processor.context import Result, RunContext
+from processor.drain import Drain
 from processor.execution import Execution
 from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
@@ -216,7 +217,8 @@ async def test_an_entry_that_is_not_due_is_not_asked_about_without_a_pause(store
         has_begun.set()
         return executions[-1]
 
-    consumer = Consumer(store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=begin)
+    drain = Drain(ProcessorMetrics(metrics.get_meter("test")))
+    consumer = Consumer(store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=begin, drain=drain)
     working = asyncio.create_task(consumer.run())
     await has_begun.wait()
     await asyncio.sleep(0.5)

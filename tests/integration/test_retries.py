@@ -10,6 +10,7 @@ from opentelemetry import metrics
 
 from processor.consumer import Consumer
 from processor.context import Result, RunContext
+from processor.drain import Drain
 from processor.execution import Execution
 from processor.maintenance.sweeper import Sweeper
 from processor.metrics import ProcessorMetrics
@@ -88,7 +89,9 @@ async def processor(store: JobStore, home: Path, handler: FailingOnce) -> AsyncI
     def new_execution() -> Execution:
         return Execution(store, Work(handler.handle, ObjectDirectory(home)), POLICY, meter)
 
-    consumer = Consumer(store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=new_execution)
+    consumer = Consumer(
+        store, None, processor="p1", slots=2, may_work=lambda: True, new_execution=new_execution, drain=Drain(meter)
+    )
     async with running(Sweeper(store, processor="p1", lease_ms=LEASE_MS).run):
         consuming = asyncio.create_task(consumer.run())
         yield

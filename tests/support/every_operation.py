@@ -71,6 +71,9 @@ async def walk(store: JobStore, url: str) -> None:
         assert (await lifetimes.expire(deleted, jobs.expiry_terms())).step is Step.TOMBSTONE
         await lifetimes.postpone(deleted, until_ms=jobs.EXPIRES_AT_MS)
         assert await governing_partitions(store.connection) == 1
+        left = await jobs.take(store, await jobs.create(store))
+        await store.leave(0, processor="p1", in_hand=())
+        assert await jobs.take(store, left.job_id) == left
 
         log = await store.read_events(new.job_id, after=START, count=100)
         assert [await heard.get() for _ in log] == [b"%b %b" % (event_id.encode(), data) for event_id, data in log]

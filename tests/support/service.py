@@ -113,6 +113,10 @@ class Service:
         """Ask it to end (SIGTERM)."""
         self._process.terminate()
 
+    def interrupt(self) -> None:
+        """Ask it to end as Ctrl-C does (SIGINT)."""
+        self._process.send_signal(signal.SIGINT)
+
     def kill(self) -> None:
         """End it as a crash would (SIGKILL), and wait for that."""
         self._process.kill()

@@ -13,6 +13,7 @@ import httpx
 
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
+from shared.jobstore import keys
 from tests.support import cargo
 from tests.support.buckets import Buckets
 from tests.support.local_http import local_client
@@ -197,6 +198,10 @@ class System:
         entries = int(ask(self.redis.port, "XLEN", f"waybill:{{{partition}}}:commands"))
         script = "return cjson.encode(redis.call('KEYS', 'waybill:*:job:*'))"
         return entries, len(json.loads(ask(self.redis.port, "EVAL", script, "0")))
+
+    def offices(self, partition: int = 0) -> list[str]:
+        """Give the names of a partition's locks that somebody holds."""
+        return [name for name in keys.offices(partition) if ask(self.redis.port, "EXISTS", name) == "1"]
 
     def field(self, path: str, name: str) -> str:
         """Read a field of a job's record in Redis; "" when it has none."""

@@ -110,6 +110,14 @@ async def handed_back_or_lost(store: JobStore) -> None:
     await store.release(run, message=jobs.RELEASED)
 
 
+async def holding_everything(store: JobStore) -> Entry:
+    """A processor has the first job's entry in hand, was given the others' in vain, and sweeps."""
+    entry = await taken(store)
+    await store.take(0, processor="p1", most=2, in_hand=[entry.entry_id])
+    await store.sweep(0, leader="p1", lease_ms=jobs.LEASE_MS, cursor="0-0")
+    return entry
+
+
 async def damaged(store: JobStore) -> Entry:
     """The job's record cannot be read."""
     entry = await taken(store)
@@ -228,6 +236,11 @@ def on_entry(
 claim = on_entry(lambda store, entry: store.claim(entry, "token-new", jobs.terms("p2")))
 
 
+async def leave(store: JobStore, situation: object) -> None:
+    """Give up all but the entry in hand."""
+    await store.leave(0, processor="p1", in_hand=[cast(Entry, situation).entry_id])
+
+
 async def sweep(store: JobStore, _situation: object) -> object:
     """Sweep, again after an outage: it is the one operation that its caller repeats, because it must not come late."""
     return await jobs.insist(lambda: store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")) and None
@@ -287,6 +300,7 @@ OPERATIONS = [
     Case(script.FINISH, "completed", running, on_run(lambda store, run: store.finish(run, jobs.completion()))),
     Case(script.FINISH, "failed", running, on_run(lambda store, run: store.finish(run, jobs.failure()))),
     Case(script.SWEEP, "entries that were left", handed_back_or_lost, sweep),
+    Case(script.LEAVE, "entries that were not claimed", holding_everything, leave),
     Case(script.BACKLOG, "some jobs", handed_back_or_lost, lambda store, _: store.backlog(0)),
     Case(
         script.BURY_DAMAGED,

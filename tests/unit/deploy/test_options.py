@@ -68,6 +68,7 @@ def test_processes_share_their_stores_and_have_ports_of_their_own() -> None:
 
     assert (gateway["WAYBILL_PORT"], gateway["WAYBILL_ADMIN_PORT"]) == ("8000", "9000")
     assert processor["WAYBILL_ADMIN_PORT"] == "9001"
+    assert processor["WAYBILL_STOP_GRACE_SECONDS"] == "15"  # nothing for a drain: Ctrl-C is not kept waiting
     assert processor["WAYBILL_COPY_RATE_BYTES_PER_SECOND"] == "1000000"
     for name in ("REDIS_URL", "WAYBILL_SOURCES_DIR", "WAYBILL_OBJECTS_DIR", "WAYBILL_CATALOGUE"):
         assert gateway[name] == processor[name]

@@ -87,6 +87,15 @@ def test_a_drain_that_the_platform_would_cut_is_refused_with_both_names() -> Non
     assert load(GatewaySettings, {"WAYBILL_DRAIN_SECONDS": "26", "WAYBILL_STOP_GRACE_SECONDS": "31"}).drain_seconds
 
 
+def test_a_drain_is_what_the_time_of_a_stop_leaves_and_too_little_for_handing_back_is_refused() -> None:
+    [problem] = problems_of(ProcessorSettings, WAYBILL_STOP_GRACE_SECONDS="14")
+
+    assert problem.startswith("WAYBILL_STOP_GRACE_SECONDS='14': it must be a number from 15 to 3,600 seconds")
+    assert load(ProcessorSettings, {}).drain_seconds == 15
+    assert load(ProcessorSettings, {"WAYBILL_STOP_GRACE_SECONDS": "600"}).drain_seconds == 585
+    assert load(ProcessorSettings, {"WAYBILL_STOP_GRACE_SECONDS": "15"}).drain_seconds == 0
+
+
 def test_two_servers_on_one_port_are_refused_with_both_names_but_not_two_free_ones() -> None:
     [problem] = problems_of(GatewaySettings, WAYBILL_PORT="9090")
 
