@@ -19,6 +19,7 @@ from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
 from shared.jobstore.access import open_commands
+from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
 from shared.listener import listen
 from shared.objects.catalogue_choice import needs_sources, open_catalogue
@@ -63,13 +64,15 @@ class Gateway:
         self._is_prepared = False
 
     def _make_app(self, metrics: GatewayMetrics) -> Litestar:
+        retention = Retention(self._settings.keep_seconds)
         parts: dict[str, object] = {
             "store": self._store,
             "hub": self._hub,
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
-            "retention": Retention(self._settings.keep_seconds),
+            "retention": retention,
+            "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
             [create_job, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],

@@ -235,6 +235,55 @@ def exchange(system: System, request_text: bytes) -> bytes:
     return answer
 
 
+# ── idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+NO_KEYS = {
+    "empty": b"",
+    "an empty string": b'""',
+    "a quote": b'"',
+    "a string that does not end": b'"k',
+    "something behind the string": b'"k";q=1',
+    "two in one header": b'"k","l"',
+    "an escape that is none": rb'"\k"',
+    "with a blank": b"a b",
+    "with a tab": b"a\tb",
+    "no ASCII": "schlüssel".encode(),
+    "no UTF-8": b"\xff\xfe",
+    "too long": b"k" * 256,
+    "much too long": b"k" * 8_000,
+}
+
+
+@pytest.mark.parametrize("key", NO_KEYS.values(), ids=NO_KEYS)
+def test_idempotency_key_that_is_none_is_refused(gateway: System, key: bytes) -> None:
+    with local_client() as client:
+        headers = [(b"Content-Type", b"application/json"), (b"Idempotency-Key", key)]
+        response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
+
+    body = assert_problem(response, 400, "INVALID_IDEMPOTENCY_KEY")
+    assert "1 to 255 visible ASCII characters" in body["detail"]
+
+
+def test_two_idempotency_keys_are_refused_even_if_they_are_the_same(gateway: System) -> None:
+    with local_client() as client:
+        headers = [("Content-Type", "application/json"), ("Idempotency-Key", "k"), ("idempotency-key", "k")]
+        response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
+
+    body = assert_problem(response, 400, "INVALID_IDEMPOTENCY_KEY")
+    assert "Send one" in body["detail"]
+
+
+def test_another_request_under_a_used_key_is_refused(idle: System) -> None:
+    used = JSON | {"Idempotency-Key": "used"}
+    assert post(idle, b'{"file_ids": [70000]}', used).status_code == 202
+    before = idle.count_in_redis()
+
+    response = post(idle, b'{"file_ids": [70001]}', used)
+
+    assert_problem(response, 422, "IDEMPOTENCY_KEY_REUSED")
+    assert idle.count_in_redis() == before
+
+
 # ── addresses and methods ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

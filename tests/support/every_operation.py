@@ -9,6 +9,7 @@ from shared.event_id import START
 from shared.jobstore import keys
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
+from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
@@ -37,6 +38,9 @@ async def walk(store: JobStore, url: str) -> None:
         running_live(url, on_message=lambda _, data: heard.put_nowait(data)) as live,
     ):
         new = jobs.new_job(store)
+        idempotency_keys = IdempotencyKeys(store.connection, keep_ms=jobs.RETENTION_MS)
+        assert await idempotency_keys.find("anna", "k") is None
+        assert (await idempotency_keys.reserve("anna", "k", job_id=new.job_id, fingerprint="f")).job_id == new.job_id
         await live.subscribe(store.live_channel(new.job_id))
         reading = asyncio.create_task(reader.read(most=1))
         await store.create(new)
