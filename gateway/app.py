@@ -13,6 +13,7 @@ from gateway.problems import answer_http_exception, answer_unexpected, answer_wa
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
+from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.hub import Hub
@@ -75,7 +76,7 @@ class Gateway:
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,

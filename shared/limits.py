@@ -8,6 +8,10 @@ MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that 
 MAX_IDEMPOTENCY_KEY_CHARS = 255  # of which only a digest is kept
 MAX_EVENTS_PER_PAGE = 500
 DEFAULT_EVENTS_PER_PAGE = 100
+MAX_JOBS_PER_PAGE = 100
+DEFAULT_JOBS_PER_PAGE = 20
+LISTING_BATCH_JOBS = 50  # records read at once; of 1,000 files each they are 1 MB
+LISTING_BATCHES = 4  # of one page: whoever looks for few among many asks again, and Redis serves others in between
 
 # The catalogue
 CATALOGUE_WITHIN_SECONDS = 10.0  # of one lookup, so that a POST is answered before anybody's proxy loses patience

@@ -11,6 +11,7 @@ from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.lifetimes import Step
+from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
@@ -81,6 +82,7 @@ async def walk(store: JobStore, url: str) -> None:
         live.unsubscribe(store.live_channel(new.job_id))
         assert await store.last_event(new.job_id) == log[-1]
         assert await store.find(new.job_id) is not None
+        assert (await list_jobs(store, "anna", after=None, limit=1, is_wanted=lambda _: True)).next_place is not None
         assert (await store.backlog(0)).dead_letters == 3
         waiting = asyncio.create_task(reader.read(most=1))
         while not waiting.done():

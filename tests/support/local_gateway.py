@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.routes.jobs import create_job, read_job
+from gateway.routes.listing import read_jobs
 from shared.errors import WaybillError
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
@@ -38,7 +39,7 @@ class LocalGateway:
             "metrics": metrics,
         }
         app = Litestar(
-            [create_job, read_job],
+            [create_job, read_job, read_jobs],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={WaybillError: answer_waybill_error, Exception: answer_unexpected},
             openapi_config=None,
