@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- Gives an owner's jobs that were created before a place, newest first; those of one millisecond by id, highest first.
 -- Found by rank, so that it costs the same wherever the place is, and whether its job is still there or not.
 -- KEYS   1 the owner's jobs
