@@ -76,10 +76,10 @@ async def create_job(
                 traceparent=traceparent_of_current_span(),
             )
         )
-    # Without a key the id was drawn here: that it exists means that the first reply was lost.
-    if created.is_new or key is None:
-        log.info("job created", job_id=job_id, files=len(wanted.file_ids))
-        metrics.count_creation()
+        # Without a key the id was drawn here: that it exists means that the first reply was lost.
+        if created.is_new or key is None:
+            log.info("job created", job_id=job_id, files=len(wanted.file_ids))
+            metrics.count_creation()
     headers["location"] = status_path(job_id)
     return Response(_accepted(job_id, created), media_type="application/json", headers=headers)
 
