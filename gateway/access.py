@@ -13,11 +13,18 @@ async def find_job(store: JobStore, job_id: str) -> JobRecord:
     record = await store.find(job_id)
     if record is None:
         raise job_not_found()
-    if record.deleted_at_ms is not None:
-        raise JobGone("This job was deleted. Create it again.")
-    if record.state.is_terminal and (record.expires_at_ms or 0) <= now_ms():
-        raise JobGone("The time of this job is over, and its archive is not given out any more. Create the job again.")
+    if (refusal := refusal_of(record, now_ms())) is not None:
+        raise refusal
     return record
+
+
+def refusal_of(record: JobRecord, at_ms: int) -> JobGone | None:
+    """Say why a job is not shown any more at this moment (milliseconds since 1970); None when it is."""
+    if record.deleted_at_ms is not None:
+        return JobGone("This job was deleted. Create it again.")
+    if record.state.is_terminal and (record.expires_at_ms or 0) <= at_ms:
+        return JobGone("The time of this job is over, and its archive is not given out any more. Create the job again.")
+    return None
 
 
 def job_not_found() -> JobNotFound:

@@ -13,12 +13,14 @@ from gateway.problems import answer_http_exception, answer_unexpected, answer_wa
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
+from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
 from shared.jobstore.access import open_commands
+from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
 from shared.listener import listen
 from shared.objects.catalogue_choice import needs_sources, open_catalogue
@@ -63,16 +65,18 @@ class Gateway:
         self._is_prepared = False
 
     def _make_app(self, metrics: GatewayMetrics) -> Litestar:
+        retention = Retention(self._settings.keep_seconds)
         parts: dict[str, object] = {
             "store": self._store,
             "hub": self._hub,
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
-            "retention": Retention(self._settings.keep_seconds),
+            "retention": retention,
+            "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,

@@ -81,9 +81,14 @@ def _timestamp(at_ms: int | None) -> str | None:
     return None if at_ms is None else timestamp(at_ms)
 
 
+def view_of(record: JobRecord) -> JobView:
+    """Give a record as callers see it."""
+    return msgspec.convert(_fields(record), JobView)
+
+
 def represent(record: JobRecord) -> bytes:
     """Encode a record as GET answers it."""
-    return msgspec.json.encode(msgspec.convert(_fields(record), JobView)) + b"\n"
+    return msgspec.json.encode(view_of(record)) + b"\n"
 
 
 def snapshot(record: JobRecord, *, at_ms: int, gap: Gap | None = None) -> bytes:

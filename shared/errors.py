@@ -4,7 +4,7 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
-    │   │   InvalidLimit
+    │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── UnsupportedMediaType
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
@@ -94,15 +94,34 @@ class FilesForbidden(RequestError):
 
 
 class InvalidCursor(RequestError):
-    """The `after` of an /events page is no event id."""
+    """The `after` of an /events page is no event id, or the `cursor` of a listing none of ours."""
 
     code = "INVALID_CURSOR"
 
 
 class InvalidLimit(RequestError):
-    """The `limit` of an /events page is no number, or out of bounds."""
+    """The `limit` of a page is no number, or out of bounds."""
 
     code = "INVALID_LIMIT"
+
+
+class InvalidStatus(RequestError):
+    """A `status` of a listing is none."""
+
+    code = "INVALID_STATUS"
+
+
+class InvalidIdempotencyKey(RequestError):
+    """The Idempotency-Key is none, or there are several; nothing was created."""
+
+    code = "INVALID_IDEMPOTENCY_KEY"
+
+
+class IdempotencyKeyReused(RequestError):
+    """The Idempotency-Key belongs to another request; nothing was created."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+    status = 422
 
 
 class UnsupportedMediaType(RequestError):

@@ -5,8 +5,13 @@ MAX_BODY_BYTES = 64 * 1024  # 1,000 ids of 16 digits and an archive name fit fou
 MAX_FILES_PER_JOB = 1_000  # one ZIP of more is a mirror, not a download; keeps a record under 20 kB
 MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (RFC 8259 §6)
 MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that file systems allow, with `.zip`
+MAX_IDEMPOTENCY_KEY_CHARS = 255  # of which only a digest is kept
 MAX_EVENTS_PER_PAGE = 500
 DEFAULT_EVENTS_PER_PAGE = 100
+MAX_JOBS_PER_PAGE = 100
+DEFAULT_JOBS_PER_PAGE = 20
+LISTING_BATCH_JOBS = 50  # records read at once; of 1,000 files each they are 1 MB
+LISTING_BATCHES = 4  # of one page: whoever looks for few among many asks again, and Redis serves others in between
 
 # The catalogue
 CATALOGUE_WITHIN_SECONDS = 10.0  # of one lookup, so that a POST is answered before anybody's proxy loses patience
@@ -133,4 +138,5 @@ STOP_MARGIN_SECONDS = 15  # of a processor's stop that are no drain: handing bac
 LAST_MOMENT_SECONDS = 1.0  # before a stop must be over: a processor that is still there ends itself, with its stacks
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
 TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410
+IDEMPOTENCY_KEY_SECONDS = 86_400  # from its first request; never longer than a job is remembered (retention.py)
 RETENTION_SLACK_SECONDS = 3_600  # Redis forgets an ended job this much after its tombstone

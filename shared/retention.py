@@ -19,6 +19,14 @@ class Retention(msgspec.Struct, frozen=True):
         """How long Redis remembers an ended job, should no janitor come: archive, tombstone, and some slack."""
         return (self.keep_seconds + limits.TOMBSTONE_SECONDS + limits.RETENTION_SLACK_SECONDS) * 1000
 
+    @property
+    def idempotency_ms(self) -> int:
+        """How long an Idempotency-Key is kept: never longer than any job, or its repetition would make a second one.
+
+        A job that is deleted right after its creation has no archive to keep, only its tombstone.
+        """
+        return min(limits.IDEMPOTENCY_KEY_SECONDS, limits.TOMBSTONE_SECONDS) * 1000
+
     def expires_at_ms(self, ended_at_ms: int) -> int:
         """Give the end of an archive's life (milliseconds since 1970)."""
         return ended_at_ms + self.keep_seconds * 1000

@@ -13,6 +13,7 @@ from opentelemetry import trace
 from gateway.access import OWNER, find_job, job_not_found
 from gateway.conditional import matches_weakly
 from gateway.estimate import estimated_duration
+from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
 from gateway.injected import AnyStore
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
@@ -21,7 +22,8 @@ from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import ObjectError
 from shared.jobs import CANCELLED_BY_CALLER, JobOptions, JobRequest, JobState, OnMissing
-from shared.jobstore.operations import CancelReply, NewJob
+from shared.jobstore.idempotency import IdempotencyKeys, Reservation
+from shared.jobstore.operations import CancelReply, Created, NewJob
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue, select, unknown_files
 from shared.retention import Retention
@@ -47,12 +49,22 @@ class Accepted(msgspec.Struct, frozen=True):
 
 @post("/v1/download/jobs", status_code=202)
 async def create_job(
-    request: Request[Any, Any, Any], store: JobStore, catalogue: Catalogue, metrics: GatewayMetrics
+    request: Request[Any, Any, Any],
+    store: JobStore,
+    catalogue: Catalogue,
+    idempotency_keys: IdempotencyKeys,
+    metrics: GatewayMetrics,
 ) -> Response[bytes]:
-    """Accept a bundle of files as a job and answer at once."""
+    """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions."""
+    key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
-    await _insist_on_known(catalogue, wanted)
-    job_id = store.new_job_id()
+    job_id, headers = store.new_job_id(), {"retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
+    if key is None:
+        await _insist_on_known(catalogue, wanted)
+    else:
+        reserved = await _reserve(idempotency_keys, catalogue, wanted, key=key, drawn_id=job_id)
+        is_replayed, job_id = reserved.job_id != job_id, reserved.job_id
+        headers |= key_headers(now_ms=now_ms(), left_ms=reserved.left_ms, is_replayed=is_replayed)
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
         created = await store.create(
             NewJob(
@@ -64,8 +76,15 @@ async def create_job(
                 traceparent=traceparent_of_current_span(),
             )
         )
-        log.info("job created", job_id=job_id, files=len(wanted.file_ids))
-    metrics.count_creation()
+        # Without a key the id was drawn here: that it exists means that the first reply was lost.
+        if created.is_new or key is None:
+            log.info("job created", job_id=job_id, files=len(wanted.file_ids))
+            metrics.count_creation()
+    headers["location"] = status_path(job_id)
+    return Response(_accepted(job_id, created), media_type="application/json", headers=headers)
+
+
+def _accepted(job_id: str, created: Created) -> bytes:
     path = status_path(job_id)
     accepted = Accepted(
         job_id=job_id,
@@ -76,8 +95,24 @@ async def create_job(
         events_url=f"{path}/events",
         cancel_url=f"{path}/cancel",
     )
-    headers = {"location": path, "retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
-    return Response(msgspec.json.encode(accepted) + b"\n", media_type="application/json", headers=headers)
+    return msgspec.json.encode(accepted) + b"\n"
+
+
+async def _reserve(
+    idempotency_keys: IdempotencyKeys, catalogue: Catalogue, wanted: JobRequest, *, key: str, drawn_id: str
+) -> Reservation:
+    """Give the job id that stands under a key: `drawn_id`, when this request is the first one.
+
+    The catalogue is asked of a first request alone: it may know other files by the time of a repetition, or be another
+    gateway's, and the answer must stay the same. What it refuses does not use the key up.
+    """
+    fingerprint = fingerprint_of(wanted)
+    reserved = await idempotency_keys.find(OWNER, key)
+    if reserved is None:
+        await _insist_on_known(catalogue, wanted)
+        reserved = await idempotency_keys.reserve(OWNER, key, job_id=drawn_id, fingerprint=fingerprint)
+    insist_on_same_request(reserved.fingerprint, fingerprint)
+    return reserved
 
 
 async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> None:

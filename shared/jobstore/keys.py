@@ -55,6 +55,11 @@ def owner_jobs(partition: int, owner: str) -> str:
     return f"{PREFIX}:{{{partition}}}:owner:{owner}"
 
 
+def idempotency(digest: str) -> str:
+    """Name what stands under an Idempotency-Key; `digest` is of its owner and the key. It has a slot of its own."""
+    return f"{PREFIX}:idem:{digest}"
+
+
 def teller(partition: int) -> str:
     """Name the lock of the one process that tells admins of the partition's dead letters."""
     return f"{PREFIX}:{{{partition}}}:teller"

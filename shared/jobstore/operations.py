@@ -144,6 +144,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         return JobState.FAILED if self.error else JobState.CANCELLED
 
 
+class Place(NamedTuple):
+    """Where a job stands among its owner's: by creation (milliseconds since 1970), and by id within one millisecond."""
+
+    created_at_ms: int
+    job_id: str
+
+
 class CancelReply(NamedTuple):
     """What became of a wish to end a job.
 

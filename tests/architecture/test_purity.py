@@ -21,6 +21,8 @@ from tests.architecture.source_tree import (
 )
 
 PURE = (
+    "gateway/idempotency_key.py",
+    "gateway/listing_request.py",
     "gateway/representation.py",
     "gateway/streaming/sse.py",
     "gateway/streaming/subscription.py",
@@ -40,6 +42,7 @@ PURE = (
     "shared/jobs.py",
     "shared/jobstore/letter.py",
     "shared/jobstore/location.py",
+    "shared/jobstore/operations.py",
     "shared/jobstore/server_check.py",
     "shared/limits.py",
     "shared/objects/info.py",

@@ -235,6 +235,55 @@ def exchange(system: System, request_text: bytes) -> bytes:
     return answer
 
 
+# ── idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+NO_KEYS = {
+    "empty": b"",
+    "an empty string": b'""',
+    "a quote": b'"',
+    "a string that does not end": b'"k',
+    "something behind the string": b'"k";q=1',
+    "two in one header": b'"k","l"',
+    "an escape that is none": rb'"\k"',
+    "with a blank": b"a b",
+    "with a tab": b"a\tb",
+    "no ASCII": "schlüssel".encode(),
+    "no UTF-8": b"\xff\xfe",
+    "too long": b"k" * 256,
+    "much too long": b"k" * 8_000,
+}
+
+
+@pytest.mark.parametrize("key", NO_KEYS.values(), ids=NO_KEYS)
+def test_idempotency_key_that_is_none_is_refused(gateway: System, key: bytes) -> None:
+    with local_client() as client:
+        headers = [(b"Content-Type", b"application/json"), (b"Idempotency-Key", key)]
+        response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
+
+    body = assert_problem(response, 400, "INVALID_IDEMPOTENCY_KEY")
+    assert "1 to 255 visible ASCII characters" in body["detail"]
+
+
+def test_two_idempotency_keys_are_refused_even_if_they_are_the_same(gateway: System) -> None:
+    with local_client() as client:
+        headers = [("Content-Type", "application/json"), ("Idempotency-Key", "k"), ("idempotency-key", "k")]
+        response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
+
+    body = assert_problem(response, 400, "INVALID_IDEMPOTENCY_KEY")
+    assert "Send one" in body["detail"]
+
+
+def test_another_request_under_a_used_key_is_refused(idle: System) -> None:
+    used = JSON | {"Idempotency-Key": "used"}
+    assert post(idle, b'{"file_ids": [70000]}', used).status_code == 202
+    before = idle.count_in_redis()
+
+    response = post(idle, b'{"file_ids": [70001]}', used)
+
+    assert_problem(response, 422, "IDEMPOTENCY_KEY_REUSED")
+    assert idle.count_in_redis() == before
+
+
 # ── addresses and methods ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -281,12 +330,12 @@ def test_wrong_method_on_a_job_is_answered_405_with_the_right_ones(
             assert_problem(response, 405, "METHOD_NOT_ALLOWED")
 
 
-def test_wrong_method_on_the_jobs_is_answered_405_with_the_right_one(gateway: System) -> None:
-    for method in ("GET", "PUT", "PATCH", "DELETE"):
+def test_wrong_method_on_the_jobs_is_answered_405_with_the_right_ones(gateway: System) -> None:
+    for method in ("PUT", "PATCH", "DELETE"):
         response = gateway.call(method, JOBS)
 
         assert_problem(response, 405, "METHOD_NOT_ALLOWED")
-        assert "POST" in response.headers["allow"]
+        assert {"GET", "POST"} <= set(response.headers["allow"].split(", "))
 
 
 # ── cursors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -327,6 +376,21 @@ def test_page_after_what_is_no_id_is_refused(gateway: System, queued: str, after
 @pytest.mark.parametrize("limit", ["0", "-1", "501", "1.5", "ten", "1e2", "%D9%A1", "9" * 2_000, "+1", "null"])
 def test_page_of_a_size_that_is_none_is_refused(gateway: System, queued: str, limit: str) -> None:
     assert_problem(gateway.get(f"{queued}/events?limit={limit}"), 400, "INVALID_LIMIT")
+
+
+WRONG_LISTINGS = {
+    "limit": ["", "0", "-1", "101", "1.5", "ten", "1e1", "%D9%A1", "+1", "null", "9" * 2_000, "1&limit=1"],
+    "cursor": ["", "0-0", "abc", "%00", "%FF%FE", "MQ", "MS4w", "null", "x" * 5_000, "a&cursor=a"],
+    "status": ["", "done", "QUEUED", "queued,failed", "%00", "queued%20", "*", "null", "s" * 5_000, "queued&status=x"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG_LISTINGS.items() for text in texts])
+def test_listing_that_asks_for_what_is_none_is_refused(gateway: System, name: str, text: str) -> None:
+    body = assert_problem(gateway.get(f"{JOBS}?{name}={text}"), 400, f"INVALID_{name.upper()}")
+
+    assert body["detail"].startswith(f"{name}=")
+    assert len(body["detail"]) < 250
 
 
 def test_page_after_an_id_that_never_was_is_empty_and_tells_the_gap(gateway: System, queued: str) -> None:

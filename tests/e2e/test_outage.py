@@ -38,6 +38,8 @@ def assert_everything_is_refused_in_time(system: System, path: str) -> None:
     """Make every call at once; each must answer 503 with a problem, EventSource a busy frame."""
     calls = [
         ("POST", JOBS, {}),
+        ("POST", JOBS, {"Idempotency-Key": "k"}),
+        ("GET", JOBS, {}),
         ("GET", path, {}),
         ("HEAD", path, {}),
         ("GET", f"{path}/events", {}),

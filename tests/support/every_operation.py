@@ -9,7 +9,9 @@ from shared.event_id import START
 from shared.jobstore import keys
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
+from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.lifetimes import Step
+from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
@@ -37,6 +39,9 @@ async def walk(store: JobStore, url: str) -> None:
         running_live(url, on_message=lambda _, data: heard.put_nowait(data)) as live,
     ):
         new = jobs.new_job(store)
+        idempotency_keys = IdempotencyKeys(store.connection, keep_ms=jobs.RETENTION_MS)
+        assert await idempotency_keys.find("anna", "k") is None
+        assert (await idempotency_keys.reserve("anna", "k", job_id=new.job_id, fingerprint="f")).job_id == new.job_id
         await live.subscribe(store.live_channel(new.job_id))
         reading = asyncio.create_task(reader.read(most=1))
         await store.create(new)
@@ -80,6 +85,7 @@ async def walk(store: JobStore, url: str) -> None:
         live.unsubscribe(store.live_channel(new.job_id))
         assert await store.last_event(new.job_id) == log[-1]
         assert await store.find(new.job_id) is not None
+        assert (await list_jobs(store, "anna", after=None, limit=1, is_wanted=lambda _: True)).next_place is not None
         assert (await store.backlog(0)).dead_letters == 3
         waiting = asyncio.create_task(reader.read(most=1))
         while not waiting.done():

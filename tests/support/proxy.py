@@ -66,7 +66,7 @@ class FaultProxy:
         self.connections = 0
         self.cuts = 0
         self.lost_replies = 0
-        self._loses_next_reply = False
+        self._replies_until_loss: int | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -110,9 +110,12 @@ class FaultProxy:
         """The address of a Redis behind this proxy."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def lose_next_reply(self) -> None:
-        """Cut everything in place of the next reply: the server has done what was asked, the client cannot know."""
-        self._loses_next_reply = True
+    def lose_next_reply(self, *, after: int = 0) -> None:
+        """Cut everything in place of the next reply: the server has done what was asked, the client cannot know.
+
+        `after`: so many replies come through before.
+        """
+        self._replies_until_loss = after
 
     def cut(self) -> None:
         """Close all connections."""
@@ -152,7 +155,10 @@ class FaultProxy:
 
     def take_lost_reply(self) -> bool:
         """Tell whether this reply is the one to be lost."""
-        is_lost, self._loses_next_reply = self._loses_next_reply, False
+        if self._replies_until_loss is None:
+            return False
+        is_lost = self._replies_until_loss == 0
+        self._replies_until_loss = None if is_lost else self._replies_until_loss - 1
         self.lost_replies += is_lost
         return is_lost
 

@@ -19,6 +19,7 @@ from shared.jobstore import keys, script
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
 from shared.jobstore.lifetimes import Step, Taken
+from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer, CancelReply, Created, Entry, NotDue, Run
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
@@ -346,6 +347,12 @@ OPERATIONS = [
     Case(script.EXPIRE, "a log that is trimmed", completed, expire(Step.TRIMMED, days=1)),
     Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
     Case(script.EXPIRE, "a tombstone", completed, expire(Step.TOMBSTONE, days=3, deletes=True)),
+    Case(
+        script.LIST_OWNER,
+        "three jobs",
+        queued,
+        lambda store, _: list_jobs(store, "anna", after=None, limit=2, is_wanted=lambda _: True),
+    ),
     Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
 ]
 
