@@ -8,10 +8,11 @@ from typing import TypeVar
 import structlog
 import uvloop
 
+from shared.environment import load
 from shared.errors import SettingsError, WaybillError
 from shared.misspelling import likely_misspelt
 from shared.setting import without_passwords
-from shared.settings import CommonSettings, load
+from shared.settings import CommonSettings
 from shared.settings_manual import help_page
 from shared.telemetry.logging import configure_logging
 from shared.telemetry.tracing import configure_tracing

@@ -1,22 +1,18 @@
-"""What an operator may set: read from the environment, all together, into frozen structs.
+"""What an operator may set, as frozen structs; environment.py reads them.
 
 A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have no prefix. Its annotation describes it
-(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`. Pure: the environment is
-passed in.
+(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from shared import limits
-from shared.errors import SettingsError
 from shared.jobstore.location import RedisLocation, parse_location
-from shared.objects.location import DirectoryOptions, Keys, StoreLocation, lies_in, with_keys
+from shared.objects.location import DirectoryOptions, Keys, StoreLocation, with_keys
 from shared.objects.location import parse_location as parse_store_location
-from shared.setting import settings_of
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]
@@ -295,104 +291,6 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
 
 PROGRAMS: dict[str, type[CommonSettings]] = {"gateway": GatewaySettings, "processor": ProcessorSettings}
 
-# What a stop needs besides the drain, until the last connection is aborted (gateway/server.py) and the process is gone.
-STOP_SLACK_SECONDS = 5
-
-S = TypeVar("S", bound=RedisSettings)
-
-
-# What a URL says is read by the module that knows such URLs.
-_URLS: dict[str, Callable[[Any], object]] = {
-    "redis_url": RedisSettings.redis_location,
-    "sources_url": lambda settings: settings.sources,
-    "objects_url": lambda settings: settings.objects,
-}
-
-
-class Contradiction(NamedTuple):
-    """Settings that are fine each, and wrong together."""
-
-    fields: frozenset[str]
-    sentence: str
-
-
-def load(kind: type[S], environment: Mapping[str, str]) -> S:
-    """Read the settings of one process; an empty variable counts as unset.
-
-    Raises SettingsError with one sentence for each wrong variable and each contradiction, all of them at once.
-    """
-    known = settings_of(kind)
-    wrong: dict[str, tuple[str, ...]] = {}
-    values: dict[str, Any] = {}
-    for setting in known:
-        text = environment.get(setting.variable)
-        if not text:
-            continue
-        try:
-            values[setting.field] = setting.read(text)
-        except ValueError as error:
-            wrong[setting.field] = (str(error),)
-    settings = kind(**values)
-    for url in _URLS.keys() & set(kind.__struct_fields__):
-        try:
-            _URLS[url](settings)
-        except SettingsError as unclear:
-            wrong[url] = unclear.problems
-    problems = [problem for setting in known for problem in wrong.get(setting.field, ())]
-    # What contradicts only the default of a wrong variable is no problem yet.
-    problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong.keys()]
-    if problems:
-        raise SettingsError(problems)
-    return settings
-
 
 def _location(url: str, directory: str, *, variable: str) -> StoreLocation:
     return parse_store_location(url, variable=variable) if url else DirectoryOptions(directory)
-
-
-def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
-    if isinstance(settings, ProcessorSettings) and settings.renew_every_ms * 2 > settings.lease_ms:
-        yield _contradiction(
-            settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"
-        )
-    if isinstance(settings, CommonSettings) and _are_sources_among_archives(settings):
-        yield _contradiction(
-            settings,
-            "sources_url" if settings.sources_url else "sources_dir",
-            "must lie outside of",
-            "objects_url" if settings.objects_url else "objects_dir",
-            "a place that is Waybill's alone: unfinished uploads of others are aborted there",
-        )
-    if isinstance(settings, GatewaySettings):
-        if settings.drain_seconds + STOP_SLACK_SECONDS > settings.stop_grace_seconds:
-            yield _contradiction(
-                settings,
-                "drain_seconds",
-                f"must be at least {STOP_SLACK_SECONDS} seconds less than",
-                "stop_grace_seconds",
-                "or the gateway is killed while it still serves",
-            )
-        if settings.port and settings.port == settings.admin_port:
-            yield _contradiction(
-                settings, "port", "must differ from", "admin_port", "or one of the two servers cannot listen"
-            )
-
-
-def _are_sources_among_archives(settings: CommonSettings) -> bool:
-    """Tell whether the sources are where the archives are, or below; archives below the sources harm nobody."""
-    try:
-        return lies_in(settings.sources, settings.objects)
-    except SettingsError:  # one of the two is unclear: that is told already
-        return False
-
-
-def _contradiction(settings: CommonSettings, one: str, must: str, other: str, reason: str) -> Contradiction:
-    """Name both, with their values; defaults too, because the reader may change either."""
-    shown = {
-        s.field: f"{s.variable}={s.shown(_plain(getattr(settings, s.field)))}" for s in settings_of(type(settings))
-    }
-    return Contradiction(frozenset({one, other}), f"{shown[one]} {must} {shown[other]}, {reason}.")
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from processor.commands import dead_letters
+from shared.environment import load
 from shared.errors import RedisUnavailable, UnavailableError
 from shared.jobstore.access import Commands, open_commands
 from shared.jobstore.wire import REFUSED
 from shared.service import explaining
-from shared.settings import RedisSettings, load
+from shared.settings import RedisSettings
 from shared.telemetry.logging import configure_logging
 
 INTERRUPTED = 130  # as shells call it: 128 + SIGINT

@@ -40,6 +40,7 @@ PURE = (
     "shared/event_id.py",
     "shared/events.py",
     "shared/jobs.py",
+    "shared/environment.py",
     "shared/jobstore/letter.py",
     "shared/jobstore/location.py",
     "shared/jobstore/operations.py",

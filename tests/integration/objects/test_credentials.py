@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError, CredentialRetrievalError
 
+from shared.environment import load
 from shared.errors import ObjectError, ObjectForbidden, SettingsError, StoreRefused
 from shared.objects.location import S3Options
 from shared.objects.opening import open_store
 from shared.objects.s3_credentials import LateCredentials
-from shared.settings import ProcessorSettings, load
+from shared.settings import ProcessorSettings
 from tests.integration.objects.uploads import put, read_all
 from tests.support.certificates import Authority
 from tests.support.depots import S3Depot

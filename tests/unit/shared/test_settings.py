@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.environment import load
 from shared.errors import SettingsError
 from shared.settings import (
     PROGRAMS,
@@ -9,7 +10,6 @@ from shared.settings import (
     GatewaySettings,
     ProcessorSettings,
     RedisSettings,
-    load,
 )
 
 
