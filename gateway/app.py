@@ -47,7 +47,7 @@ class Gateway:
         self._objects = objects
         self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
-        self._hub = Hub(self._store, self._connection)
+        self._hub = Hub(self._store, self._connection, max_streams=settings.max_streams)
         self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
@@ -111,6 +111,7 @@ class Gateway:
             background = [
                 group.create_task(self._connection.run(), name="redis"),
                 group.create_task(self._hub.live.run(), name="live"),
+                group.create_task(self._hub.run(), name="hub"),
                 group.create_task(self._gauges.run(), name="gauges"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
                 group.create_task(self._prepare(), name="prepare"),

@@ -1,12 +1,13 @@
 """The gateway's own metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from opentelemetry.metrics import Meter
 
 from gateway.streaming.sse import Message
 from gateway.streaming.subscription import Resume
+from shared.event_id import EventId
 
 _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 
@@ -19,6 +20,11 @@ class GatewayMetrics:
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
         self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
+        self._refusals = meter.create_counter("sse_refusals", description="Streams that were sent away, by reason")
+        self._ends = meter.create_counter("sse_streams_ended", description="Streams by why they ended")
+        self._replayed = meter.create_counter(
+            "sse_replay", unit="By", description="What was read from logs for viewers that had missed it"
+        )
         self._age = meter.create_histogram(
             "sse_event_age",
             unit="s",
@@ -28,6 +34,7 @@ class GatewayMetrics:
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
         self._streams.add(0)
+        self._replayed.add(0)
         for outcome in Resume:
             self._resumes.add(0, {"outcome": outcome.value})
 
@@ -42,6 +49,18 @@ class GatewayMetrics:
     def count_resume(self, outcome: Resume) -> None:
         """Count an opened stream."""
         self._resumes.add(1, {"outcome": outcome.value})
+
+    def count_refusal(self, reason: str) -> None:
+        """Count a stream that got a busy frame and nothing else."""
+        self._refusals.add(1, {"reason": reason})
+
+    def count_end(self, reason: str) -> None:
+        """Count a stream that has ended; `reason` is a busy frame's, or terminal, left, slow, error."""
+        self._ends.add(1, {"reason": reason})
+
+    def count_replay(self, page: Sequence[tuple[EventId, bytes]]) -> None:
+        """Count a page of a log."""
+        self._replayed.add(sum(len(message) for _, message in page))
 
     def open_stream(self) -> None:
         """Count a stream in."""

@@ -35,9 +35,9 @@ def bound_connections(listener: socket.socket) -> None:
 
 
 class GatewayServer(EmbeddedServer):
-    """uvicorn with a drain: `drain` asks the streams to end and returns when they have; it is given `drain_seconds`."""
+    """uvicorn with a drain: `drain` is given `drain_seconds` to end the streams, and returns when they have."""
 
-    def __init__(self, app: Litestar, *, drain_seconds: float, drain: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, app: Litestar, *, drain_seconds: float, drain: Callable[[float], Awaitable[None]]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -59,7 +59,7 @@ class GatewayServer(EmbeddedServer):
         log.info("gateway draining")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_seconds):
-                await self._drain()
+                await self._drain(self._drain_seconds)
         # Downloads and idle peers: their apps end when they are told that the peer has left, uvicorn would cancel them.
         aborting = asyncio.get_running_loop().call_later(ABORT_AFTER_SECONDS, self._abort_connections)
         await super().shutdown(sockets)

@@ -35,10 +35,16 @@ MAX_PARKED_MESSAGES = 64  # live messages kept for one viewer while it is behind
 REPLAY_PAGE_EVENTS = 100
 HEARTBEAT_EVERY_SECONDS = 15.0  # ± 20 %; well under the 100 s at which Cloudflare, nginx and ALB cut silent connections
 STREAM_MAX_AGE_SECONDS = 600.0  # ± 20 %; spreads viewers over gateways again after a deploy
-READ_LOG_EVERY_SECONDS = 0.5  # while the live channel does not deliver: the built-in polling mode
+LOOK_AT_LOG_EVERY_SECONDS = 15.0  # ± 20 %; at the end of each followed job's log: what the live channel may have lost
+READ_LOG_EVERY_SECONDS = 0.5  # ± 20 %; while the live channel does not deliver: the built-in polling mode
+LOGS_PER_LOOK = 2_000  # jobs that are looked at in one turn: about 50 ms of this process, and the others come next
+LOGS_LOOKED_AT_AT_ONCE = 256  # which travel in one pipeline
 STREAM_SEND_WITHIN_SECONDS = 30.0  # a viewer that takes no byte for so long is cut and resumes by its id
 MIN_SSE_RETRY_MS = 500
 MAX_SSE_RETRY_MS = 3_000
+DRAIN_STREAMS_AT_ONCE = 50  # so many viewers may come back to the other gateways in one moment
+DRAIN_PAUSE_SECONDS = 0.05
+DRAIN_SHARE = 0.7  # of the drain's time over which streams are told to end; the rest is theirs to do so
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # Jobs
