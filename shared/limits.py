@@ -1,6 +1,9 @@
 """Every bound of the system, with its unit and its reason. What an operator may move is in settings.py instead."""
 
 # Requests
+MAX_HEAD_BYTES = 32 * 1024  # address and headers; cookies and tokens of others' making fit
+REQUEST_HEAD_WITHIN_SECONDS = 10.0  # from the connection, or from its first byte, to its end
+REQUEST_BODY_WITHIN_SECONDS = 30.0  # from the head's end; 64 KB at 20 kbit/s
 MAX_BODY_BYTES = 64 * 1024  # 1,000 ids of 16 digits and an archive name fit four times
 MAX_FILES_PER_JOB = 1_000  # one ZIP of more is a mirror, not a download; keeps a record under 20 kB
 MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (RFC 8259 §6)

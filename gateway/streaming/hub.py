@@ -95,6 +95,7 @@ class Hub:
         """
         self.is_draining = True
         viewers = list(self._viewers())
+        log.info("gateway draining", streams=len(viewers))
         random.shuffle(viewers)
         pauses = math.ceil(within_seconds * limits.DRAIN_SHARE / limits.DRAIN_PAUSE_SECONDS)
         at_once = max(limits.DRAIN_STREAMS_AT_ONCE, math.ceil(len(viewers) / max(1, pauses)))

@@ -174,10 +174,13 @@ class Subscription:
         self._go_live()
 
     def _go_live(self) -> None:
+        was_doubtful = self._is_doubtful
+        self.is_behind, self._is_doubtful = was_doubtful, False
+        if not was_doubtful:
+            self._take_parked()
+
+    def _take_parked(self) -> None:
         parked, self._parked = self._parked, []
-        self.is_behind, self._is_doubtful = self._is_doubtful, False
-        if self.is_behind:
-            return
         for message in parked:
             self.offer(message)
         self._fruitless = self._fruitless + 1 if self.cursor == self._replayed_from else 0

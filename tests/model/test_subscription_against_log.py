@@ -129,7 +129,7 @@ class ViewerOfOneJob(RuleBasedStateMachine):
         while self.viewer.is_behind:
             self.read_log(7)
 
-        assert self.viewer.is_ended or self.last_id == self.tail, "it goes live with a hole behind it"
+        assert self.has_everything(), "it goes live with a hole behind it"
 
     @rule(page=st.integers(1, 30), asks_for_tail=st.booleans())
     def read_log(self, page: int, asks_for_tail: bool = True) -> None:
@@ -163,7 +163,10 @@ class ViewerOfOneJob(RuleBasedStateMachine):
             self.read_log(7)
 
         assert self.viewer.is_ended == self.is_ended
-        assert self.viewer.is_ended or self.last_id == self.tail
+        assert self.has_everything()
+
+    def has_everything(self) -> bool:
+        return self.viewer.is_ended or self.last_id == self.tail
 
     def collect(self) -> None:
         """Receive what is sent, and hold it against the promise."""
