@@ -27,7 +27,7 @@ class CrowdViewer:
         """Open the stream and read it until the server ends it."""
         reader, writer = await asyncio.open_connection(self._url.hostname, self._url.port)
         try:
-            cursor = f"Last-Event-ID: {last_event_id}\r\n" if last_event_id else ""
+            cursor = f"Last-Event-ID: {last_event_id}\r\n" if last_event_id is not None else ""
             writer.write(
                 f"GET {self._target} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{cursor}\r\n".encode()
             )
@@ -47,14 +47,16 @@ class CrowdViewer:
 
 
 @contextlib.asynccontextmanager
-async def crowd(urls: Sequence[str], *, at_once: int = 200) -> AsyncIterator[list[CrowdViewer]]:
+async def crowd(
+    urls: Sequence[str], *, last_event_id: str | None = None, at_once: int = 200
+) -> AsyncIterator[list[CrowdViewer]]:
     """Open a stream for each URL, so many at a time; inside of it all are open, and they are gone after it."""
     viewers = [CrowdViewer(url) for url in urls]
     watching: list[asyncio.Task[None]] = []
     try:
         for start in range(0, len(viewers), at_once):
             batch = viewers[start : start + at_once]
-            watching += [asyncio.create_task(viewer.watch(), name="crowd viewer") for viewer in batch]
+            watching += [asyncio.create_task(viewer.watch(last_event_id), name="crowd viewer") for viewer in batch]
             await asyncio.gather(*(viewer.is_open.wait() for viewer in batch))
         yield viewers
     finally:
