@@ -35,6 +35,11 @@ class GatewayMetrics:
         self._replayed = meter.create_counter(
             "sse_replay", unit="By", description="What was read from logs for viewers that had missed it"
         )
+        meter.create_observable_gauge(
+            "long_polls_active",
+            callbacks=[lambda _: [Observation(hub.long_polls)]],
+            description="Answers that wait for news",
+        )
         self._http_refusals = meter.create_counter(
             "http_refusals", description="Connections that were closed for what they sent, or did not send, by reason"
         )

@@ -43,6 +43,7 @@ READ_LOG_EVERY_SECONDS = 0.5  # ± 20 %; while the live channel does not deliver
 LOGS_PER_LOOK = 2_000  # jobs that are looked at in one turn: about 50 ms of this process, and the others come next
 LOGS_LOOKED_AT_AT_ONCE = 256  # which travel in one pipeline
 STREAM_SEND_WITHIN_SECONDS = 30.0  # a viewer that takes no byte for so long is cut and resumes by its id
+MAX_LONG_POLL_SECONDS = 25  # under the 30 s at which many clients and load balancers give up
 MIN_SSE_RETRY_MS = 500
 MAX_SSE_RETRY_MS = 3_000
 DRAIN_STREAMS_AT_ONCE = 50  # so many viewers may come back to the other gateways in one moment

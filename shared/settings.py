@@ -201,8 +201,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Streams that this process holds open; more are sent away for a moment. About 15 KB each, and "
-            "one file descriptor.",
+            description="Streams and long polls that this process holds open; more are sent away for a moment. About "
+            "15 KB each, and one file descriptor.",
             examples=[20_000],
         ),
     ] = 20_000

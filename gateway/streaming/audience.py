@@ -1,22 +1,41 @@
-"""The viewers of one job in this process."""
+"""Those who follow one job in this process."""
 
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from gateway.streaming.sse import Message
 from shared.event_id import EventId
 
-if TYPE_CHECKING:
-    from gateway.streaming.viewer import Viewer
+
+class Follower(Protocol):
+    """A stream, or a long poll: it has a place in a job's log and is told what may be news."""
+
+    @property
+    def job_id(self) -> str:
+        """The job that it follows."""
+
+    @property
+    def cursor(self) -> EventId:
+        """The id of the last event that it knows."""
+
+    def offer(self, message: Message) -> None:
+        """Take a live message."""
+
+    def fall_behind(self) -> None:
+        """Doubt the live channel: messages may have been missed."""
+
+    def dismiss(self, reason: str) -> None:
+        """End soon; whoever is behind it comes back by itself."""
 
 
 class Audience:
-    """One job's viewers, and when (monotonic seconds) its log is to be looked at next."""
+    """One job's followers, and when (monotonic seconds) its log is to be looked at next."""
 
     def __init__(self, job_id: str, channel: str) -> None:
         self.job_id = job_id
         self.channel = channel
-        self.viewers: set[Viewer] = set()
+        self.followers: set[Follower] = set()
         self.look_after = 0.0
 
     def rest(self, seconds: float) -> None:
@@ -25,6 +44,6 @@ class Audience:
 
     def compare(self, tail: EventId | None) -> None:
         """Send everybody back to the log whose cursor is not its end; None: there is no such job any more."""
-        for viewer in self.viewers:
-            if viewer.cursor != tail:
-                viewer.fall_behind()
+        for follower in self.followers:
+            if follower.cursor != tail:
+                follower.fall_behind()

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 import msgspec
 import structlog
 
-from gateway.streaming.audience import Audience
+from gateway.streaming.audience import Audience, Follower
+from gateway.streaming.long_poll import LongPoll
 from gateway.streaming.sse import Message, event_message
-from gateway.streaming.viewer import Viewer
 from shared import limits
 from shared.errors import TooManyStreams, UnavailableError
 from shared.event_id import EventId
@@ -34,41 +34,41 @@ log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Knows the viewers of this process by job."""
+    """Knows the followers of this process by job."""
 
     def __init__(self, store: JobStore, commands: Commands, *, max_streams: int) -> None:
         self._store = store
         self._audiences: dict[str, Audience] = {}
         """By the job's live channel."""
         self._max_streams = max_streams
-        self._open_streams = 0
+        self._count = 0
         self.live = open_live(commands, name="gateway-live", on_message=self._deliver, on_restored=self._doubt_all)
         self.is_draining = False
         self._doubt = asyncio.Event()
         self._emptied = asyncio.Event()
 
-    # ── viewers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── followers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def insist_on_room(self) -> None:
-        """Raise TooManyStreams when this process has as many streams as it may have."""
-        if self._open_streams >= self._max_streams:
+        """Raise TooManyStreams when this process has as many followers as it may have."""
+        if self._count >= self._max_streams:
             raise TooManyStreams("This gateway has as many streams open as it may have. Try again soon.")
 
-    def register(self, viewer: Viewer) -> None:
-        """Count a viewer in: from now on it is told to end when the process drains."""
-        channel = self._store.live_channel(viewer.job_id)
+    def register(self, follower: Follower) -> None:
+        """Count a follower in: from now on it is told to end when the process drains."""
+        channel = self._store.live_channel(follower.job_id)
         audience = self._audiences.get(channel)
         if audience is None:
-            audience = self._audiences[channel] = Audience(viewer.job_id, channel)
+            audience = self._audiences[channel] = Audience(follower.job_id, channel)
             audience.rest(limits.LOOK_AT_LOG_EVERY_SECONDS)
-        audience.viewers.add(viewer)
-        self._open_streams += 1
+        audience.followers.add(follower)
+        self._count += 1
         if self.is_draining:
-            viewer.dismiss("drain")
+            follower.dismiss("drain")
 
-    async def subscribe(self, viewer: Viewer) -> None:
-        """Return when live messages of the viewer's job arrive; raises RedisUnavailable when they do not for now."""
-        channel = self._store.live_channel(viewer.job_id)
+    async def subscribe(self, follower: Follower) -> None:
+        """Return when live messages of the follower's job arrive; raises RedisUnavailable when they do not for now."""
+        channel = self._store.live_channel(follower.job_id)
         try:
             await self.live.subscribe(channel)
         except UnavailableError:
@@ -76,41 +76,41 @@ class Hub:
                 audience.rest(limits.READ_LOG_EVERY_SECONDS)
             raise
 
-    def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer; the job's channel goes with its last one."""
-        audience = self._audiences[self._store.live_channel(viewer.job_id)]
-        audience.viewers.remove(viewer)
-        self._open_streams -= 1
-        if not audience.viewers:
+    def leave(self, follower: Follower) -> None:
+        """Forget a follower; the job's channel goes with its last one."""
+        audience = self._audiences[self._store.live_channel(follower.job_id)]
+        audience.followers.remove(follower)
+        self._count -= 1
+        if not audience.followers:
             del self._audiences[audience.channel]
             self.live.unsubscribe(audience.channel)
         if not self._audiences:
             self._emptied.set()
 
     async def drain(self, within_seconds: float) -> None:
-        """Ask all viewers, and all that still come, to reconnect elsewhere; return when no stream is open.
+        """Ask all followers, and all that still come, to reconnect elsewhere; return when no stream is open.
 
         A few streams end at once. Many end one after the other over most of the time that there is, so that they do not
         come back to the other gateways in one moment.
         """
         self.is_draining = True
-        viewers = list(self._viewers())
-        log.info("gateway draining", streams=len(viewers))
-        random.shuffle(viewers)
+        followers = list(self._followers())
+        log.info("gateway draining", streams=len(followers))
+        random.shuffle(followers)
         pauses = math.ceil(within_seconds * limits.DRAIN_SHARE / limits.DRAIN_PAUSE_SECONDS)
-        at_once = max(limits.DRAIN_STREAMS_AT_ONCE, math.ceil(len(viewers) / max(1, pauses)))
-        while viewers:
-            for viewer in viewers[:at_once]:
-                viewer.dismiss("drain")
-            if viewers := viewers[at_once:]:
+        at_once = max(limits.DRAIN_STREAMS_AT_ONCE, math.ceil(len(followers) / max(1, pauses)))
+        while followers:
+            for follower in followers[:at_once]:
+                follower.dismiss("drain")
+            if followers := followers[at_once:]:
                 await asyncio.sleep(limits.DRAIN_PAUSE_SECONDS)
         while self._audiences:
             self._emptied.clear()
             await self._emptied.wait()
 
-    def _viewers(self) -> Iterator[Viewer]:
+    def _followers(self) -> Iterator[Follower]:
         for audience in self._audiences.values():
-            yield from audience.viewers
+            yield from audience.followers
 
     # ── live messages, and what was lost of them ──────────────────────────────────────────────────────────────────────
 
@@ -122,6 +122,11 @@ class Hub:
                     await self._doubt.wait()
             self._doubt.clear()
             await for_each(self._due(), self._look_at, at_once=limits.LOGS_LOOKED_AT_AT_ONCE)
+
+    @property
+    def long_polls(self) -> int:
+        """How many answers wait for news."""
+        return sum(isinstance(follower, LongPoll) for follower in self._followers())
 
     @property
     def jobs(self) -> int:
@@ -156,8 +161,8 @@ class Hub:
             log.error("unreadable live message", channel=channel)
             return
         if audience := self._audiences.get(channel):
-            for viewer in audience.viewers:
-                viewer.offer(message)
+            for follower in audience.followers:
+                follower.offer(message)
 
 
 class _Written(msgspec.Struct):
