@@ -43,10 +43,12 @@ async def test_event_that_was_never_published_is_shown_at_the_next_look(idle: Sy
     async with running_store(idle.redis.url, partitions=1) as store:
         run = await jobs.start(store)
         async with crowd([f"{gateway.url}{JOBS}/{run.job_id}/stream"] * 100) as viewers:
-            await append_unheard(store, run, 3)
-            await until_so(lambda: all(viewer.ids[-1] == "1-3" for viewer in viewers), "everybody is shown it")
+            await store.append_progress(run, seq=3, message=jobs.progress(0.4))
+            await until_so(lambda: all(viewer.ids[-1] == "1-3" for viewer in viewers), "everybody is live")
+            await append_unheard(store, run, 4)
+            await until_so(lambda: all(viewer.ids[-1] == "1-4" for viewer in viewers), "everybody is shown it")
 
-        assert all(viewer.ids == ["1-2", "1-3"] for viewer in viewers)
+        assert all(viewer.ids == ["1-2", "1-3", "1-4"] for viewer in viewers)
         assert gateway.metric("sse_replay_bytes_total") > 0
 
 
