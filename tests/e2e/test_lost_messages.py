@@ -55,14 +55,16 @@ async def test_event_that_was_never_published_is_shown_at_the_next_look(idle: Sy
 async def test_viewers_and_polls_go_on_by_reading_while_the_live_channel_is_refused(idle: System) -> None:
     ask(idle.redis.port, "ACL", "SETUSER", "default", "resetchannels")
     gateway = idle.start("gateway")
-    await until_so(gateway.is_alive_and_unready, "the gateway answers, and says what is wrong")
+    await asyncio.to_thread(gateway.wait_until_ready)
     async with running_store(idle.redis.url, partitions=1) as store:
         run = await jobs.start(store)
         async with crowd([f"{gateway.url}{JOBS}/{run.job_id}/stream"] * 3) as viewers:
             for seq in range(3, 6):
                 await store.append_progress(run, seq=seq, message=jobs.progress(seq / 9))
             await until_so(lambda: all(viewer.ids[-1] == "1-5" for viewer in viewers), "everybody is shown all")
-            polled, problems = gateway.metric("sse_jobs_polled"), gateway.ask("/readyz").json()["problems"]
+            polled = gateway.metric("sse_jobs_polled")
+            await until_so(gateway.is_alive_and_unready, "the gateway says what is wrong")
+            problems = gateway.ask("/readyz").json()["problems"]
             ask(idle.redis.port, "ACL", "SETUSER", "default", "allchannels")
             await until_so(lambda: gateway.metric("sse_jobs_polled") == 0, "the live channel is back")
             await store.finish(run, jobs.completion())
