@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from gateway.file_limit import raise_file_limit
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.routes.events import read_events
@@ -49,17 +50,18 @@ class Gateway:
         self._objects = objects
         self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
-        self._hub = Hub(self._store, self._connection)
+        self._hub = Hub(self._store, self._connection, max_streams=settings.max_streams)
         self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
         self._stores = _stores_of(settings, sources, objects)
         report_dependencies(meter, self._connection, self._stores)
-        app = self._make_app(GatewayMetrics(meter))
+        metrics = GatewayMetrics(meter, self._hub)
         self._public = GatewayServer(
-            app,
+            self._make_app(metrics),
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,
+            count_refusal=metrics.count_http_refusal,
         )
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
@@ -108,6 +110,7 @@ class Gateway:
         """Serve until SIGTERM or SIGINT, then drain and return."""
         listener = listen(self._settings.host, self._settings.port, port_variable="WAYBILL_PORT")
         bound_connections(listener)
+        raise_file_limit(self._settings.max_streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -115,6 +118,7 @@ class Gateway:
             background = [
                 group.create_task(self._connection.run(), name="redis"),
                 group.create_task(self._hub.live.run(), name="live"),
+                group.create_task(self._hub.run(), name="hub"),
                 group.create_task(self._gauges.run(), name="gauges"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
                 group.create_task(self._prepare(), name="prepare"),

@@ -1,24 +1,58 @@
 """The gateway's own metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import Meter, Observation
 
 from gateway.streaming.sse import Message
 from gateway.streaming.subscription import Resume
+from shared.event_id import EventId
+
+if TYPE_CHECKING:
+    from gateway.streaming.hub import Hub
 
 _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+
+HTTP_REFUSALS = ("head_size", "head_time", "body_time", "malformed")
+REFUSALS = ("drain", "overload", "redis")
+"""Of streams that did not begin: the reasons in their busy frames."""
+ENDS = ("terminal", "left", "slow", "max_age", "drain", "redis", "unreadable", "error")
+"""Of streams that had begun."""
 
 
 class GatewayMetrics:
     """Counts created jobs and open streams."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, hub: "Hub") -> None:
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
         self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
+        self._refusals = meter.create_counter("sse_refusals", description="Streams that were sent away, by reason")
+        self._ends = meter.create_counter("sse_streams_ended", description="Streams by why they ended")
+        self._replayed = meter.create_counter(
+            "sse_replay", unit="By", description="What was read from logs for viewers that had missed it"
+        )
+        meter.create_observable_gauge(
+            "long_polls_active",
+            callbacks=[lambda _: [Observation(hub.long_polls)]],
+            description="Answers that wait for news",
+        )
+        self._http_refusals = meter.create_counter(
+            "http_refusals", description="Connections that were closed for what they sent, or did not send, by reason"
+        )
+        meter.create_observable_gauge(
+            "sse_jobs_followed",
+            callbacks=[lambda _: [Observation(hub.jobs)]],
+            description="Jobs with viewers in this process",
+        )
+        meter.create_observable_gauge(
+            "sse_jobs_polled",
+            callbacks=[lambda _: [Observation(hub.jobs_without_channel)]],
+            description="Those of them whose log is read twice a second, because the live channel does not deliver",
+        )
         self._age = meter.create_histogram(
             "sse_event_age",
             unit="s",
@@ -28,6 +62,13 @@ class GatewayMetrics:
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
         self._streams.add(0)
+        self._replayed.add(0)
+        for reason in HTTP_REFUSALS:
+            self._http_refusals.add(0, {"reason": reason})
+        for reason in REFUSALS:
+            self._refusals.add(0, {"reason": reason})
+        for reason in ENDS:
+            self._ends.add(0, {"reason": reason})
         for outcome in Resume:
             self._resumes.add(0, {"outcome": outcome.value})
 
@@ -42,6 +83,22 @@ class GatewayMetrics:
     def count_resume(self, outcome: Resume) -> None:
         """Count an opened stream."""
         self._resumes.add(1, {"outcome": outcome.value})
+
+    def count_refusal(self, reason: str) -> None:
+        """Count a stream that got a busy frame and nothing else; `reason` is one of REFUSALS."""
+        self._refusals.add(1, {"reason": reason})
+
+    def count_http_refusal(self, reason: str) -> None:
+        """Count a connection that sent too much, too slowly, or no HTTP; `reason` is one of HTTP_REFUSALS."""
+        self._http_refusals.add(1, {"reason": reason})
+
+    def count_end(self, reason: str) -> None:
+        """Count a stream that has ended; `reason` is one of ENDS."""
+        self._ends.add(1, {"reason": reason})
+
+    def count_replay(self, page: Sequence[tuple[EventId, bytes]]) -> None:
+        """Count a page of a log."""
+        self._replayed.add(sum(len(message) for _, message in page))
 
     def open_stream(self) -> None:
         """Count a stream in."""

@@ -29,14 +29,19 @@ def problem(
     status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: object
 ) -> Response[bytes]:
     """Build a problem answer; `more` are extension members, the empty ones left out."""
-    body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
-    body |= {name: value for name, value in more.items() if value}
     return Response(
-        msgspec.json.encode(body) + b"\n",
+        problem_body(status, code, detail, **more),
         status_code=status,
         media_type=PROBLEM_JSON,
         headers={"cache-control": "no-store"} | (headers or {}),
     )
+
+
+def problem_body(status: int, code: str, detail: str, **more: object) -> bytes:
+    """Encode a problem (RFC 9457 §3.1)."""
+    body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    body |= {name: value for name, value in more.items() if value}
+    return msgspec.json.encode(body) + b"\n"
 
 
 def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Response[bytes]:

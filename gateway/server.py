@@ -5,13 +5,16 @@ uvicorn alone closes its listener first and then hangs while one stream is open.
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import structlog
 import uvicorn
 from litestar import Litestar
 
+from gateway.http_protocol import BoundedHttpProtocol
 from shared import limits
 from shared.telemetry.admin import EmbeddedServer
 
@@ -35,13 +38,20 @@ def bound_connections(listener: socket.socket) -> None:
 
 
 class GatewayServer(EmbeddedServer):
-    """uvicorn with a drain: `drain` asks the streams to end and returns when they have; it is given `drain_seconds`."""
+    """uvicorn with a drain: `drain` is given `drain_seconds` to end the streams, and returns when they have."""
 
-    def __init__(self, app: Litestar, *, drain_seconds: float, drain: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        app: Litestar,
+        *,
+        drain_seconds: float,
+        drain: Callable[[float], Awaitable[None]],
+        count_refusal: Callable[[str], None],
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=cast(Any, functools.partial(BoundedHttpProtocol, count_refusal=count_refusal)),
                 ws="none",
                 access_log=False,
                 log_config=None,
@@ -56,10 +66,9 @@ class GatewayServer(EmbeddedServer):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams while still accepting, then close the listener, then abort what is left."""
-        log.info("gateway draining")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_seconds):
-                await self._drain()
+                await self._drain(self._drain_seconds)
         # Downloads and idle peers: their apps end when they are told that the peer has left, uvicorn would cancel them.
         aborting = asyncio.get_running_loop().call_later(ABORT_AFTER_SECONDS, self._abort_connections)
         await super().shutdown(sockets)

@@ -8,7 +8,8 @@
     │   ├── UnsupportedMediaType
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
-    │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining
+    │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining,
+    │       TooManyStreams
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
@@ -196,6 +197,12 @@ class Draining(UnavailableError):
     """This process is about to stop; another one takes over."""
 
     code = "DRAINING"
+
+
+class TooManyStreams(UnavailableError):
+    """This process has as many streams open as it may have."""
+
+    code = "TOO_MANY_STREAMS"
 
 
 class RecordUnreadable(WaybillError):

@@ -1,6 +1,9 @@
 """Every bound of the system, with its unit and its reason. What an operator may move is in settings.py instead."""
 
 # Requests
+MAX_HEAD_BYTES = 32 * 1024  # address and headers; cookies and tokens of others' making fit
+REQUEST_HEAD_WITHIN_SECONDS = 10.0  # from the connection, or from its first byte, to its end
+REQUEST_BODY_WITHIN_SECONDS = 30.0  # from the head's end; 64 KB at 20 kbit/s
 MAX_BODY_BYTES = 64 * 1024  # 1,000 ids of 16 digits and an archive name fit four times
 MAX_FILES_PER_JOB = 1_000  # one ZIP of more is a mirror, not a download; keeps a record under 20 kB
 MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (RFC 8259 §6)
@@ -40,10 +43,17 @@ MAX_PARKED_MESSAGES = 64  # live messages kept for one viewer while it is behind
 REPLAY_PAGE_EVENTS = 100
 HEARTBEAT_EVERY_SECONDS = 15.0  # ± 20 %; well under the 100 s at which Cloudflare, nginx and ALB cut silent connections
 STREAM_MAX_AGE_SECONDS = 600.0  # ± 20 %; spreads viewers over gateways again after a deploy
-READ_LOG_EVERY_SECONDS = 0.5  # while the live channel does not deliver: the built-in polling mode
+LOOK_AT_LOG_EVERY_SECONDS = 15.0  # ± 20 %; at the end of each followed job's log: what the live channel may have lost
+READ_LOG_EVERY_SECONDS = 0.5  # ± 20 %; while the live channel does not deliver: the built-in polling mode
+LOGS_PER_LOOK = 2_000  # jobs that are looked at in one turn: about 50 ms of this process, and the others come next
+LOGS_LOOKED_AT_AT_ONCE = 256  # which travel in one pipeline
 STREAM_SEND_WITHIN_SECONDS = 30.0  # a viewer that takes no byte for so long is cut and resumes by its id
+MAX_LONG_POLL_SECONDS = 25  # under the 30 s at which many clients and load balancers give up
 MIN_SSE_RETRY_MS = 500
 MAX_SSE_RETRY_MS = 3_000
+DRAIN_STREAMS_AT_ONCE = 50  # so many viewers may come back to the other gateways in one moment
+DRAIN_PAUSE_SECONDS = 0.05
+DRAIN_SHARE = 0.7  # of the drain's time over which streams are told to end; the rest is theirs to do so
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # Jobs

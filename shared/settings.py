@@ -192,6 +192,16 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=[3],
         ),
     ] = 3.0
+    max_streams: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Streams and long polls that this process holds open; more are sent away for a moment. About "
+            "15 KB each, and one file descriptor.",
+            examples=[20_000],
+        ),
+    ] = 20_000
     stop_grace_seconds: Annotated[
         float,
         Meta(

@@ -1,9 +1,13 @@
 """Page through a job's event log: for clients that cannot hold a stream open."""
 
+from typing import Any
+
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 
 from gateway.access import find_job
+from gateway.streaming.hub import Hub
+from gateway.streaming.long_poll import wait_for_news
 from gateway.streaming.subscription import tail_of
 from shared import limits
 from shared.errors import InvalidCursor, InvalidLimit
@@ -14,23 +18,32 @@ from shared.jobstore.store import JobStore
 
 @get("/v1/download/jobs/{job_id:str}/events")
 async def read_events(
+    request: Request[Any, Any, Any],
     store: JobStore,
+    hub: Hub,
     job_id: str,
     after: str = str(START),
     limit: str = str(limits.DEFAULT_EVENTS_PER_PAGE),
 ) -> Response[bytes]:
-    """Give a page of a job's event log: `{events, next_after, has_more, gap?}`, oldest first."""
+    """Give a page of a job's event log: `{events, next_after, has_more, gap?}`, oldest first.
+
+    With `Prefer: wait`, a page that would be empty waits for the next event; not for one after the job's end.
+    """
     cursor = EventId.parse(after)
     if cursor is None:
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
     if not (len(limit) < 5 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limits.MAX_EVENTS_PER_PAGE):
         raise InvalidLimit(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
-    tail = tail_of(await find_job(store, job_id))
+    record = await find_job(store, job_id)
+    headers = {"cache-control": "no-store"}
+    prefer = request.headers.get("prefer") if cursor == tail_of(record) else None
+    if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
+        headers["preference-applied"] = f"wait={waited_seconds}"
+        record = await find_job(store, job_id)
+    tail = tail_of(record)
     found = await store.read_events(job_id, after=cursor, count=int(limit) + 1)
     body = page(found, cursor, int(limit)) if cursor <= tail else beyond(cursor, tail)
-    return Response(
-        msgspec.json.encode(body) + b"\n", media_type="application/json", headers={"cache-control": "no-store"}
-    )
+    return Response(msgspec.json.encode(body) + b"\n", media_type="application/json", headers=headers)
 
 
 class EventsPage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,10 +18,12 @@ from gateway.injected import AnyStore
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
 from gateway.representation import represent, status_path
+from gateway.streaming.hub import Hub
+from gateway.streaming.long_poll import wait_for_news
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import ObjectError
-from shared.jobs import CANCELLED_BY_CALLER, JobOptions, JobRequest, JobState, OnMissing
+from shared.jobs import CANCELLED_BY_CALLER, JobOptions, JobRecord, JobRequest, JobState, OnMissing
 from shared.jobstore.idempotency import IdempotencyKeys, Reservation
 from shared.jobstore.operations import CancelReply, Created, NewJob
 from shared.jobstore.store import JobStore
@@ -123,19 +125,35 @@ async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> None:
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def read_job(request: Request[Any, Any, Any], store: JobStore, job_id: str) -> Response[bytes]:
-    """Show a job as it is now; with If-None-Match, 304 while nothing has changed."""
+async def read_job(request: Request[Any, Any, Any], store: JobStore, hub: Hub, job_id: str) -> Response[bytes]:
+    """Show a job as it is now; with If-None-Match, 304 while nothing has changed.
+
+    With `Prefer: wait`, an answer that would tell nothing new waits for news first.
+    """
+    known = request.headers.get("if-none-match")
     record = await find_job(store, job_id)
-    body = represent(record)
-    etag = f'W/"{record.epoch}-{record.seq}.{zlib.crc32(body):08x}"'
-    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept, Authorization"}
+    body, etag = _shown(record)
+    headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization, Prefer"}
+    is_news = known is not None and not matches_weakly(known, etag)
+    prefer = None if is_news else request.headers.get("prefer")
+    if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
+        headers["preference-applied"] = f"wait={waited_seconds}"
+        record = await find_job(store, job_id)
+        body, etag = _shown(record)
+    headers["etag"] = etag
     if not record.state.is_terminal:
         headers["retry-after"] = POLL_AFTER_SECONDS
-    if matches_weakly(request.headers.get("if-none-match"), etag):
+    if matches_weakly(known, etag):
         return Response(b"", status_code=304, headers=headers)
     if request.method == HttpMethod.HEAD:
         return Response(b"", media_type="application/json", headers=headers | {"content-length": str(len(body))})
     return Response(body, media_type="application/json", headers=headers)
+
+
+def _shown(record: JobRecord) -> tuple[bytes, str]:
+    """Give a record as callers see it, and the weak ETag of that."""
+    body = represent(record)
+    return body, f'W/"{record.epoch}-{record.seq}.{zlib.crc32(body):08x}"'
 
 
 class CancelView(msgspec.Struct, frozen=True):

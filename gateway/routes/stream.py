@@ -11,7 +11,7 @@ from gateway.streaming.hub import Hub
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, UnavailableError
+from shared.errors import Draining, TooManyStreams, UnavailableError
 from shared.jobstore.store import JobStore
 
 
@@ -23,16 +23,29 @@ async def stream_job(
     try:
         if hub.is_draining:
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
+        hub.insist_on_room()
         record = await find_job(store, job_id)
     except UnavailableError as error:
         if "text/event-stream" in request.headers.get("accept", ""):
-            return Goodbye("drain" if isinstance(error, Draining) else "redis")
+            reason = _reason(error)
+            metrics.count_refusal(reason)
+            return Goodbye(reason)
         raise
     subscription = Subscription()
     cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
     has_more = subscription.open(cursor, record, at_ms=now_ms())
-    metrics.count_resume(subscription.resume)
     if not has_more:
+        metrics.count_resume(subscription.resume)
         # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
         return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
-    return Viewer(job_id, subscription, hub=hub, store=store, metrics=metrics)
+    return Viewer(record, subscription, hub=hub, store=store, metrics=metrics)
+
+
+def _reason(error: UnavailableError) -> str:
+    match error:
+        case Draining():
+            return "drain"
+        case TooManyStreams():
+            return "overload"
+        case _:
+            return "redis"

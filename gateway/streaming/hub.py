@@ -1,18 +1,32 @@
 """The gateway's fan-out: one live channel for the process, subscribed to exactly the jobs that have viewers here.
 
 The cost grows with this gateway's own viewers, not with the fleet. A message is parsed and framed once, whatever the
-number of its viewers. When the channel was lost every viewer reads the log after its own cursor.
+number of its viewers.
+
+The live channel is at most once. So the end of each job's log is looked at, by one small command for all of the job's
+viewers, and whoever is not there reads the log after its own cursor:
+
+    every 15 s · when a lost connection is back · twice a second while the channel is refused (the built-in polling)
 """
 
 import asyncio
-from collections import defaultdict
+import contextlib
+import heapq
+import math
+import random
+import time
+from collections.abc import Iterator
 
 import msgspec
 import structlog
 
+from gateway.streaming.audience import Audience, Follower
+from gateway.streaming.long_poll import LongPoll
 from gateway.streaming.sse import Message, event_message
-from gateway.streaming.viewer import Viewer
+from shared import limits
+from shared.errors import TooManyStreams, UnavailableError
 from shared.event_id import EventId
+from shared.for_each import for_each
 from shared.jobstore.access import Commands, open_live
 from shared.jobstore.store import JobStore
 
@@ -20,62 +34,135 @@ log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Knows the viewers of this process by job."""
+    """Knows the followers of this process by job."""
 
-    def __init__(self, store: JobStore, commands: Commands) -> None:
+    def __init__(self, store: JobStore, commands: Commands, *, max_streams: int) -> None:
         self._store = store
-        self._viewers: defaultdict[str, set[Viewer]] = defaultdict(set)
-        self.live = open_live(commands, name="gateway-live", on_message=self._deliver, on_restored=self._resync)
+        self._audiences: dict[str, Audience] = {}
+        """By the job's live channel."""
+        self._max_streams = max_streams
+        self._count = 0
+        self.live = open_live(commands, name="gateway-live", on_message=self._deliver, on_restored=self._doubt_all)
         self.is_draining = False
+        self._doubt = asyncio.Event()
         self._emptied = asyncio.Event()
 
-    def register(self, viewer: Viewer) -> None:
-        """Count a viewer in: from now on it is told to end when the process drains."""
-        self._viewers[self._store.live_channel(viewer.job_id)].add(viewer)
+    # ── followers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def insist_on_room(self) -> None:
+        """Raise TooManyStreams when this process has as many followers as it may have."""
+        if self._count >= self._max_streams:
+            raise TooManyStreams("This gateway has as many streams open as it may have. Try again soon.")
+
+    def register(self, follower: Follower) -> None:
+        """Count a follower in: from now on it is told to end when the process drains."""
+        channel = self._store.live_channel(follower.job_id)
+        audience = self._audiences.get(channel)
+        if audience is None:
+            audience = self._audiences[channel] = Audience(follower.job_id, channel)
+            audience.rest(limits.LOOK_AT_LOG_EVERY_SECONDS)
+        audience.followers.add(follower)
+        self._count += 1
         if self.is_draining:
-            viewer.dismiss("drain")
+            follower.dismiss("drain")
 
-    async def subscribe(self, viewer: Viewer) -> None:
-        """Return when live messages of the viewer's job arrive; raises RedisUnavailable when they do not for now."""
-        await self.live.subscribe(self._store.live_channel(viewer.job_id))
+    async def subscribe(self, follower: Follower) -> None:
+        """Return when live messages of the follower's job arrive; raises RedisUnavailable when they do not for now."""
+        channel = self._store.live_channel(follower.job_id)
+        try:
+            await self.live.subscribe(channel)
+        except UnavailableError:
+            if audience := self._audiences.get(channel):
+                audience.rest(limits.READ_LOG_EVERY_SECONDS)
+            raise
 
-    def is_live(self, viewer: Viewer) -> bool:
-        """Tell whether live messages of the viewer's job arrive now."""
-        return self.live.is_subscribed(self._store.live_channel(viewer.job_id))
-
-    def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer; the job's channel goes with its last one."""
-        channel = self._store.live_channel(viewer.job_id)
-        viewers = self._viewers[channel]
-        viewers.discard(viewer)
-        if not viewers:
-            del self._viewers[channel]
-            self.live.unsubscribe(channel)
-        if not self._viewers:
+    def leave(self, follower: Follower) -> None:
+        """Forget a follower; the job's channel goes with its last one."""
+        audience = self._audiences[self._store.live_channel(follower.job_id)]
+        audience.followers.remove(follower)
+        self._count -= 1
+        if not audience.followers:
+            del self._audiences[audience.channel]
+            self.live.unsubscribe(audience.channel)
+        if not self._audiences:
             self._emptied.set()
 
-    async def drain(self) -> None:
-        """Ask all viewers, and all that still come, to reconnect elsewhere; return when no stream is open."""
+    async def drain(self, within_seconds: float) -> None:
+        """Ask all followers, and all that still come, to reconnect elsewhere; return when no stream is open.
+
+        A few streams end at once. Many end one after the other over most of the time that there is, so that they do not
+        come back to the other gateways in one moment.
+        """
         self.is_draining = True
-        for viewers in list(self._viewers.values()):
-            for viewer in viewers:
-                viewer.dismiss("drain")
-        while self._viewers:
+        followers = list(self._followers())
+        log.info("gateway draining", streams=len(followers))
+        random.shuffle(followers)
+        pauses = math.ceil(within_seconds * limits.DRAIN_SHARE / limits.DRAIN_PAUSE_SECONDS)
+        at_once = max(limits.DRAIN_STREAMS_AT_ONCE, math.ceil(len(followers) / max(1, pauses)))
+        while followers:
+            for follower in followers[:at_once]:
+                follower.dismiss("drain")
+            if followers := followers[at_once:]:
+                await asyncio.sleep(limits.DRAIN_PAUSE_SECONDS)
+        while self._audiences:
             self._emptied.clear()
             await self._emptied.wait()
+
+    def _followers(self) -> Iterator[Follower]:
+        for audience in self._audiences.values():
+            yield from audience.followers
+
+    # ── live messages, and what was lost of them ──────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Look at the logs of the jobs that have viewers, each in its time, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(random.uniform(0.8, 1.2) * limits.READ_LOG_EVERY_SECONDS):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            await for_each(self._due(), self._look_at, at_once=limits.LOGS_LOOKED_AT_AT_ONCE)
+
+    @property
+    def long_polls(self) -> int:
+        """How many answers wait for news."""
+        return sum(isinstance(follower, LongPoll) for follower in self._followers())
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs have viewers here."""
+        return len(self._audiences)
+
+    @property
+    def jobs_without_channel(self) -> int:
+        """How many of them are followed by reading the log, because the live channel does not deliver."""
+        return sum(not self.live.is_subscribed(channel) for channel in self._audiences)
+
+    def _due(self) -> list[Audience]:
+        now = time.monotonic()
+        due = [audience for audience in self._audiences.values() if audience.look_after <= now]
+        # Those who have waited longest, never all: with Redis in trouble there may be ten thousand, twice a second.
+        return heapq.nsmallest(limits.LOGS_PER_LOOK, due, key=lambda audience: audience.look_after)
+
+    async def _look_at(self, audience: Audience) -> None:
+        is_live = self.live.is_subscribed(audience.channel)
+        audience.rest(limits.LOOK_AT_LOG_EVERY_SECONDS if is_live else limits.READ_LOG_EVERY_SECONDS)
+        with contextlib.suppress(UnavailableError):
+            audience.compare(await self._store.tail(audience.job_id))
+
+    def _doubt_all(self) -> None:
+        for audience in self._audiences.values():
+            audience.look_after = 0.0
+        self._doubt.set()
 
     def _deliver(self, channel: str, published: bytes) -> None:
         message = _parse(published)
         if message is None:
             log.error("unreadable live message", channel=channel)
             return
-        for viewer in self._viewers.get(channel, ()):
-            viewer.offer(message)
-
-    def _resync(self) -> None:
-        for viewers in self._viewers.values():
-            for viewer in viewers:
-                viewer.fall_behind()
+        if audience := self._audiences.get(channel):
+            for follower in audience.followers:
+                follower.offer(message)
 
 
 class _Written(msgspec.Struct):

@@ -21,11 +21,16 @@ from shared.jobs import JobRecord
 
 
 class Resume(StrEnum):
-    """How a stream was opened; the outcome of sse_resumes_total."""
+    """How a stream was opened; the outcome of sse_resumes_total.
+
+    FRESH: without a cursor. EXACT: with one whose following events follow. GAP: some of them are lost, or it is no id.
+    TIMELINE: it lies beyond the log. TERMINAL: it is the end.
+    """
 
     FRESH = "fresh"
     EXACT = "exact"
     GAP = "gap"
+    TIMELINE = "timeline"
     TERMINAL = "terminal"
 
 
@@ -61,7 +66,8 @@ def _before(event_id: EventId) -> EventId:
 class Subscription:
     """The state machine of one viewer.
 
-    While `is_behind`: begin_read(), read the record, begin_replay(), read the log after `cursor`, replayed().
+    While `is_behind`: begin_read(), read the id of the last event, is_at(); when it is not there: read the record,
+    begin_replay(), read the log after `cursor`, replayed().
     """
 
     def __init__(self) -> None:
@@ -74,14 +80,14 @@ class Subscription:
         self._fruitless = 0
         self._at_ms = 0
         self._parked: list[Message] = []
-        self._has_overflowed = False
+        self._is_doubtful = False
         self._out: list[Message] = []
 
     def open(self, cursor: Cursor, record: JobRecord, *, at_ms: int) -> bool:
         """Place the viewer; False when there is nothing more to tell: its cursor is the end of an ended job (204)."""
         tail = tail_of(record)
         is_known = isinstance(cursor, EventId) and cursor <= tail
-        self.resume = Resume.FRESH if cursor is None else Resume.EXACT if is_known else Resume.GAP
+        self.resume = _outcome(cursor, is_known=is_known)
         if isinstance(cursor, EventId) and is_known:
             self.cursor = cursor
             if cursor == tail and record.state.is_terminal:
@@ -106,12 +112,12 @@ class Subscription:
         if len(self._parked) < limits.MAX_PARKED_MESSAGES:
             self._parked.append(message)
         else:
-            self._has_overflowed = True  # one more turn through the log
+            self._is_doubtful = True  # one more turn through the log
 
     def fall_behind(self) -> None:
         """Doubt the live channel: messages may have been missed."""
         if not self.is_ended:
-            self.is_behind = True
+            self.is_behind = self._is_doubtful = True
 
     def begin_read(self) -> None:
         """Forget what is parked: it is in the log that is about to be read, or in none any more.
@@ -119,7 +125,15 @@ class Subscription:
         After a failover the latter would move the cursor beyond the log; the next event would look like a known one.
         """
         self._parked.clear()
-        self._has_overflowed = False
+        self._is_doubtful = False
+
+    def is_at(self, tail: EventId | None) -> bool:
+        """Go live when the log has nothing that this viewer has not seen; `tail` was read after begin_read()."""
+        if tail != self.cursor:
+            return False
+        self._replayed_from = self.cursor
+        self._go_live()
+        return True
 
     def begin_replay(self, record: JobRecord, *, at_ms: int) -> None:
         """Take the job as it is now; pages of the log after `cursor` follow by replayed()."""
@@ -157,11 +171,18 @@ class Subscription:
             if self._record.state.is_terminal:
                 self._end()
                 return
+        self._go_live()
+
+    def _go_live(self) -> None:
+        was_doubtful = self._is_doubtful
+        self.is_behind, self._is_doubtful = was_doubtful, False
+        if not was_doubtful:
+            self._take_parked()
+
+    def _take_parked(self) -> None:
         parked, self._parked = self._parked, []
-        self.is_behind, self._has_overflowed = self._has_overflowed, False
-        if not self.is_behind:
-            for message in parked:
-                self.offer(message)
+        for message in parked:
+            self.offer(message)
         self._fruitless = self._fruitless + 1 if self.cursor == self._replayed_from else 0
         if self.is_behind and self._fruitless > 1:
             # What is parked stands beyond a hole that the log cannot fill: it belongs to no log of this job, or to one
@@ -195,6 +216,12 @@ class Subscription:
 
     def _end(self) -> None:
         self.is_ended, self.is_behind = True, False
+
+
+def _outcome(cursor: Cursor, *, is_known: bool) -> Resume:
+    if isinstance(cursor, EventId):
+        return Resume.EXACT if is_known else Resume.TIMELINE
+    return Resume.FRESH if cursor is None else Resume.GAP
 
 
 def _text_of(cursor: EventId | Unreadable) -> str | None:

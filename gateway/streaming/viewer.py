@@ -2,6 +2,8 @@
 
 first frames ─▶ subscribe ─▶ ┌─ read the log when behind ─▶ send ─▶ wait: news, heartbeat, end ─┐ ─▶ goodbye
                              └──────────────────────────────────────────────────────────────────┘
+
+Whether something was missed is asked by the hub, for all viewers of a job at once.
 """
 
 import asyncio
@@ -19,6 +21,8 @@ from gateway.streaming.subscription import Subscription
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import RecordUnreadable, UnavailableError
+from shared.event_id import EventId
+from shared.jobs import JobRecord
 from shared.jobstore.store import JobStore
 
 if TYPE_CHECKING:
@@ -64,12 +68,20 @@ class Goodbye:
 
 
 class Viewer:
-    """One viewer of one job; `subscription` has been opened already."""
+    """One viewer of one job; `subscription` has been opened with `record`."""
 
     def __init__(
-        self, job_id: str, subscription: Subscription, *, hub: "Hub", store: JobStore, metrics: "GatewayMetrics"
+        self,
+        record: JobRecord,
+        subscription: Subscription,
+        *,
+        hub: "Hub",
+        store: JobStore,
+        metrics: "GatewayMetrics",
     ) -> None:
-        self.job_id = job_id
+        self.job_id = record.job_id
+        self._record: JobRecord | None = record
+        """The job as it was found; for the first reading of the log, and not kept beyond it."""
         self._subscription = subscription
         self._hub = hub
         self._store = store
@@ -78,6 +90,11 @@ class Viewer:
         self._end: str | None = None
         self._is_first = True
         self._look_after = math.inf
+
+    @property
+    def cursor(self) -> EventId:
+        """The id of the last event that this viewer has been given."""
+        return self._subscription.cursor
 
     # ── what the hub tells ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,7 +134,9 @@ class Viewer:
             self._hub.leave(self)
             self._metrics.close_stream()
             watcher.cancel()
-            log.info("stream ended", job_id=self.job_id, reason=self._end or "terminal")
+            reason = self._end or "terminal"
+            self._metrics.count_end(reason)
+            log.info("stream ended", job_id=self.job_id, reason=reason)
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -135,19 +154,20 @@ class Viewer:
             elif time.monotonic() >= beat_after:
                 beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
                 await self._beat()
-                # The live channel is at most once: whatever it lost is in the log.
-                self._subscription.fall_behind()
-            elif time.monotonic() >= self._look_after:
-                self._subscription.fall_behind()
         if self._end not in (None, "left"):
             await self._transmit(busy(str(self._end)))
 
     async def _greet(self) -> None:
         """Send the first bytes before anything is waited for, whatever the cursor: a data frame."""
-        if not await self._flush():
+        assert self._record is not None
+        has_told = await self._flush()
+        if not has_told or self._record.state.is_terminal:
             await self._catch_up()
-            if not await self._flush():
-                await self._beat()
+            has_told = await self._flush() or has_told
+        if not has_told and self._end is None:
+            await self._beat()
+        self._record = None
+        self._metrics.count_resume(self._subscription.resume)
 
     async def _tell_news(self) -> bool:
         """Send everything that is new; False when the stream is at its end."""
@@ -159,13 +179,11 @@ class Viewer:
                 break
             await self._flush()
         await self._flush()
-        if not self._hub.is_live(self):
-            self._look_after = min(self._look_after, _soon(limits.READ_LOG_EVERY_SECONDS))
         return not self._subscription.is_ended and self._end is None
 
     async def _subscribe(self) -> None:
         if not self._subscription.is_ended:
-            with contextlib.suppress(UnavailableError):  # it stays wanted; until it is back the log is read
+            with contextlib.suppress(UnavailableError):  # it stays wanted; until it is back the hub reads the log's end
                 await self._hub.subscribe(self)
             self._subscription.fall_behind()
 
@@ -174,7 +192,10 @@ class Viewer:
         subscription = self._subscription
         subscription.begin_read()
         try:
-            record = await self._store.find(self.job_id)
+            record, self._record = self._record, None
+            if record is None and subscription.is_at(await self._store.tail(self.job_id)):
+                return True
+            record = record or await self._store.find(self.job_id)
             if record is None:
                 self.dismiss("redis")  # forgotten by Redis; the next request is told so
                 return False
@@ -183,6 +204,7 @@ class Viewer:
                 page = await self._store.read_events(
                     self.job_id, after=subscription.cursor, count=limits.REPLAY_PAGE_EVENTS
                 )
+                self._metrics.count_replay(page)
                 is_last_page = len(page) < limits.REPLAY_PAGE_EVENTS
                 subscription.replayed(page, is_last_page=is_last_page)
                 if is_last_page or subscription.is_ended or self._end is not None:

@@ -19,10 +19,12 @@ ENTRY_DECORATORS = [
 ENTRY_NAMES = ["test_*", "Test*", "pytest_*"]
 # Name: who uses it where vulture cannot see it.
 USED_ELSEWHERE = {
+    "_unsupported_upgrade_warning": "uvicorn's protocol calls it",
     "capture_signals": "uvicorn's Server calls it",
     "daemon_threads": "socketserver's ThreadingMixIn reads it",
     "do_POST": "http.server's handler calls it",
     "log_message": "http.server's handler calls it",
+    "send_400_response": "uvicorn's protocol calls it",
     "should_exit": "uvicorn's Server reads it",
     "tell": "botocore asks PartBody where it stands before it hashes it",
 }

@@ -112,11 +112,33 @@ class ViewerOfOneJob(RuleBasedStateMachine):
         self.viewer.take()  # what was under way is lost with the connection
         self.open(self.last_id)
 
-    @rule(page=st.integers(1, 30))
-    def read_log(self, page: int) -> None:
+    @precondition(lambda self: not self.is_ended)
+    @rule(times=st.integers(1, 3))
+    def look_while_the_log_is_read(self, times: int) -> None:
+        """Events are lost by the channel after the last page was read; the hub's look finds that out in time."""
         if self.viewer.is_ended:
             return
         self.viewer.begin_read()
+        self.viewer.begin_replay(self.record(), at_ms=0)
+        page = [entry for entry in self.log if entry[0] > self.viewer.cursor]
+        for _ in range(times):
+            self.append("progress")
+        self.viewer.fall_behind()
+        self.viewer.replayed(page, is_last_page=True)
+        self.collect()
+        while self.viewer.is_behind:
+            self.read_log(7)
+
+        assert self.has_everything(), "it goes live with a hole behind it"
+
+    @rule(page=st.integers(1, 30), asks_for_tail=st.booleans())
+    def read_log(self, page: int, asks_for_tail: bool = True) -> None:
+        if self.viewer.is_ended:
+            return
+        self.viewer.begin_read()
+        if asks_for_tail and self.viewer.is_at(self.tail):
+            self.collect()
+            return
         self.viewer.begin_replay(self.record(), at_ms=0)
         while True:
             found = [entry for entry in self.log if entry[0] > self.viewer.cursor][:page]
@@ -141,7 +163,10 @@ class ViewerOfOneJob(RuleBasedStateMachine):
             self.read_log(7)
 
         assert self.viewer.is_ended == self.is_ended
-        assert self.viewer.is_ended or self.last_id == self.tail
+        assert self.has_everything()
+
+    def has_everything(self) -> bool:
+        return self.viewer.is_ended or self.last_id == self.tail
 
     def collect(self) -> None:
         """Receive what is sent, and hold it against the promise."""

@@ -15,6 +15,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.routes.jobs import create_job, read_job
 from gateway.routes.listing import read_jobs
+from gateway.streaming.hub import Hub
 from shared.errors import WaybillError
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
@@ -30,10 +31,12 @@ class LocalGateway:
 
     def __init__(self, store: JobStore, *file_ids: int) -> None:
         self._reader = InMemoryMetricReader()
-        metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"))
+        hub = Hub(store, store.connection, max_streams=0)  # no room: nobody waits here, and no live channel is needed
+        metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         parts: dict[str, object] = {
             "store": store,
+            "hub": hub,
             "catalogue": Manifest(files, path=Path("catalogue.jsonl")),
             "idempotency_keys": IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms),
             "metrics": metrics,

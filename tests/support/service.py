@@ -97,14 +97,15 @@ class Service:
         """Give the events of the log lines with this job's id, oldest first."""
         return [line["event"] for line in self.log_lines() if line.get("job_id") == job_id]
 
-    def metric(self, name: str) -> float:
-        """Read a metric from /metrics, summed over its labels; fails when it is not there."""
+    def metric(self, name: str, **labels: str) -> float:
+        """Read a metric from /metrics, summed over its labels but the given ones; fails when it is not there."""
         samples = [
             float(line.rsplit(" ", 1)[1])
             for line in self.ask("/metrics").text.splitlines()
             if line.startswith((f"{name} ", f"{name}{{"))
+            and all(f'{label}="{text}"' in line for label, text in labels.items())
         ]
-        assert samples, f"/metrics has no {name}"
+        assert samples, f"/metrics has no {name} {labels}"
         return sum(samples)
 
     # ── what is done to it ────────────────────────────────────────────────────────────────────────────────────────────

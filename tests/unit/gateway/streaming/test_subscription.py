@@ -126,7 +126,7 @@ def test_open_after_the_last_id_gives_a_snapshot_with_gap() -> None:
     catch_up(subscription, LOG)
 
     assert shown(subscription) == [("1-5", "gap 1-9>1-5 None")]
-    assert subscription.resume is Resume.GAP
+    assert subscription.resume is Resume.TIMELINE
 
 
 def test_open_with_an_unreadable_cursor_gives_a_snapshot_with_gap() -> None:
@@ -162,6 +162,35 @@ def test_live_messages_wait_until_the_log_has_been_read() -> None:
     assert shown(subscription) == []
     catch_up(subscription, LOG, meanwhile=[live(EventId(1, 5)), live(EventId(1, 6))])
     assert [event_id for event_id, _ in shown(subscription)] == ["1-4", "1-5", "1-6"]
+
+
+def test_viewer_at_the_end_of_the_log_goes_live_with_what_was_parked_meanwhile() -> None:
+    subscription = opened(EventId(1, 5), LOG)
+    subscription.begin_read()
+    subscription.offer(live(EventId(1, 6)))
+
+    assert subscription.is_at(EventId(1, 5))
+    assert shown(subscription) == [("1-6", "progress")]
+    assert not subscription.is_behind
+
+
+def test_viewer_that_is_not_at_the_end_of_the_log_stays_behind() -> None:
+    subscription = opened(EventId(1, 4), LOG)
+    subscription.begin_read()
+
+    assert not subscription.is_at(EventId(1, 5))
+    assert not subscription.is_at(None)
+    assert subscription.is_behind
+
+
+def test_doubt_that_comes_while_the_log_is_read_takes_one_more_turn() -> None:
+    subscription = opened(EventId(1, 4), LOG)
+    subscription.begin_read()
+    subscription.begin_replay(record_at(EventId(1, 5)), at_ms=0)
+    subscription.fall_behind()
+    subscription.replayed(LOG[4:], is_last_page=True)
+
+    assert subscription.is_behind, "what the doubt was about may have come after this page was read"
 
 
 def test_message_that_was_seen_already_is_dropped() -> None:

@@ -1,0 +1,21 @@
+"""How many files, and so connections, this process may have open."""
+
+import resource
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+OTHERS = 200
+"""Descriptors that are no streams: Redis, the store, the listeners, downloads, other requests."""
+
+
+def raise_file_limit(streams: int) -> None:
+    """Raise the soft limit as far as the system lets us, and say so when `streams` may not fit even then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = streams + OTHERS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        log.warning("too few files for the streams", file_limit=soft, max_streams=streams, wanted=wanted)

@@ -1,0 +1,125 @@
+"""HTTP/1.1 on a connection, with bounds on what a peer may send before it is answered: uvicorn has none.
+
+    connected ─▶ head ─(≤ 32 KiB, 10 s)─▶ body ─(30 s)─▶ answered ─▶ next head, or closed after a silence
+                   └──────── 431, 408 ───────┴── 408 ──▶ closed
+
+The size of a body is bounded by the app. What is refused here is answered as a problem, and the connection is closed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.problems import PROBLEM_JSON, problem_body
+from shared import limits
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One connection. `count_refusal` is told each refusal: head_size, head_time, body_time, or malformed."""
+
+    def __init__(self, *args: Any, count_refusal: Callable[[str], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._count_refusal = count_refusal
+        self._head_bytes = 0
+        self._is_in_head = True
+        self._is_refused = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # ── the connection (asyncio.Protocol) ─────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._expect(limits.REQUEST_HEAD_WITHIN_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._expect(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes; a head that goes on for too long is refused before it is kept."""
+        if self._is_refused:
+            return
+        if self._is_in_head:
+            if self._deadline is None:  # the first byte of a further request
+                self._expect(limits.REQUEST_HEAD_WITHIN_SECONDS)
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > limits.MAX_HEAD_BYTES:
+            self._refuse_head()
+
+    # ── the request (callbacks of the parser) ─────────────────────────────────────────────────────────────────────────
+
+    def on_headers_complete(self) -> None:
+        """Start the app, unless the head came whole in one piece and is too large nevertheless."""
+        if self._is_refused:
+            return
+        self._is_in_head, self._head_bytes = False, 0
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limits.MAX_HEAD_BYTES:
+            self._refuse_head()
+            return
+        self._expect(limits.REQUEST_BODY_WITHIN_SECONDS)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of the body on."""
+        if not self._is_refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the whole request is here; what follows is another head."""
+        self._is_in_head = True
+        self._expect(None)
+        if not self._is_refused:
+            super().on_message_complete()
+
+    # ── refusing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send_400_response(self, _: str) -> None:
+        """Refuse what is not HTTP."""
+        self._refuse(400, "MALFORMED_REQUEST", "This is not an HTTP/1.1 request (RFC 9112).", reason="malformed")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a server may ignore an upgrade (RFC 9110 §7.8), and anybody may ask for one."""
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            431,
+            "HEAD_TOO_LARGE",
+            f"Address and headers are larger than {limits.MAX_HEAD_BYTES:,} bytes. Send fewer or shorter ones.",
+            reason="head_size",
+        )
+
+    def _expect(self, within_seconds: float | None) -> None:
+        """Give the peer so long from now for what it is sending; None: it owes nothing."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if within_seconds is None else self.loop.call_later(within_seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        part = "head" if self._is_in_head else "body"
+        detail = f"The request's {part} did not arrive in time. Send it again, faster."
+        self._refuse(408, "REQUEST_TIMEOUT", detail, reason=f"{part}_time")
+
+    def _refuse(self, status: int, code: str, detail: str, *, reason: str) -> None:
+        self._is_refused = True
+        self._expect(None)
+        self._count_refusal(reason)
+        if self.transport.is_closing():
+            return
+        # While a request before this one is unanswered, the next answer on this connection is its own.
+        if getattr(self.cycle, "response_complete", True):
+            self.transport.write(_answer(status, problem_body(status, code, detail)))
+        self.transport.close()
+
+
+def _answer(status: int, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
+        f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,0 +1,73 @@
+"""One caller who waits for a job's next event without a stream: a place in the hub, and no connection to Redis."""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from gateway.preferences import preferred_wait_seconds
+from gateway.streaming.sse import Message
+from gateway.streaming.subscription import tail_of
+from shared.errors import TooManyStreams, UnavailableError
+from shared.event_id import EventId
+from shared.jobs import JobRecord
+from shared.jobstore.store import JobStore
+
+if TYPE_CHECKING:
+    from gateway.streaming.hub import Hub
+
+
+class LongPoll:
+    """Waits for a job's log to have another end than `cursor`."""
+
+    def __init__(self, job_id: str, cursor: EventId) -> None:
+        self.job_id = job_id
+        self.cursor = cursor
+        self._news = asyncio.Event()
+
+    def offer(self, message: Message) -> None:
+        """Take a live message."""
+        if message.event_id is not None and message.event_id > self.cursor:
+            self._news.set()
+
+    def fall_behind(self) -> None:
+        """Look again: the log's end is another one, or may be."""
+        self._news.set()
+
+    def dismiss(self, _: str) -> None:
+        """Answer with what there is."""
+        self._news.set()
+
+    async def wait(self, hub: "Hub", store: JobStore, *, within_seconds: float) -> bool:
+        """Return when there is news, or when the time is up; False when this process has no room to wait in."""
+        try:
+            hub.insist_on_room()
+        except TooManyStreams:
+            return False
+        hub.register(self)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_seconds):
+                    await self._subscribe(hub, store)
+                    await self._news.wait()
+        finally:
+            hub.leave(self)
+        return True
+
+    async def _subscribe(self, hub: "Hub", store: JobStore) -> None:
+        with contextlib.suppress(UnavailableError):  # the hub looks at the log's end until the channel is back
+            await hub.subscribe(self)
+            # What was written since the caller's answer was read, and before the channel was there.
+            if await store.tail(self.job_id) != self.cursor:
+                self._news.set()
+
+
+async def wait_for_news(prefer: str | None, record: JobRecord, *, hub: "Hub", store: JobStore) -> int:
+    """Wait for an event after `record` as a caller prefers (RFC 7240); give the seconds that were granted.
+
+    0: it did not wait, because nobody wished it, the job is over, or this process has no room.
+    """
+    seconds = preferred_wait_seconds(prefer)
+    if not seconds or record.state.is_terminal:
+        return 0
+    has_waited = await LongPoll(record.job_id, tail_of(record)).wait(hub, store, within_seconds=seconds)
+    return seconds if has_waited else 0

@@ -1,0 +1,240 @@
+"""What one peer may cost: heads, bodies, waiting, reading. Others never notice, and each refusal is counted."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import cargo
+from tests.support.local_http import local_client
+from tests.support.service import Service
+from tests.support.sse_reader import FrameReader
+from tests.support.system import JOBS, System
+from tests.support.viewer import BackgroundViewer
+from tests.support.waiting import PATIENCE_SECONDS, until
+
+WITHIN = 0.5
+PATIENT = {"REQUEST_HEAD_WITHIN_SECONDS": WITHIN, "REQUEST_BODY_WITHIN_SECONDS": WITHIN}
+MAX_HEAD_BYTES = 32 * 1024
+
+
+@pytest.fixture(scope="module")
+def strict(system: System) -> Iterator[Service]:
+    """A gateway that gives a peer half a second, in place of ten."""
+    started = system.start("gateway", PATIENT)
+    started.wait_until_ready()
+    yield started
+    started.close()
+
+
+@contextlib.contextmanager
+def connected(gateway: Service) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", int(gateway.settings["WAYBILL_PORT"]))) as peer:
+        peer.settimeout(PATIENCE_SECONDS)
+        yield peer
+
+
+def everything_from(peer: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := peer.recv(65_536):
+            found += piece
+    return found
+
+
+def read_problem(answer: bytes) -> tuple[int, dict[str, Any]]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    return int(head.split(b" ")[1]), json.loads(body)
+
+
+def refusals(gateway: Service, reason: str) -> float:
+    return gateway.metric("http_refusals_total", reason=reason)
+
+
+def send_all(peer: socket.socket, data: bytes) -> None:
+    """Send as much as the other side takes: it may close in the midst of it."""
+    with contextlib.suppress(ConnectionError):
+        peer.sendall(data)
+
+
+# ── heads ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("one long header", b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 40_000 + b"\r\n\r\n"),
+        ("many short headers", b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 10_000 + b"\r\n"),
+        ("an endless query", b"GET /v1/download/jobs/x?" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("a header that never ends", b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 400_000),
+        ("an address that never ends", b"GET /" + b"a" * 400_000),
+    ],
+)
+@pytest.mark.parametrize("pieces", ["in one piece", "in pieces"])
+def test_head_that_is_too_large_is_refused_with_431(strict: Service, name: str, head: bytes, pieces: str) -> None:
+    before = refusals(strict, "head_size")
+
+    with connected(strict) as peer:
+        step = len(head) if pieces == "in one piece" else 1_000
+        for at in range(0, len(head), step):
+            send_all(peer, head[at : at + step])
+        answer = everything_from(peer)
+
+    if answer:  # a peer that is still sending when it is refused may get a reset before it reads the answer
+        status, problem = read_problem(answer)
+        assert (status, problem["code"]) == (431, "HEAD_TOO_LARGE")
+        assert "32,768" in problem["detail"]
+    assert refusals(strict, "head_size") == before + 1
+
+
+def test_head_just_below_the_bound_is_served(strict: Service) -> None:
+    with local_client() as client:
+        response = client.get(f"{strict.url}/v1/nothing", headers={"x-long": "a" * (MAX_HEAD_BYTES - 500)})
+
+    assert response.status_code == 404
+
+
+def test_a_large_body_behind_a_small_head_is_no_large_head(strict: Service) -> None:
+    body = json.dumps({"file_ids": cargo.ids_of(cargo.MIXED[0]), "archive_name": "a" * 60_000}).encode()
+    request = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (
+        JOBS.encode(),
+        len(body),
+    )
+
+    with connected(strict) as peer:
+        peer.sendall(request + b"Connection: close\r\n\r\n" + body)
+        answer = everything_from(peer)
+
+    assert answer.startswith(b"HTTP/1.1 422"), answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nCookie: a"])
+def test_head_that_does_not_arrive_is_refused_with_408(strict: Service, sent: bytes) -> None:
+    before = refusals(strict, "head_time")
+
+    with connected(strict) as peer:
+        peer.sendall(sent)
+        status, problem = read_problem(everything_from(peer))
+
+    assert (status, problem["code"]) == (408, "REQUEST_TIMEOUT")
+    assert refusals(strict, "head_time") == before + 1
+
+
+def test_slowloris_is_cut_although_it_never_stops_sending(strict: Service) -> None:
+    before = refusals(strict, "head_time")
+
+    with connected(strict) as peer:
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < started + PATIENCE_SECONDS:
+                peer.sendall(b"a: b\r\n")
+                time.sleep(WITHIN / 10)
+
+    assert refusals(strict, "head_time") == before + 1
+
+
+def test_second_request_of_a_connection_is_given_no_more_time_than_the_first(strict: Service) -> None:
+    before = refusals(strict, "head_time")
+
+    with connected(strict) as peer:
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: b"NOT_FOUND" in peer.recv(4096), "the first answer")
+        peer.sendall(b"GET / HTTP/1.1\r\nHo")
+        status, _ = read_problem(everything_from(peer))
+
+    assert status == 408
+    assert refusals(strict, "head_time") == before + 1
+
+
+def test_connection_that_rests_between_two_requests_is_no_refusal(strict: Service) -> None:
+    before = refusals(strict, "head_time")
+
+    with connected(strict) as peer:
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: b"NOT_FOUND" in peer.recv(4096), "the first answer")
+        time.sleep(2 * WITHIN)  # the time itself is what is tested
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = everything_from(peer)
+
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert refusals(strict, "head_time") == before
+
+
+def test_body_that_does_not_arrive_is_refused_with_408_and_creates_nothing(system: System, strict: Service) -> None:
+    before, jobs = refusals(strict, "body_time"), system.count_in_redis()
+
+    with connected(strict) as peer:
+        peer.sendall(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{"
+            % JOBS.encode()
+        )
+        everything_from(peer)
+
+    assert refusals(strict, "body_time") == before + 1
+    assert system.count_in_redis() == jobs
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\x00\x01", b"NONSENSE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+def test_what_is_no_http_is_refused_with_a_problem(strict: Service, sent: bytes) -> None:
+    before = refusals(strict, "malformed")
+
+    with connected(strict) as peer:
+        peer.sendall(sent)
+        status, problem = read_problem(everything_from(peer))
+
+    assert (status, problem["code"]) == (400, "MALFORMED_REQUEST")
+    assert refusals(strict, "malformed") == before + 1
+
+
+def test_slow_head_is_refused_while_a_stream_beside_it_goes_on(system: System, strict: Service) -> None:
+    path = system.create_job(*cargo.LONG[:1])
+    viewer = BackgroundViewer(f"{strict.url}{path}/stream")
+
+    with connected(strict) as peer:
+        peer.sendall(b"GET /")
+        everything_from(peer)
+
+    assert viewer.wait_for_end()[-1].type == "completed"
+
+
+# ── streams ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def small(system: System) -> Iterator[Service]:
+    """A gateway that holds two streams."""
+    started = system.start("gateway", WAYBILL_MAX_STREAMS="2")
+    started.wait_until_ready()
+    yield started
+    started.close()
+
+
+def test_one_stream_too_many_gets_a_busy_frame_or_503_and_may_come_back(system: System, small: Service) -> None:
+    path = system.create_job(*cargo.LONG[:1])
+    url = f"{small.url}{path}/stream"
+    first, second = BackgroundViewer(url), BackgroundViewer(url)
+
+    with local_client() as client:
+        polite = client.get(url, headers={"Accept": "text/event-stream"})
+        plain = client.get(url)
+        while_full = client.get(small.url + path)
+    (frame,) = FrameReader().feed(polite.content)
+
+    assert (frame.type, frame.data["reason"], frame.id) == ("busy", "overload", None)
+    assert frame.retry_ms is not None
+    assert (plain.status_code, plain.json()["code"]) == (503, "TOO_MANY_STREAMS")
+    assert plain.headers["retry-after"]
+    assert while_full.status_code == 200
+    assert [viewer.wait_for_end()[-1].type for viewer in (first, second)] == ["completed", "completed"]
+    until(lambda: small.metric("sse_connections_active") == 0, "both streams are counted out")
+    assert BackgroundViewer(url).wait_for_end()[-1].type == "completed"
+    assert small.metric("sse_refusals_total", reason="overload") == 1
+    assert small.metric("sse_streams_ended_total", reason="terminal") == 3

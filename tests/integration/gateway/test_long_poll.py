@@ -1,0 +1,31 @@
+"""A long poll against a real store: what happens between its record and its place in the hub."""
+
+import asyncio
+
+from gateway.streaming.hub import Hub
+from gateway.streaming.long_poll import LongPoll
+from shared.event_id import EventId
+from shared.jobstore.store import JobStore
+from tests.support import jobs
+from tests.support.stores import running
+from tests.support.waiting import PATIENCE_SECONDS
+
+
+async def test_an_event_before_the_subscription_is_news(store: JobStore) -> None:
+    run = await jobs.start(store)
+    known = EventId(run.epoch, run.record.seq)
+    await store.append_progress(run, seq=known.seq + 1, message=jobs.progress(0.5))
+    hub = Hub(store, store.connection, max_streams=1)
+    async with running(hub.live.run):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            has_waited = await LongPoll(run.job_id, known).wait(hub, store, within_seconds=2 * PATIENCE_SECONDS)
+
+    assert has_waited
+    assert hub.long_polls == 0, "it would count for ever"
+
+
+async def test_a_process_without_room_does_not_wait(store: JobStore) -> None:
+    run = await jobs.start(store)
+    hub = Hub(store, store.connection, max_streams=0)
+
+    assert not await LongPoll(run.job_id, EventId(run.epoch, run.record.seq)).wait(hub, store, within_seconds=60)
