@@ -133,7 +133,7 @@ async def read_job(request: Request[Any, Any, Any], store: JobStore, hub: Hub, j
     known = request.headers.get("if-none-match")
     record = await find_job(store, job_id)
     body, etag = _shown(record)
-    headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization, Prefer"}
+    headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
     prefer = None if is_news else request.headers.get("prefer")
     if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):

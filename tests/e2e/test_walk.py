@@ -3,17 +3,15 @@
 import itertools
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 
 import httpx_sse
 import pytest
 
-from tests.support import cargo
+from tests.support import cargo, curl
 from tests.support.local_http import local_client
 from tests.support.sse_reader import FrameReader, read_frames
 from tests.support.system import System
-from tests.support.tools import require_tool
 from tests.support.waiting import PATIENCE_SECONDS
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -25,12 +23,6 @@ def ended(system: System) -> str:
     path = system.create_job(*cargo.MIXED, archive_name="Frachtbriefe Köln 📦")
     assert system.wait_for_end(path)["status"] == "completed"
     return path
-
-
-def curl(*arguments: str) -> "subprocess.Popen[bytes]":
-    """Start curl as a user does, with its output readable as it comes."""
-    command = [require_tool("curl"), "--noproxy", "*", "--max-time", str(PATIENCE_SECONDS), "-sSN", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
 # ── the answer ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,7 +78,7 @@ def test_the_shared_record_of_a_job_tells_its_whole_story(system: System, ended:
 def test_curl_shows_each_event_as_it_happens_and_ends_with_exit_code_0(system: System) -> None:
     path = system.create_job(*cargo.LONG[:2])
 
-    with curl(f"{system.url}{path}/stream?last_event_id=0-0") as process:
+    with curl.start(f"{system.url}{path}/stream?last_event_id=0-0") as process:
         assert process.stdout is not None
         seen, statuses, reader = [], [], FrameReader()
         for line in process.stdout:
