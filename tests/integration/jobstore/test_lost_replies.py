@@ -16,6 +16,7 @@ import pytest
 from shared import clock, limits
 from shared.jobs import make_job_id
 from shared.jobstore import keys, script
+from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
 from shared.jobstore.lifetimes import Step, Taken
@@ -180,6 +181,19 @@ async def deleted(store: JobStore) -> str:
     return job_id
 
 
+async def lost_from_sight(store: JobStore) -> None:
+    """The first job waits, and has no entry."""
+    entry = await taken(store)
+    await store.connection.execute("XACK", keys.commands(0), keys.GROUP, entry.entry_id)
+    await store.connection.execute("XDEL", keys.commands(0), entry.entry_id)
+
+
+async def give_entry(store: JobStore, _situation: object) -> None:
+    """Give the first job a new entry; that it has one already is as good."""
+    finding = Finding(Kind.RECORD_WITHOUT_ENTRY, Sighting(JOB_IDS[0], Place.RECORD))
+    await Consistency(store.connection, partitions=1).repair(finding)
+
+
 def cancel(*, deletes: bool = False) -> Callable[[JobStore, object], Awaitable[object]]:
     """Make a wish to end the first job."""
     return lambda store, _situation: jobs.cancel(store, JOB_IDS[0], deletes=deletes)
@@ -333,6 +347,7 @@ OPERATIONS = [
     Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
     Case(script.EXPIRE, "a tombstone", completed, expire(Step.TOMBSTONE, days=3, deletes=True)),
     Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
+    Case(script.REPAIR, "a job that lost its entry", lost_from_sight, give_entry),
 ]
 
 
