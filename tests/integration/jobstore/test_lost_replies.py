@@ -160,6 +160,13 @@ async def asked_to_end(store: JobStore) -> Run:
     return run
 
 
+async def parked_though_it_shall_end(store: JobStore) -> None:
+    """A run failed after its job was asked to end, and the next claim does not come."""
+    run = await asked_to_end(store)
+    await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+    await store.connection.execute("ZADD", keys.expiry(0), 1, run.job_id)
+
+
 async def crashed_after_it_was_asked(store: JobStore) -> Entry:
     """A job was asked to end, and its processor died."""
     await jobs.lapse(store, await asked_to_end(store))
@@ -298,6 +305,12 @@ OPERATIONS = [
         ),
     ),
     Case(script.RELEASE, "a run", running, on_run(lambda store, run: store.release(run, message=jobs.RELEASED))),
+    Case(
+        script.RELEASE,
+        "a run of a job that shall end",
+        asked_to_end,
+        on_run(lambda store, run: store.release(run, message=jobs.RELEASED)),
+    ),
     Case(script.FINISH, "completed", running, on_run(lambda store, run: store.finish(run, jobs.completion()))),
     Case(script.FINISH, "failed", running, on_run(lambda store, run: store.finish(run, jobs.failure()))),
     Case(script.SWEEP, "entries that were left", handed_back_or_lost, sweep),
@@ -342,6 +355,7 @@ OPERATIONS = [
         script.NEXT_DUE, "a deleted job", deleted, lambda store, _: jobs.lifetimes_of(store).next_due(0, janitor="p1")
     ),
     Case(script.EXPIRE, "a job that waits too long", queued, expire(Step.EXPIRED, days=2)),
+    Case(script.EXPIRE, "a job that shall end", parked_though_it_shall_end, expire(Step.CANCELLED, days=1)),
     Case(script.EXPIRE, "a job that runs", running, expire(Step.NOT_YET, days=2)),
     Case(script.EXPIRE, "a log that is trimmed", completed, expire(Step.TRIMMED, days=1)),
     Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
@@ -385,7 +399,7 @@ def seen(outcome: object) -> object:
             return NotDue
         case CancelReply():
             return outcome._replace(ends_now=True)
-        case Taken(Step.TRIMMED | Step.TOMBSTONE):
+        case Taken(Step.CANCELLED | Step.TRIMMED | Step.TOMBSTONE):
             return Taken(Step.NOT_YET)
         case TellingTurn(untold=Untold() as untold):
             return untold.cursor, msgspec.json.encode(untold.letter)
