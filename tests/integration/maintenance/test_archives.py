@@ -300,10 +300,10 @@ async def test_the_loop_searches_by_itself_and_tries_again_soon_when_it_could_no
         await search(at_ms)
 
     monkeypatch.setattr(small.search, "search", fail_at_first)
-    small.put(small.store.new_job_id())
+    archive = tmp_path / small.put(small.store.new_job_id())
 
     async with asyncio.timeout(10), running(small.search.run):
-        while small.depot.objects():  # noqa: ASYNC110  # what is on the disk is only there to be looked at
+        while archive.exists():  # noqa: ASYNC110  # what is on the disk is only there to be looked at
             await asyncio.sleep(0.005)
 
     assert failures == -1
