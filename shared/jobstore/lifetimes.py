@@ -115,6 +115,16 @@ class Lifetimes:
         assert partition is not None, job_id
         await self._connection.execute("ZADD", keys.expiry(partition), "XX", "GT", until_ms, job_id)
 
+    async def drop_consumers(self, partition: int) -> list[str]:
+        """Remove the consumers of processors that are gone and own nothing; give their names.
+
+        Whoever repeats it is told of those that are left only.
+        """
+        reply = await self._connection.run_script(
+            script.DROP_CONSUMERS, [keys.commands(partition)], limits.CONSUMER_GONE_AFTER_MS, limits.CONSUMERS_PER_TURN
+        )
+        return [name.decode(errors="replace") for name in cast("list[bytes]", reply)]
+
     # ── the search for archives that no job knows of ──────────────────────────────────────────────────────────────────
 
     async def known_object(self, job_id: str) -> KnownObject:
