@@ -127,6 +127,7 @@ ORPHANS_FIRST_MAX_SECONDS = 600.0  # spreads the first looks of a fleet that was
 CLOCKS_DIFFER_MS = 86_400_000  # the store's and ours: nobody waits for a stray archive
 ARCHIVE_SEARCH_EVERY_MS = 86_400_000  # ± 10 %
 ARCHIVE_SEARCH_AGAIN_MS = 3_600_000  # after a turn that could not be taken
+ARCHIVE_PERMIT_MS = 86_400_000  # of an operator's word that so many are no mistake
 ARCHIVE_SEARCH_PAGES = 1_000  # of a turn: a million objects, half a cent
 STRAYS_PER_TURN = 10_000  # archives that no job knows of, kept in memory and deleted in one turn
 STRAYS_UNASKED = 100  # deleted without a question, whatever their share: a store of few archives

@@ -148,6 +148,16 @@ class Lifetimes:
         """Let the next search be due soon: this one could not be done."""
         await self._connection.execute("PEXPIRE", keys.archive_search(), within_ms, "LT")
 
+    async def permit_archive_deletion(self) -> None:
+        """Let searches delete however many archives for ARCHIVE_PERMIT_MS, and one be due now, from the beginning."""
+        await self._connection.execute("SET", keys.archive_permit(), "1", "PX", limits.ARCHIVE_PERMIT_MS)
+        await self.keep_archive_search_place("")
+        await self._connection.execute("DEL", keys.archive_search())
+
+    async def is_archive_deletion_permitted(self) -> bool:
+        """Tell whether an operator permits the deletion of however many."""
+        return bool(await self._connection.execute("EXISTS", keys.archive_permit()))
+
     async def archive_search_place(self) -> str:
         """Read behind which key the search goes on; "" is the beginning."""
         return _text(await self._connection.execute("HGET", keys.stats(0), _PLACE)) or ""

@@ -80,6 +80,8 @@ async def walk(store: JobStore, url: str) -> None:
         assert await lifetimes.drop_consumers(0) == []
         assert await lifetimes.begin_archive_search(every_ms=jobs.LEASE_MS)
         await lifetimes.hasten_archive_search(within_ms=1)
+        await lifetimes.permit_archive_deletion()
+        assert await lifetimes.is_archive_deletion_permitted()
         await lifetimes.keep_archive_search_place("x")
         assert await lifetimes.archive_search_place() == "x"
         assert await lifetimes.known_object(deleted) == ("cancelled", None)
