@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from processor.outcome import Fate
+from shared.jobstore.consistency import Kind
 from shared.jobstore.operations import Run
 from shared.telemetry.metrics import JOB_SECONDS
 
@@ -12,7 +13,9 @@ from shared.telemetry.metrics import JOB_SECONDS
 class ProcessorMetrics:
     """Counts what becomes of jobs: each end is counted once, by the processor that wrote it."""
 
-    STEPS = ("expired", "trimmed", "tombstone", "forgotten", "stuck")
+    STEPS = ("expired", "cancelled", "trimmed", "tombstone", "forgotten", "stuck")
+
+    STRAY_OUTCOMES = ("deleted", "refused", "stuck")
 
     def __init__(self, meter: Meter) -> None:
         self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
@@ -49,6 +52,20 @@ class ProcessorMetrics:
         self._steps = meter.create_counter(
             "download_janitor_steps", description="Steps of jobs towards oblivion, by what was done"
         )
+        self._strays = meter.create_counter(
+            "download_orphaned_archives", description="Archives that no job knew of, by what was done with them"
+        )
+        for outcome in self.STRAY_OUTCOMES:
+            self._strays.add(0, {"outcome": outcome})
+        self._repairs = meter.create_counter(
+            "download_repairs", description="What did not fit together in the job store, by kind"
+        )
+        for kind in Kind:
+            self._repairs.add(0, {"kind": kind.value})
+        self._dropped_consumers = meter.create_counter(
+            "download_consumers_removed", description="Consumers of processors that were gone"
+        )
+        self._dropped_consumers.add(0)
         for outcome in self.STEPS:
             self._steps.add(0, {"step": outcome})
         counters = (self._completed, self._failed, self._cancelled, self._foreign, self._reclaimed, self._orphans)
@@ -91,10 +108,12 @@ class ProcessorMetrics:
         self._failed.add(1)
 
     def count_step(self, step: str) -> None:
-        """Count what the janitor did with a job: one of STEPS; `expired` is a job that failed, too."""
+        """Count what the janitor did with a job: one of STEPS; `expired` has failed it, `cancelled` has given it up."""
         self._steps.add(1, {"step": step})
         if step == "expired":
             self._failed.add(1)
+        if step == "cancelled":
+            self._cancelled.add(1)
 
     def count_drained(self, fate: Fate) -> None:
         """Count what became of a run while the processor drained."""
@@ -116,6 +135,18 @@ class ProcessorMetrics:
     def count_orphans(self, uploads: int) -> None:
         """Count uploads that were found and aborted."""
         self._orphans.add(uploads)
+
+    def count_repair(self, kind: str) -> None:
+        """Count what did not fit together: repaired, or of the one kind that cannot be."""
+        self._repairs.add(1, {"kind": kind})
+
+    def count_dropped_consumers(self, consumers: int) -> None:
+        """Count consumers that were removed."""
+        self._dropped_consumers.add(consumers)
+
+    def count_strays(self, outcome: str, archives: int) -> None:
+        """Count archives that no job knew of; `outcome` is one of STRAY_OUTCOMES."""
+        self._strays.add(archives, {"outcome": outcome})
 
     def _record_duration(self, run: Run, ended_at_ms: int) -> None:
         started_at_ms = run.record.started_at_ms or ended_at_ms

@@ -13,6 +13,7 @@ import structlog
 from processor.consumer import Consumer
 from processor.drain import Drain
 from processor.execution import Execution
+from processor.maintenance.archives import ArchiveSearch
 from processor.maintenance.janitor import Janitor
 from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
@@ -106,6 +107,7 @@ class Supervisor:
             processor=self._name,
         )
         self._orphans = OrphanSearch(work.objects, metrics)
+        self._archives = ArchiveSearch(self._store, work.objects, retention=policy.retention, metrics=metrics)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -149,6 +151,7 @@ class Supervisor:
                     ("sweeper", self._sweeper.run()),
                     ("janitor", self._janitor.run()),
                     ("orphans", self._orphans.run()),
+                    ("archives", self._archives.run()),
                     ("teller", self._teller.run()),
                 )
             ]

@@ -79,6 +79,11 @@ JANITOR_PAGE_JOBS = 100  # of each partition, in one turn
 JANITOR_JOBS_AT_ONCE = 8  # of a page: a store that answers slowly holds up the others of the page less
 JANITOR_DELETE_WITHIN_SECONDS = 10.0  # of one archive; a longer trouble waits for the next try
 JANITOR_TRY_AGAIN_MS = 300_000  # after a step that could not be taken: the others that are due come first
+CONSISTENCY_PAGE_JOBS = 200  # looked at in one go: 2 ms of Redis, 8.5 µs each; 10,000 waiting jobs take 20 minutes
+INSPECTION_EVERY_SECONDS = 3_600.0  # ± 20 %; from the end of a walk, a page at each look of the janitor, to the next
+CONSUMER_GONE_AFTER_MS = 3_600_000  # without a sign of life, and owning nothing; one that lives is made again
+CONSUMERS_PER_TURN = 1_000  # removed at once
+LOST_RUN_AFTER_MS = 60_000  # a run without an entry whose lease ran out is given up: far beyond lease + outage grace
 DELETE_WITHIN_SECONDS = 5.0  # of an archive, by the call that deletes its job; the janitor comes for it afterwards
 LOG_TRIMMED_AFTER_MS = 900_000  # after the end: viewers that come back by then find every event (terminal.lua)
 SWEEP_PAGE_ENTRIES = 100
@@ -134,6 +139,15 @@ ORPHAN_AGE_MS = 604_800_000  # a week: 5 TiB at 9 MB/s. A living upload that is 
 ORPHANS_EVERY_SECONDS = 3_600.0  # ± 20 %; they are a week old, so nobody waits for it
 ORPHANS_FIRST_MIN_SECONDS = 60.0
 ORPHANS_FIRST_MAX_SECONDS = 600.0  # spreads the first looks of a fleet that was started at once
+CLOCKS_DIFFER_MS = 86_400_000  # the store's and ours: nobody waits for a stray archive
+ARCHIVE_SEARCH_EVERY_MS = 86_400_000  # ± 10 %
+ARCHIVE_SEARCH_AGAIN_MS = 3_600_000  # after a turn that could not be taken
+ARCHIVE_PERMIT_MS = 86_400_000  # of an operator's word that so many are no mistake
+ARCHIVE_SEARCH_PAGES = 1_000  # of a turn: a million objects, half a cent
+STRAYS_PER_TURN = 10_000  # archives that no job knows of, kept in memory and deleted in one turn
+STRAYS_UNASKED = 100  # deleted without a question, whatever their share: a store of few archives
+STRAYS_UNASKED_RATIO = 0.2  # of the archives seen; more, and Redis was emptied, or they are somebody else's
+OBJECTS_PER_PAGE = 1_000  # of a listing: Amazon S3, ListObjectsV2 gives no more
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work

@@ -11,6 +11,7 @@ import random
 
 import structlog
 
+from processor.maintenance.inspector import Inspector
 from processor.metrics import ProcessorMetrics
 from processor.outcome import waited_too_long
 from shared import clock, events, limits
@@ -48,6 +49,7 @@ class Janitor:
         self._retention = retention
         self._metrics = metrics
         self._processor = processor
+        self._inspector = Inspector(store, metrics)
         self._is_store_silent = False
 
     async def run(self) -> None:
@@ -77,8 +79,9 @@ class Janitor:
 
     async def _look_at(self, partition: int, now_ms: int | None) -> bool:
         due = await self._lifetimes.next_due(partition, janitor=self._processor, now_ms=now_ms)
-        if not due:
+        if due is None:
             return False
+        await self._inspector.step(partition)
         self._is_store_silent = False
         await for_each(due, lambda job_id: self._take_step(job_id, now_ms), at_once=limits.JANITOR_JOBS_AT_ONCE)
         return len(due) == limits.JANITOR_PAGE_JOBS
@@ -113,6 +116,8 @@ class Janitor:
     def _tell(self, job_id: str, taken: Taken) -> None:
         if taken.step is Step.EXPIRED:
             log.error("job failed", job_id=job_id, reason="expired", code=waited_too_long().code)
+        if taken.step is Step.CANCELLED:
+            log.info("job cancelled", job_id=job_id)
         if taken.step is not Step.NOT_YET:
             log.debug("job cleared up", job_id=job_id, step=taken.step.value)
             self._metrics.count_step(taken.step.value.lower())

@@ -45,6 +45,16 @@ def offices(partition: int) -> tuple[str, ...]:
     return (sweeper(partition), janitor(partition), teller(partition))
 
 
+def archive_search() -> str:
+    """Name what stands while no search for archives that no job knows of is due."""
+    return f"{PREFIX}:{{0}}:archive_search"
+
+
+def archive_permit() -> str:
+    """Name what stands while an operator permits the deletion of however many archives that no job knows of."""
+    return f"{PREFIX}:{{0}}:archive_permit"
+
+
 def expiry(partition: int) -> str:
     """Name the sorted set of the jobs that the janitor must look at, by when (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:expiry"
@@ -60,6 +70,11 @@ def idempotency(digest: str) -> str:
     return f"{PREFIX}:idem:{digest}"
 
 
+def owner_of_list(partition: int, key: str) -> str | None:
+    """Read the owner from the name of an owner's list; None for any other key."""
+    return _rest(key, owner_jobs(partition, ""))
+
+
 def teller(partition: int) -> str:
     """Name the lock of the one process that tells admins of the partition's dead letters."""
     return f"{PREFIX}:{{{partition}}}:teller"
@@ -68,6 +83,25 @@ def teller(partition: int) -> str:
 def events(partition: int, job_id: str) -> str:
     """Name a job's event log, and the sharded channel on which the same events are published."""
     return f"{PREFIX}:{{{partition}}}:events:{job_id}"
+
+
+def record(partition: int, job_id: str) -> str:
+    """Name a job's record."""
+    return f"{PREFIX}:{{{partition}}}:job:{job_id}"
+
+
+def job_of_record(partition: int, key: str) -> str | None:
+    """Read the job id from the name of a record; None for any other key."""
+    return _rest(key, record(partition, ""))
+
+
+def all_of(partition: int) -> str:
+    """Give the pattern (Redis SCAN, MATCH) of all keys of a partition."""
+    return f"{PREFIX}:{{{partition}}}:*"
+
+
+def _rest(key: str, prefix: str) -> str | None:
+    return key.removeprefix(prefix) if key.startswith(prefix) else None
 
 
 class JobKeys(NamedTuple):
@@ -85,7 +119,7 @@ class JobKeys(NamedTuple):
 def of_job(partition: int, job_id: str) -> JobKeys:
     """Name all keys that a transition of this job may touch."""
     return JobKeys(
-        record=f"{PREFIX}:{{{partition}}}:job:{job_id}",
+        record=record(partition, job_id),
         events=events(partition, job_id),
         commands=commands(partition),
         dead=dead(partition),

@@ -7,6 +7,7 @@ import pytest
 from shared.errors import RedisUnavailable
 from shared.event_id import START
 from shared.jobstore import keys
+from shared.jobstore.consistency import Consistency
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
 from shared.jobstore.idempotency import IdempotencyKeys
@@ -75,6 +76,20 @@ async def walk(store: JobStore, url: str) -> None:
         assert await lifetimes.next_due(0, janitor="p1") == [deleted]
         assert (await lifetimes.expire(deleted, jobs.expiry_terms())).step is Step.TOMBSTONE
         await lifetimes.postpone(deleted, until_ms=jobs.EXPIRES_AT_MS)
+        lost = await jobs.take(store, await jobs.create(store))
+        await store.connection.execute("XDEL", keys.commands(0), lost.entry_id)
+        consistency = Consistency(store.connection, partitions=1)
+        found = [finding async for page in consistency.walk(0) for finding in page.findings]
+        assert [await consistency.repair(finding) for finding in found] == [True]
+        assert await jobs.cancel(store, lost.job_id) is not None
+        assert await lifetimes.drop_consumers(0) == []
+        assert await lifetimes.begin_archive_search(every_ms=jobs.LEASE_MS)
+        await lifetimes.hasten_archive_search(within_ms=1)
+        await lifetimes.permit_archive_deletion()
+        assert await lifetimes.is_archive_deletion_permitted()
+        await lifetimes.keep_archive_search_place("x")
+        assert await lifetimes.archive_search_place() == "x"
+        assert await lifetimes.known_object(deleted) == ("cancelled", None)
         assert await governing_partitions(store.connection) == 1
         left = await jobs.take(store, await jobs.create(store))
         await store.leave(0, processor="p1", in_hand=())
