@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from processor.commands import dead_letters
+from processor.commands import backlog, dead_letters, jobs
 from shared.errors import RedisUnavailable, UnavailableError
 from shared.jobstore.access import Commands, open_commands
 from shared.jobstore.wire import REFUSED
@@ -18,20 +18,24 @@ from shared.service import explaining
 from shared.settings import RedisSettings, load
 from shared.telemetry.logging import configure_logging
 
+MODULES = (backlog, jobs, dead_letters)
+"""What an operator looks at first stands first."""
+
 INTERRUPTED = 130  # as shells call it: 128 + SIGINT
 READER_LEFT = 141  # 128 + SIGPIPE: `… | head` has seen enough
 
 
 def is_command(arguments: Sequence[str]) -> bool:
     """Tell whether a command line asks for a command, and not for a processor."""
-    return bool(arguments) and arguments[0] in dead_letters.COMMANDS
+    return bool(arguments) and any(arguments[0] in module.COMMANDS for module in MODULES)
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command to its end; give its exit code. A wrong usage exits by itself, with 2."""
     parser = argparse.ArgumentParser(prog="python -m processor", allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    dead_letters.add_to(commands)
+    for module in MODULES:
+        module.add_to(commands)
     options = parser.parse_args(arguments)
     act: Callable[[Commands], Coroutine[Any, Any, int]] = options.prepare(options)
 

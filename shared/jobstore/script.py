@@ -49,6 +49,7 @@ PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
 BURY_DAMAGED = _load("bury_damaged")
 BURY_FOREIGN = _load("bury_foreign")
+LOOK = _load("look")
 
 ALL = (
     CREATE,
@@ -72,4 +73,5 @@ ALL = (
     CREATE_GROUP,
     BURY_DAMAGED,
     BURY_FOREIGN,
+    LOOK,
 )

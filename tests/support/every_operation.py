@@ -9,6 +9,7 @@ from shared.event_id import START
 from shared.jobstore import keys
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
+from shared.jobstore.inspection import Inspection, agreed_partitions
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
@@ -70,7 +71,13 @@ async def walk(store: JobStore, url: str) -> None:
         assert await lifetimes.next_due(0, janitor="p1") == [deleted]
         assert (await lifetimes.expire(deleted, jobs.expiry_terms())).step is Step.TOMBSTONE
         await lifetimes.postpone(deleted, until_ms=jobs.EXPIRES_AT_MS)
-        assert await governing_partitions(store.connection) == 1
+        assert await governing_partitions(store.connection) == await agreed_partitions(store.connection) == 1
+        looking = Inspection(store.connection)
+        assert (await looking.queue(0)).has_group
+        assert await looking.record(new.job_id)
+        assert (await looking.log(new.job_id))[1]
+        assert await looking.hold(new.job_id, "1-1") is None
+        assert len(await looking.servers()) == 1
 
         log = await store.read_events(new.job_id, after=START, count=100)
         assert [await heard.get() for _ in log] == [b"%b %b" % (event_id.encode(), data) for event_id, data in log]
