@@ -200,11 +200,12 @@ class Execution:
         elif end.is_cancelled:
             await settlement.cancel(object_key)
         elif self._is_stopping and not (isinstance(error, WaybillError) and not error.is_retryable):
-            await settlement.release("This processor stops; the next one that is free takes over.")
+            await settlement.release("This processor stops; the next one that is free takes over.", object_key)
         elif end.waits_for_store:
             # Nobody's failure: it would cost the whole queue its tries, a few jobs every quarter of a minute.
             log.warning("job waits for its store", error=describe_for_operators(error).message)
-            await settlement.release("The service cannot use its object store now; the job goes on when it can.")
+            why = "The service cannot use its object store now; the job goes on when it can."
+            await settlement.release(why, object_key)
         else:
             await settlement.fail_or_retry(error, object_key)
 

@@ -9,7 +9,7 @@ from shared.telemetry.metrics import JOB_SECONDS
 class ProcessorMetrics:
     """Counts what becomes of jobs: each end is counted once, by the processor that wrote it."""
 
-    STEPS = ("expired", "trimmed", "tombstone", "forgotten", "stuck")
+    STEPS = ("expired", "cancelled", "trimmed", "tombstone", "forgotten", "stuck")
 
     def __init__(self, meter: Meter) -> None:
         self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
@@ -81,10 +81,12 @@ class ProcessorMetrics:
         self._failed.add(1)
 
     def count_step(self, step: str) -> None:
-        """Count what the janitor did with a job: one of STEPS; `expired` is a job that failed, too."""
+        """Count what the janitor did with a job: one of STEPS; `expired` has failed it, `cancelled` has given it up."""
         self._steps.add(1, {"step": step})
         if step == "expired":
             self._failed.add(1)
+        if step == "cancelled":
+            self._cancelled.add(1)
 
     def count_orphans(self, uploads: int) -> None:
         """Count uploads that were found and aborted."""

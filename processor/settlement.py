@@ -89,10 +89,16 @@ class Settlement:
             log.info("job cancelled")
             self._metrics.count_cancellation()
 
-    async def release(self, why: str) -> None:
-        """Hand the job back uncounted, so that another processor starts it at once; `why` is for viewers."""
-        queued = events.Queued(at=events.timestamp(now_ms()), message=why)
-        if await self._write(lambda: self._store.release(self._run, message=events.encode(queued))):
+    async def release(self, why: str, object_key: str | None) -> None:
+        """Hand the job back uncounted, so that another processor starts it at once; `why` is for viewers.
+
+        A job that somebody wants to end is ended instead; `object_key`: what its run may have left in the store.
+        """
+        message = events.encode(events.Queued(at=events.timestamp(now_ms()), message=why))
+        answer = await self._repeater.insist(lambda: self._store.release(self._run, message=message))
+        if answer is Answer.CANCEL:
+            await self.cancel(object_key)
+        elif self._stands(answer):
             log.info("job released")
 
     async def _retry_later(self, decision: RetryLater) -> None:
@@ -140,8 +146,12 @@ class Settlement:
             self._metrics.count_failure(self._run, at_ms)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:
-        """Write the end; True when it is ours that stands (DONE: an earlier try had arrived)."""
-        answer = await self._repeater.insist(operation)
+        """Write the end; True when it is ours that stands."""
+        return self._stands(await self._repeater.insist(operation))
+
+    @staticmethod
+    def _stands(answer: Answer | None) -> bool:
+        """Tell whether the end that was written is ours (DONE: an earlier try had arrived)."""
         if answer in (Answer.OK, Answer.DONE):
             return True
         log.warning("job superseded at its end" if answer else "end of the run not written", answer=answer)

@@ -113,6 +113,8 @@ class Janitor:
     def _tell(self, job_id: str, taken: Taken) -> None:
         if taken.step is Step.EXPIRED:
             log.error("job failed", job_id=job_id, reason="expired", code=waited_too_long().code)
+        if taken.step is Step.CANCELLED:
+            log.info("job cancelled", job_id=job_id)
         if taken.step is not Step.NOT_YET:
             log.debug("job cleared up", job_id=job_id, step=taken.step.value)
             self._metrics.count_step(taken.step.value.lower())

@@ -50,6 +50,11 @@ def owner_jobs(partition: int, owner: str) -> str:
     return f"{PREFIX}:{{{partition}}}:owner:{owner}"
 
 
+def owner_of_list(partition: int, key: str) -> str | None:
+    """Read the owner from the name of an owner's list; None for any other key."""
+    return _rest(key, owner_jobs(partition, ""))
+
+
 def teller(partition: int) -> str:
     """Name the lock of the one process that tells admins of the partition's dead letters."""
     return f"{PREFIX}:{{{partition}}}:teller"
@@ -58,6 +63,25 @@ def teller(partition: int) -> str:
 def events(partition: int, job_id: str) -> str:
     """Name a job's event log, and the sharded channel on which the same events are published."""
     return f"{PREFIX}:{{{partition}}}:events:{job_id}"
+
+
+def record(partition: int, job_id: str) -> str:
+    """Name a job's record."""
+    return f"{PREFIX}:{{{partition}}}:job:{job_id}"
+
+
+def job_of_record(partition: int, key: str) -> str | None:
+    """Read the job id from the name of a record; None for any other key."""
+    return _rest(key, record(partition, ""))
+
+
+def all_of(partition: int) -> str:
+    """Give the pattern (Redis SCAN, MATCH) of all keys of a partition."""
+    return f"{PREFIX}:{{{partition}}}:*"
+
+
+def _rest(key: str, prefix: str) -> str | None:
+    return key.removeprefix(prefix) if key.startswith(prefix) else None
 
 
 class JobKeys(NamedTuple):
@@ -75,7 +99,7 @@ class JobKeys(NamedTuple):
 def of_job(partition: int, job_id: str) -> JobKeys:
     """Name all keys that a transition of this job may touch."""
     return JobKeys(
-        record=f"{PREFIX}:{{{partition}}}:job:{job_id}",
+        record=record(partition, job_id),
         events=events(partition, job_id),
         commands=commands(partition),
         dead=dead(partition),

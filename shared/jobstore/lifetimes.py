@@ -1,6 +1,7 @@
 """How jobs come to an end that nobody works on any more: too long waiting, trimmed, a tombstone, forgotten.
 
-    waits too long ─▶ failed      ended ─▶ log trimmed ─▶ object deleted, tombstone ─▶ forgotten
+    waits too long ─▶ failed (cancelled, when somebody wanted it to end)
+    ended ─▶ log trimmed ─▶ object deleted, tombstone ─▶ forgotten
 
 One janitor for each partition (a lock with a time to live) walks the sorted set of what is due.
 """
@@ -22,6 +23,7 @@ class Step(StrEnum):
 
     NOT_YET = "NOT_YET"
     EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
     TRIMMED = "TRIMMED"
     DELETE = "DELETE"
     TOMBSTONE = "TOMBSTONE"

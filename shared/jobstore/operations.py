@@ -12,7 +12,8 @@ from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState
 class Answer(StrEnum):
     """What an operation on a run was answered.
 
-    OK and DUP: done (DUP: it had been done before). CANCEL: done, and somebody wants the job to end. DONE: this very
+    OK and DUP: done (DUP: it had been done before). CANCEL: somebody wants the job to end; it was done all the same,
+    but for a release, which leaves the end to the run. DONE: this very
     claim has ended its run already, the success of a repetition. STALE: somebody else owns the job by now. GONE: there
     is no such job.
     """

@@ -45,6 +45,7 @@ MARK_TOLD = _load("mark_told")
 CANCEL = _load("cancel")
 NEXT_DUE = _load("next_due")
 EXPIRE = _load("expire")
+REPAIR = _load("repair")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
 BURY_DAMAGED = _load("bury_damaged")
@@ -69,6 +70,7 @@ ALL = (
     CANCEL,
     NEXT_DUE,
     EXPIRE,
+    REPAIR,
     PARTITIONS,
     CREATE_GROUP,
     BURY_DAMAGED,

@@ -234,7 +234,10 @@ class JobStore:
         return await self._change(script.RETRY_LATER, run, message, delay_ms, lease_ms, encode_json(error))
 
     async def release(self, run: Run, *, message: bytes) -> Answer:
-        """Hand a job back uncounted; another processor starts it at once."""
+        """Hand a job back uncounted; another processor starts it at once.
+
+        CANCEL: somebody wants the job to end, and nothing was done: finish it as cancelled.
+        """
         return await self._change(script.RELEASE, run, message)
 
     async def finish(self, run: Run, ending: Ending) -> Answer:

@@ -41,7 +41,12 @@ class Doomed:
     def runs(self) -> list[Deed]:
         """Give the beginnings of its runs that are under way."""
         deeds = self.deeds
-        ended = {deed.token for deed in deeds if deed.detail.partition(" ")[0] in ("finish", "retry_later", "release")}
+        endings = ("finish", "retry_later", "release")
+        ended = {
+            deed.token
+            for deed in deeds
+            if deed.detail.partition(" ")[0] in endings and deed.detail != "release CANCEL"  # a finish follows
+        }
         return [deed for deed in deeds if deed.what is What.BEGAN and deed.token not in ended]
 
     def stop(self) -> None:

@@ -17,7 +17,7 @@ from processor.progress import Phase, Report
 from processor.settlement import RunPolicy
 from processor.work import Work
 from shared.errors import ObjectMissing
-from shared.jobs import BundleSummary, JobRecord
+from shared.jobs import BundleSummary, JobRecord, JobState
 from shared.jobstore import keys
 from shared.jobstore.operations import Entry, Run
 from shared.jobstore.store import JobStore
@@ -145,6 +145,35 @@ async def test_a_run_that_learns_of_the_wish_when_it_completes_leaves_nothing_th
     with pytest.raises(ObjectMissing):
         await ObjectDirectory(tmp_path).head("late")
     assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "cancelled"]
+
+
+async def test_a_processor_that_stops_ends_a_job_that_shall_end_in_place_of_handing_it_back(
+    store: JobStore, tmp_path: Path
+) -> None:
+    begun = asyncio.Event()
+
+    async def wait_for_ever(_job: JobRecord, context: RunContext) -> Result:
+        context.object_key = "perhaps-left"
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    entry = await jobs.take(store, await jobs.create(store))
+    stopping = execution(store, tmp_path, wait_for_ever, renew_every_ms=60_000)
+    executing = asyncio.create_task(stopping.execute(entry))
+    with structlog.testing.capture_logs() as lines:
+        async with asyncio.timeout(5):
+            await begun.wait()
+            await jobs.cancel(store, entry.job_id)
+            stopping.stop()
+            await executing
+
+    record = await store.find(entry.job_id)
+    assert record is not None
+    assert (record.state, record.object_key) == (JobState.CANCELLED, "perhaps-left")
+    assert await inspection.event_types(store, entry.job_id) == ["queued", "started", "cancelled"]
+    assert await inspection.commands(store, 0) == {}
+    assert [line["event"] for line in lines if line["event"].startswith("job ")][-1] == "job cancelled"
 
 
 async def test_a_job_taken_over_from_a_dead_processor_is_told_with_its_name(store: JobStore, tmp_path: Path) -> None:

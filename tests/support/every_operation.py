@@ -7,6 +7,7 @@ import pytest
 from shared.errors import RedisUnavailable
 from shared.event_id import START
 from shared.jobstore import keys
+from shared.jobstore.consistency import Consistency
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
 from shared.jobstore.inspection import Inspection, agreed_partitions
@@ -71,6 +72,12 @@ async def walk(store: JobStore, url: str) -> None:
         assert await lifetimes.next_due(0, janitor="p1") == [deleted]
         assert (await lifetimes.expire(deleted, jobs.expiry_terms())).step is Step.TOMBSTONE
         await lifetimes.postpone(deleted, until_ms=jobs.EXPIRES_AT_MS)
+        lost = await jobs.take(store, await jobs.create(store))
+        await store.connection.execute("XDEL", keys.commands(0), lost.entry_id)
+        consistency = Consistency(store.connection, partitions=1)
+        found = [finding async for page in consistency.walk(0) for finding in page.findings]
+        assert [await consistency.repair(finding) for finding in found] == [True]
+        assert await jobs.cancel(store, lost.job_id) is not None
         assert await governing_partitions(store.connection) == await agreed_partitions(store.connection) == 1
         looking = Inspection(store.connection)
         assert (await looking.queue(0)).has_group

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Takes a job one step further towards oblivion, when its time has come.
---   waits too long ─▶ failed      ended ─▶ log trimmed ─▶ (object deleted) tombstone ─▶ forgotten
+--   waits too long ─▶ failed (cancelled, when somebody wanted it to end)      ended ─▶ log trimmed ─▶ (object deleted) tombstone ─▶ forgotten
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 the owner's jobs
 -- ARGV   1 job id  2 now (ms), or empty for Redis' own clock  3 terminal message (JSON)  4 its error (JSON)
 --        5 retention after the end (ms)  6 expires_at of the end (ms)  7 how long a tombstone stands (ms)
 --        8 key of the object that was deleted from the store, or empty  9 most time to wait (ms)
--- Reply  NOT_YET  |  EXPIRED  |  TRIMMED  |  DELETE, object key (call again when it is deleted)  |  TOMBSTONE  |  FORGOTTEN
+-- Reply  NOT_YET  |  EXPIRED  |  CANCELLED  |  TRIMMED  |  DELETE, object key (call again when it is deleted)  |  TOMBSTONE  |  FORGOTTEN
 -- uses: clock log entry letter terminal
 local KEPT_EVENTS = 3
 local now = ARGV[2] ~= '' and tonumber(ARGV[2]) or now_ms()
@@ -17,7 +17,7 @@ if due_at and due_at > now then
 end
 
 local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'processor',
-  'expires_at', 'object_key', 'updated_at')
+  'expires_at', 'object_key', 'updated_at', 'cancel_requested')
 local state = r[1]
 local function forget()
   redis.call('DEL', KEYS[1], KEYS[2])
@@ -34,14 +34,22 @@ if state == 'processing' then
 end
 if state == 'queued' or state == 'retrying' then
   local waits_until = tonumber(r[11]) + tonumber(ARGV[9])
-  if now < waits_until then
+  if now < waits_until and not r[12] then
     redis.call('ZADD', KEYS[7], waits_until, ARGV[1])
     return {'NOT_YET'}
   end
-  terminate({
+  local run = {
     epoch = tonumber(r[3]) + 1, seq = tonumber(r[4]), entry = r[2], attempt = tonumber(r[5]), failures = tonumber(r[6]),
     crashes = tonumber(r[7]), processor = r[8],
-  }, {
+  }
+  if r[12] then
+    terminate(run, {
+      job = ARGV[1], state = 'cancelled', message = r[12], now = now, retention_ms = tonumber(ARGV[5]),
+      fields = {'expires_at', ARGV[6]}, reason = '',
+    })
+    return {'CANCELLED'}
+  end
+  terminate(run, {
     job = ARGV[1], state = 'failed', message = ARGV[3], now = now, retention_ms = tonumber(ARGV[5]),
     fields = {'expires_at', ARGV[6], 'error', ARGV[4]}, reason = 'expired', error = ARGV[4],
   })

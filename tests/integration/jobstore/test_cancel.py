@@ -132,17 +132,24 @@ async def test_a_wish_that_comes_while_the_claims_reply_is_lost_reaches_the_run(
     assert await store.renew(again, processor="p1", lease_ms=jobs.LEASE_MS) is Answer.CANCEL
 
 
-@pytest.mark.parametrize("way", ["released", "retried"])
-async def test_a_run_that_gives_its_job_back_after_the_wish_leaves_it_to_the_next_claim_at_once(
-    store: JobStore, way: str
-) -> None:
+async def test_a_run_that_hands_its_job_back_after_the_wish_is_told_to_end_it(store: JobStore) -> None:
+    run = await jobs.start(store)
+    await jobs.cancel(store, run.job_id)
+    before = await inspection.everything_about(store, run.job_id)
+
+    answers = [await store.release(run, message=jobs.RELEASED) for _ in range(2)]
+
+    assert answers == [Answer.CANCEL] * 2
+    assert await inspection.everything_about(store, run.job_id) == before
+    assert await store.finish(run, jobs.cancellation()) is Answer.OK
+    await _assert_cancelled(store, run.job_id)
+
+
+async def test_a_run_that_fails_after_the_wish_leaves_its_job_to_the_next_claim_at_once(store: JobStore) -> None:
     run = await jobs.start(store)
     await jobs.cancel(store, run.job_id)
 
-    if way == "released":
-        await store.release(run, message=jobs.RELEASED)
-    else:
-        await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=60_000, lease_ms=jobs.LEASE_MS)
+    await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=60_000, lease_ms=jobs.LEASE_MS)
 
     assert list((await inspection.pending(store, jobs.partition_number(run.job_id))).values()) == ["ready"]
     entry = await jobs.take(store, run.job_id, processor="p2")

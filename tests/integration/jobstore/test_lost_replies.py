@@ -16,6 +16,7 @@ import pytest
 from shared import clock, limits
 from shared.jobs import make_job_id
 from shared.jobstore import keys, script
+from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
 from shared.jobstore.lifetimes import Step, Taken
@@ -159,6 +160,13 @@ async def asked_to_end(store: JobStore) -> Run:
     return run
 
 
+async def parked_though_it_shall_end(store: JobStore) -> None:
+    """A run failed after its job was asked to end, and the next claim does not come."""
+    run = await asked_to_end(store)
+    await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+    await store.connection.execute("ZADD", keys.expiry(0), 1, run.job_id)
+
+
 async def crashed_after_it_was_asked(store: JobStore) -> Entry:
     """A job was asked to end, and its processor died."""
     await jobs.lapse(store, await asked_to_end(store))
@@ -178,6 +186,19 @@ async def deleted(store: JobStore) -> str:
     job_id = await completed(store)
     await jobs.cancel(store, job_id, deletes=True)
     return job_id
+
+
+async def lost_from_sight(store: JobStore) -> None:
+    """The first job waits, and has no entry."""
+    entry = await taken(store)
+    await store.connection.execute("XACK", keys.commands(0), keys.GROUP, entry.entry_id)
+    await store.connection.execute("XDEL", keys.commands(0), entry.entry_id)
+
+
+async def give_entry(store: JobStore, _situation: object) -> None:
+    """Give the first job a new entry; that it has one already is as good."""
+    finding = Finding(Kind.RECORD_WITHOUT_ENTRY, Sighting(JOB_IDS[0], Place.RECORD))
+    await Consistency(store.connection, partitions=1).repair(finding)
 
 
 def cancel(*, deletes: bool = False) -> Callable[[JobStore, object], Awaitable[object]]:
@@ -284,6 +305,12 @@ OPERATIONS = [
         ),
     ),
     Case(script.RELEASE, "a run", running, on_run(lambda store, run: store.release(run, message=jobs.RELEASED))),
+    Case(
+        script.RELEASE,
+        "a run of a job that shall end",
+        asked_to_end,
+        on_run(lambda store, run: store.release(run, message=jobs.RELEASED)),
+    ),
     Case(script.FINISH, "completed", running, on_run(lambda store, run: store.finish(run, jobs.completion()))),
     Case(script.FINISH, "failed", running, on_run(lambda store, run: store.finish(run, jobs.failure()))),
     Case(script.SWEEP, "entries that were left", handed_back_or_lost, sweep),
@@ -328,11 +355,13 @@ OPERATIONS = [
         script.NEXT_DUE, "a deleted job", deleted, lambda store, _: jobs.lifetimes_of(store).next_due(0, janitor="p1")
     ),
     Case(script.EXPIRE, "a job that waits too long", queued, expire(Step.EXPIRED, days=2)),
+    Case(script.EXPIRE, "a job that shall end", parked_though_it_shall_end, expire(Step.CANCELLED, days=1)),
     Case(script.EXPIRE, "a job that runs", running, expire(Step.NOT_YET, days=2)),
     Case(script.EXPIRE, "a log that is trimmed", completed, expire(Step.TRIMMED, days=1)),
     Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
     Case(script.EXPIRE, "a tombstone", completed, expire(Step.TOMBSTONE, days=3, deletes=True)),
     Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
+    Case(script.REPAIR, "a job that lost its entry", lost_from_sight, give_entry),
 ]
 
 
@@ -370,7 +399,7 @@ def seen(outcome: object) -> object:
             return NotDue
         case CancelReply():
             return outcome._replace(ends_now=True)
-        case Taken(Step.TRIMMED | Step.TOMBSTONE):
+        case Taken(Step.CANCELLED | Step.TRIMMED | Step.TOMBSTONE):
             return Taken(Step.NOT_YET)
         case TellingTurn(untold=Untold() as untold):
             return untold.cursor, msgspec.json.encode(untold.letter)

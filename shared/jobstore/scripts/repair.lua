@@ -1,0 +1,63 @@
+#!lua flags=allow-oom
+-- Says what does not fit together about one job, seen from one place, and puts one of these things right when asked to.
+-- Seen and repaired in one script: what is being created or moved right now is seen before it or after it, never halfway.
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 the list of an owner that names the job
+-- ARGV   1 job id  2 place: entry, record, visit (the job is named in `expiry`), or listing (in the list of key 8)
+--        3 entry id, of an entry  4 kind to repair, or empty to look only  5 most time to wait (ms)
+--        6 how long a lease must have run out before a job without an entry is taken from its run (ms)
+-- Reply  the kinds found, before the repair: none when all is well, as it is for a repair that was done already
+-- uses: clock log entry
+local job, place, now, found = ARGV[1], ARGV[2], now_ms(), {}
+local function find(kind, mend)
+  found[#found + 1] = kind
+  if ARGV[4] == kind then mend() end
+end
+
+local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'due_at', 'updated_at')
+if r.err then r = {'no hash'} end
+local state = r[1]
+local is_over = state == 'completed' or state == 'failed' or state == 'cancelled'
+local is_waiting = state == 'queued' or state == 'retrying'
+
+local function look_at_entry()
+  if not stands(ARGV[3]) then return end
+  local function drop() acknowledge(ARGV[3]) end
+  if not state then return find('entry_without_record', drop) end
+  if is_over then return find('entry_of_ended_job', drop) end
+  -- While the record's own entry is nowhere, this one is all that leads to the job.
+  if r[2] ~= ARGV[3] and stands(r[2]) then find('entry_superseded', drop) end
+end
+
+-- A new entry says nothing of where the job stands: state and due_at decide at the claim, which parks what comes too
+-- early, and counts the crash of a run whose lease has run out.
+local function enter()
+  redis.call('HSET', KEYS[1], 'entry', redis.call('XADD', KEYS[3], '*', 'job', job))
+  redis.pcall('SPUBLISH', KEYS[6], '')
+end
+
+local function look_at_record()
+  if not state then return end
+  local due_at, updated_at = whole(r[3]), whole(r[4])
+  if not (is_over or is_waiting or state == 'processing') or not (is_over or (due_at and updated_at)) then
+    return find('record_unreadable', function() end)
+  end
+  -- A run under way needs no entry: it ends the job, or leaves it without one, which is then seen.
+  local has_run = state == 'processing' and due_at + tonumber(ARGV[6]) > now
+  if not is_over and not has_run and not stands(r[2]) then find('record_without_entry', enter) end
+  if not redis.call('ZSCORE', KEYS[7], job) then
+    find('record_without_visit', function()
+      local visit_at = is_over and now or (is_waiting and updated_at or now) + tonumber(ARGV[5])
+      redis.call('ZADD', KEYS[7], visit_at, job)
+    end)
+  end
+end
+
+local function look_at_member(key, kind)
+  if not state and redis.call('ZSCORE', key, job) then find(kind, function() redis.call('ZREM', key, job) end) end
+end
+
+if place == 'entry' then look_at_entry() end
+if place == 'record' then look_at_record() end
+if place == 'visit' then look_at_member(KEYS[7], 'visit_without_record') end
+if place == 'listing' then look_at_member(KEYS[8], 'listing_without_record') end
+return found
