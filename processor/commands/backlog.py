@@ -28,28 +28,36 @@ def add_to(commands: Any) -> None:
 
 
 async def _show(commands: Commands, *, writes_json: bool) -> int:
-    overview = await look_at_all(commands)
+    overview = await _look_at_all(commands)
     lines = [backlog_json(overview)] if writes_json else backlog_page(overview, width=page_columns())
     sys.stdout.write("\n".join(lines) + "\n")
     return 1 if overview.unseen else 0
 
 
-async def look_at_all(commands: Commands) -> Overview:
-    """Look at every partition; what cannot be seen of some is told, of all is raised as Inspection does."""
+async def _look_at_all(commands: Commands) -> Overview:
     # As Redis says and not as a setting does: a command that believed in fewer would not see all.
     agreed = await agreed_partitions(commands)
+    queues, unseen = await look_at(commands, agreed or 1)
+    return Overview(
+        redis=commands.location.shown,
+        queues=queues,
+        unseen=unseen,
+        is_new=agreed is None and not any(queue.has_group or queue.unfinished for queue in queues),
+    )
+
+
+async def look_at(commands: Commands, partitions: int) -> tuple[tuple[Queue, ...], dict[int, str]]:
+    """Look at every partition, and say why those that could not be seen were not.
+
+    Raises as Inspection does when none can be seen.
+    """
     inspection = Inspection(commands)
-    seen = await asyncio.gather(*(_look(inspection, partition) for partition in range(agreed or 1)))
+    seen = await asyncio.gather(*(_look(inspection, partition) for partition in range(partitions)))
     queues = tuple(queue for queue in seen if isinstance(queue, Queue))
     troubles = {number: error for number, error in enumerate(seen) if not isinstance(error, Queue)}
     if not queues:
         raise troubles[0]
-    return Overview(
-        redis=commands.location.shown,
-        queues=queues,
-        unseen={number: error.message for number, error in troubles.items()},
-        is_new=agreed is None and not any(queue.has_group or queue.unfinished for queue in queues),
-    )
+    return queues, {number: error.message for number, error in troubles.items()}
 
 
 async def _look(inspection: Inspection, partition: int) -> Queue | UnavailableError | KeyForeign:

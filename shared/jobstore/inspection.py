@@ -151,7 +151,7 @@ async def _examine(node: CommandConnection) -> ServerFacts | RedisUnavailable:
     try:
         seconds, microseconds = cast("list[bytes]", await node.execute("TIME"))
         answered_at_ms = now_ms()
-        info = cast("bytes", await node.execute("INFO", "everything"))
+        info = cast("bytes", await node.execute("INFO"))
         settings = await _settings_of(node)
     except RedisUnavailable as error:
         return RedisUnavailable(f"{node.address}: {error.message}" if node.address else error.message)
