@@ -11,6 +11,8 @@ class ProcessorMetrics:
 
     STEPS = ("expired", "cancelled", "trimmed", "tombstone", "forgotten", "stuck")
 
+    STRAY_OUTCOMES = ("deleted", "refused", "stuck")
+
     def __init__(self, meter: Meter) -> None:
         self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
         self._failed = meter.create_counter("download_jobs_failed", description="Jobs that ended with an error")
@@ -39,6 +41,11 @@ class ProcessorMetrics:
         self._steps = meter.create_counter(
             "download_janitor_steps", description="Steps of jobs towards oblivion, by what was done"
         )
+        self._strays = meter.create_counter(
+            "download_orphaned_archives", description="Archives that no job knew of, by what was done with them"
+        )
+        for outcome in self.STRAY_OUTCOMES:
+            self._strays.add(0, {"outcome": outcome})
         for outcome in self.STEPS:
             self._steps.add(0, {"step": outcome})
         counters = (self._completed, self._failed, self._cancelled, self._foreign, self._reclaimed, self._orphans)
@@ -91,6 +98,10 @@ class ProcessorMetrics:
     def count_orphans(self, uploads: int) -> None:
         """Count uploads that were found and aborted."""
         self._orphans.add(uploads)
+
+    def count_strays(self, outcome: str, archives: int) -> None:
+        """Count archives that no job knew of; `outcome` is one of STRAY_OUTCOMES."""
+        self._strays.add(archives, {"outcome": outcome})
 
     def _record_duration(self, run: Run, ended_at_ms: int) -> None:
         started_at_ms = run.record.started_at_ms or ended_at_ms

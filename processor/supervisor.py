@@ -11,6 +11,7 @@ import structlog
 
 from processor.consumer import Consumer
 from processor.execution import Execution
+from processor.maintenance.archives import ArchiveSearch
 from processor.maintenance.janitor import Janitor
 from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
@@ -98,6 +99,7 @@ class Supervisor:
             processor=self._name,
         )
         self._orphans = OrphanSearch(work.objects, metrics)
+        self._archives = ArchiveSearch(self._store, work.objects, retention=policy.retention, metrics=metrics)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
@@ -129,6 +131,7 @@ class Supervisor:
                     ("janitor", self._janitor.run()),
                     ("watchdog", self._watchdog.run()),
                     ("orphans", self._orphans.run()),
+                    ("archives", self._archives.run()),
                     ("gauges", self._gauges.run()),
                     ("teller", self._teller.run()),
                     ("upkeep", self._upkeep()),

@@ -129,6 +129,14 @@ ORPHAN_AGE_MS = 604_800_000  # a week: 5 TiB at 9 MB/s. A living upload that is 
 ORPHANS_EVERY_SECONDS = 3_600.0  # ± 20 %; they are a week old, so nobody waits for it
 ORPHANS_FIRST_MIN_SECONDS = 60.0
 ORPHANS_FIRST_MAX_SECONDS = 600.0  # spreads the first looks of a fleet that was started at once
+CLOCKS_DIFFER_MS = 86_400_000  # the store's and ours: nobody waits for a stray archive
+ARCHIVE_SEARCH_EVERY_MS = 86_400_000  # ± 10 %
+ARCHIVE_SEARCH_AGAIN_MS = 3_600_000  # after a turn that could not be taken
+ARCHIVE_SEARCH_PAGES = 1_000  # of a turn: a million objects, half a cent
+STRAYS_PER_TURN = 10_000  # archives that no job knows of, kept in memory and deleted in one turn
+STRAYS_UNASKED = 100  # deleted without a question, whatever their share: a store of few archives
+STRAYS_UNASKED_RATIO = 0.2  # of the archives seen; more, and Redis was emptied, or they are somebody else's
+OBJECTS_PER_PAGE = 1_000  # of a listing: Amazon S3, ListObjectsV2 gives no more
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from processor.bundle.archive_key import archive_key
 from processor.bundle.assemble import Assembly
 from processor.bundle.pace import Pace
 from processor.bundle.plan import BundlePlan, plan_bundle
@@ -24,7 +25,7 @@ class Contents(NamedTuple):
 
 
 class BundleHandler:
-    """Bundles the files of a job into one ZIP, which it leaves at `bundles/<job id>/<start of the plan's hash>.zip`.
+    """Bundles the files of a job into one ZIP, which it leaves under its archive_key.
 
     `copy_rate_bytes_per_second` slows each run's copying down; None or 0 is as fast as it goes.
     """
@@ -49,7 +50,7 @@ class BundleHandler:
         tally = Tally(len(job.file_ids), context.report)
         contents = await self._look_up(job)
         plan = await self._plan(contents, tally)
-        key = f"bundles/{job.job_id}/{plan.plan_hash[:16]}.zip"
+        key = archive_key(job.job_id, plan.plan_hash)
         tally.planned(plan.files)
         pace = Pace(self._copy_rate_bytes_per_second)
         assembly = Assembly(plan, sources=self._sources, objects=context.objects, tally=tally, pace=pace)

@@ -40,6 +40,11 @@ def janitor(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:janitor"
 
 
+def archive_search() -> str:
+    """Name what stands while no search for archives that no job knows of is due."""
+    return f"{PREFIX}:{{0}}:archive_search"
+
+
 def expiry(partition: int) -> str:
     """Name the sorted set of the jobs that the janitor must look at, by when (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:expiry"

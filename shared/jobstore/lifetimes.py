@@ -6,6 +6,7 @@
 One janitor for each partition (a lock with a time to live) walks the sorted set of what is due.
 """
 
+import secrets
 from enum import StrEnum
 from typing import NamedTuple, cast
 
@@ -44,6 +45,13 @@ class ExpiryTerms(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError
     retention_ms: int
     expires_at_ms: int
+
+
+class KnownObject(NamedTuple):
+    """What a record says of its job's object; all None: there is no record. `state` may be any word."""
+
+    state: str | None
+    object_key: str | None
 
 
 class Lifetimes:
@@ -106,6 +114,44 @@ class Lifetimes:
         partition = partition_of(job_id)
         assert partition is not None, job_id
         await self._connection.execute("ZADD", keys.expiry(partition), "XX", "GT", until_ms, job_id)
+
+    # ── the search for archives that no job knows of ──────────────────────────────────────────────────────────────────
+
+    async def known_object(self, job_id: str) -> KnownObject:
+        """Read what a job says of its object."""
+        partition = partition_of(job_id)
+        assert partition is not None, job_id
+        name = keys.record(partition, job_id)
+        reply = await self._connection.execute("HMGET", name, "state", "object_key")
+        state, object_key = (_text(field) for field in cast("list[bytes | None]", reply))
+        if state is None and await self._connection.execute("EXISTS", name):
+            state = "unreadable"
+        return KnownObject(state, object_key)
+
+    async def begin_archive_search(self, *, every_ms: int) -> bool:
+        """Tell whether a search is due, and whoever asks is the one to do it: nobody else for `every_ms`."""
+        ticket = secrets.token_hex(8)  # a repetition whose first reply was lost finds its own
+        before = await self._connection.execute("SET", keys.archive_search(), ticket, "NX", "GET", "PX", every_ms)
+        return before in (None, ticket.encode())
+
+    async def hasten_archive_search(self, *, within_ms: int) -> None:
+        """Let the next search be due soon: this one could not be done."""
+        await self._connection.execute("PEXPIRE", keys.archive_search(), within_ms, "LT")
+
+    async def archive_search_place(self) -> str:
+        """Read behind which key the search goes on; "" is the beginning."""
+        return _text(await self._connection.execute("HGET", keys.stats(0), _PLACE)) or ""
+
+    async def keep_archive_search_place(self, key: str) -> None:
+        """Let the next search go on behind a key; "" is the beginning."""
+        await self._connection.execute("HSET", keys.stats(0), _PLACE, key)
+
+
+_PLACE = "archive_search_place"
+
+
+def _text(field: object) -> str | None:
+    return field.decode(errors="replace") if isinstance(field, bytes) else None
 
 
 def _written(now_ms: int | None) -> str:

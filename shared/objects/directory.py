@@ -9,9 +9,10 @@ system. Objects are never changed in place. All disk work runs in threads (see t
 
 import asyncio
 import errno
+import itertools
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from shared.objects.info import (
     UploadName,
     check_key,
     insist_on_all,
+    is_key,
 )
 from shared.objects.threads import in_daemon_thread, in_thread
 
@@ -167,6 +169,24 @@ class ObjectDirectory:
             raise ObjectError(f"The directory {self.root} cannot be listed: {error.strerror}.", key="") from error
         for key, upload_id, touched_at_ms in hidden:
             yield OpenUpload(key, upload_id, touched_at_ms)
+
+    async def listing(self, *, after: str = "") -> AsyncGenerator[list[ObjectInfo], None]:
+        """Yield all objects in the order of their keys, a page at a time; `after`: those behind a key.
+
+        A page is read in a thread that a process which stops leaves behind.
+        """
+        files = disk.files(self.root, hidden_prefix=UPLOAD_PREFIX)
+        found = (info for info in files if info.key > after and is_key(info.key))
+        while page := await self._page_of(found):
+            yield page
+
+    async def _page_of(self, found: Iterator[ObjectInfo]) -> list[ObjectInfo]:
+        try:
+            return await in_daemon_thread(
+                lambda: list(itertools.islice(found, limits.OBJECTS_PER_PAGE)), name="list-objects"
+            )
+        except OSError as error:
+            raise ObjectError(f"The directory {self.root} cannot be listed: {error.strerror}.", key="") from error
 
     async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> None:
         """Give None: a directory has no address of its own."""

@@ -6,6 +6,7 @@ Never decides anything about keys or errors; that is directory.py.
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -266,6 +267,33 @@ def hidden_files(root: Path, prefix: str) -> list[tuple[str, str, int]]:
                     key = path.with_name("*").relative_to(root).as_posix()
                     found.append((key, name.removeprefix(prefix), path.lstat().st_mtime_ns // 1_000_000))
     return found
+
+
+def files(root: Path, *, hidden_prefix: str, below: str = "") -> Iterator[ObjectInfo]:
+    """Yield what lies below a directory in the order of the keys, without links, and names with `hidden_prefix`.
+
+    What is removed on the way is passed over, whole directories among it.
+    """
+    for name in _sorted_names(root / below):
+        key = below + name
+        if name.endswith("/"):
+            yield from files(root, hidden_prefix=hidden_prefix, below=key)
+        elif not name.startswith(hidden_prefix):
+            with suppress(FileNotFoundError):
+                yield info_of(key, os.lstat(root / key))
+
+
+def _sorted_names(directory: Path) -> list[str]:
+    """Name the files and directories in one, these with a slash, in the order of the keys that begin with them."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(
+                f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
+            )
+    except FileNotFoundError:
+        return []
 
 
 def _up_to(root: Path, directory: Path) -> list[Path]:

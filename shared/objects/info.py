@@ -82,6 +82,11 @@ def check_key(key: str) -> None:
         raise ObjectError(f"{key[:200]!r} cannot be the key of an object: {problem}.", key=key)
 
 
+def is_key(key: str) -> bool:
+    """Tell whether a text names an object; a listing may hold what others have written."""
+    return _problem_of(key) is None
+
+
 def insist_on_all(upload: Upload, parts: Sequence[PartTag]) -> None:
     """Check that the parts follow each other without a hole. Raises ObjectError."""
     expected = range(1, max(1, len(parts)) + 1)

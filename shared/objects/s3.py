@@ -29,6 +29,7 @@ from shared.objects.info import (
     UploadName,
     check_key,
     insist_on_all,
+    is_key,
 )
 from shared.objects.location import S3Options
 from shared.objects.part_body import PartBody
@@ -320,6 +321,30 @@ class S3ObjectStore:
 
     async def _list_uploads(self, place: dict[str, Any]) -> Any:
         return await self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=self._prefix, **place)
+
+    async def listing(self, *, after: str = "") -> AsyncGenerator[list[ObjectInfo], None]:
+        """Yield all objects in the order of their keys, a page at a time; `after`: those behind a key.
+
+        Needs s3:ListBucket (Amazon S3, ListObjectsV2).
+        """
+        place: dict[str, Any] = {"StartAfter": self._prefix + after} if after else {}
+        while True:
+            page = await self._call("list", "", partial(self._list_objects, place))
+            yield [info for info in map(self._listed_object, page.get("Contents", [])) if is_key(info.key)]
+            if not page.get("IsTruncated"):
+                return
+            place = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def _list_objects(self, place: dict[str, Any]) -> Any:
+        return await self._client.list_objects_v2(
+            Bucket=self._bucket, Prefix=self._prefix, MaxKeys=limits.OBJECTS_PER_PAGE, **place
+        )
+
+    def _listed_object(self, found: Any) -> ObjectInfo:
+        modified_at_ms = int(found["LastModified"].timestamp() * 1000)
+        return ObjectInfo(
+            found["Key"].removeprefix(self._prefix), found["Size"], found["ETag"].strip('"'), modified_at_ms
+        )
 
     async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> str | None:
         """Give a URL at which anybody can fetch the object, as `S3Options.links` says; None is through the gateway."""

@@ -90,6 +90,14 @@ class ObjectStore(Protocol):
         """Yield the uploads that are neither completed nor aborted, in no order."""
         ...
 
+    def listing(self, *, after: str = "") -> AsyncGenerator[list[ObjectInfo], None]:
+        """Yield all objects in the order of their keys, OBJECTS_PER_PAGE at a time; `after`: those behind a key.
+
+        What no key names (a name that is no text, of somebody else) is left out. What is put or removed meanwhile may
+        be among them or not.
+        """
+        ...
+
     async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> str | None:
         """Give a URL at which anybody can fetch the object for a while, `longest_seconds` at most.
 

@@ -345,6 +345,46 @@ async def test_unfinished_uploads_are_listed_and_the_old_ones_aborted(
     assert (depot.objects(), depot.count_uploads()) == (["x/0"], 0)
 
 
+# ── listing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SOME_KEYS = sorted(["a-b", "a.b", "a/b", "a0", "a/c d+&%.zip", "b/ü.zip", "b/𝄞", "bundles/x/1.zip", "z"])
+
+
+@pytest.mark.parametrize("page_objects", [1_000, 3, 1])
+async def test_a_listing_gives_every_object_once_in_order_page_by_page(
+    store: ObjectStore, depot: Depot, monkeypatch: pytest.MonkeyPatch, page_objects: int
+) -> None:
+    monkeypatch.setattr(limits, "OBJECTS_PER_PAGE", page_objects)
+    for key in SOME_KEYS:
+        depot.put(key, key.encode())
+    await store.create_upload("a/open", part_bytes=PART_BYTES)
+
+    pages = [page async for page in store.listing()]
+    behind = [info.key async for page in store.listing(after="a/b") for info in page]
+
+    listed = [info for page in pages for info in page]
+    assert [(info.key, info.size_bytes) for info in listed] == [(key, len(key.encode())) for key in SOME_KEYS]
+    assert max(map(len, pages)) <= page_objects
+    assert behind == [key for key in SOME_KEYS if key > "a/b"]
+
+
+async def test_a_listed_object_is_described_as_by_head(store: ObjectStore, depot: Depot) -> None:
+    depot.put("a/b", b"hello")
+
+    [listed] = [info async for page in store.listing() for info in page]
+
+    found = await store.head("a/b")
+    assert (listed.key, listed.size_bytes, listed.etag) == (found.key, found.size_bytes, found.etag)
+    assert abs(listed.modified_at_ms - found.modified_at_ms) < 1_000  # a HEAD tells whole seconds
+
+
+async def test_a_listing_of_nothing_has_nothing_in_it(store: ObjectStore, depot: Depot) -> None:
+    depot.put("x", b"")
+    await store.delete("x")
+
+    assert [info async for page in store.listing() for info in page] == []
+
+
 # ── links ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
