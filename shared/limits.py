@@ -81,6 +81,7 @@ PROCESSOR_SILENT_MS = 15_000  # not heard of for so long: an idle one reads ever
 MAX_PROCESSORS_LISTED = 1_000  # of one partition; the names of dead ones pile up in Redis
 WAITING_JOBS_LISTED = 5  # those that wait longest
 MAX_HISTORY_EVENTS = 10_000  # of one job: at one progress event a second almost three hours
+PARTITIONS_LOOKED_BEYOND = 16  # of the agreed number: where jobs are lost from sight when it was lowered by hand
 MISFITS_LISTED = 3  # of a kind: enough to look at; what is wrong with one is wrong with all
 FILE_IDS_LISTED = 10  # of one job, in text; its JSON has them all
 

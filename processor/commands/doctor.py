@@ -1,6 +1,7 @@
 """`python -m processor doctor`: whether Redis is as Waybill needs it, and whether what it holds fits together."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from processor.commands.check_pages import check_json, check_page
 from processor.commands.queue_checks import (
     Misfits,
     backlog_check,
+    beyond_checks,
     groups_check,
     letters_check,
     misfits_checks,
@@ -21,10 +23,11 @@ from processor.commands.queue_checks import (
 from processor.commands.server_checks import is_replica, server_checks
 from processor.commands.terminal import page_columns
 from shared import limits
-from shared.errors import KeyForeign, RedisRefused, RedisUnavailable
+from shared.errors import KeyForeign, RedisRefused, RedisUnavailable, UnavailableError
 from shared.jobstore.access import Commands
 from shared.jobstore.consistency import Consistency, Finding, Kind
 from shared.jobstore.inspection import Inspection, agreed_partitions
+from shared.jobstore.queue import Queue
 from shared.jobstore.server_check import ServerFacts
 from shared.jobstore.store import JobStore
 
@@ -85,12 +88,22 @@ async def _examine_jobs(commands: Commands, servers: Sequence[ServerFacts], *, r
         await JobStore(commands, partitions=agreed).prepare()
     return [
         *checks,
+        *beyond_checks(agreed, await _look_beyond(commands, agreed)),
         groups_check(queues, repaired=repairs),
         processors_check(queues),
         backlog_check(queues),
         letters_check(queues),
         *await _walk(Consistency(commands, partitions=agreed), [queue.partition for queue in queues], repairs=repairs),
     ]
+
+
+async def _look_beyond(commands: Commands, agreed: int) -> list[Queue]:
+    last = min(agreed + limits.PARTITIONS_LOOKED_BEYOND, limits.MAX_PARTITIONS)
+    inspection, found = Inspection(commands), []
+    for partition in range(agreed, last):
+        with contextlib.suppress(UnavailableError, KeyForeign):  # what is told of those that are agreed on is enough
+            found.append(await inspection.queue(partition))
+    return found
 
 
 async def _walk(consistency: Consistency, partitions: Sequence[int], *, repairs: bool) -> list[Check]:

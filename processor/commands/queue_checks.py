@@ -84,6 +84,24 @@ def unseen_checks(unseen: Mapping[int, str]) -> list[Check]:
     ]
 
 
+def beyond_checks(agreed: int, queues: Sequence[Queue]) -> list[Check]:
+    """Judge what lies in partitions beyond the agreed number, where no process looks."""
+    filled = [queue for queue in queues if queue.unfinished or queue.dead_letters]
+    if not filled:
+        return []
+    highest = max(queue.partition for queue in filled)
+    unfinished, letters = sum(queue.unfinished for queue in filled), sum(queue.dead_letters for queue in filled)
+    which = listed([queue.partition for queue in filled], PARTITIONS_LISTED)
+    return [
+        _wrong(
+            "partitions",
+            f"{count(unfinished, 'job')} and {count(letters, 'dead letter')} lie beyond the {agreed:,} that are agreed "
+            f"on, in partition {which}: no process looks there.",
+            f"Set WAYBILL_PARTITIONS to at least {highest + 1} on all processes, and restart them.",
+        )
+    ]
+
+
 def groups_check(queues: Sequence[Queue], *, repaired: bool) -> Check:
     """Judge whether the entries of each partition can be handed out."""
     lacking = [queue.partition for queue in queues if not queue.has_group]

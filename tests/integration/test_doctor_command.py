@@ -241,6 +241,19 @@ async def test_a_record_that_cannot_be_read_is_told_and_left_to_the_next_claim(v
         assert await inspection.everything_about(store, run.job_id) == before
 
 
+async def test_jobs_beyond_the_agreed_partitions_are_told(valkey: EmbeddedValkey) -> None:
+    async with running_store(valkey.url, partitions=4) as store:
+        await jobs.create(store, partition=3)
+    ask(valkey.port, "SET", keys.PARTITIONS, "2")
+
+    ended = await Operator(valkey.url).run("doctor")
+
+    assert ended.returncode == 1
+    told = "wrong partitions 1 job and 0 dead letters lie beyond the 2 that are agreed on, in partition 3"
+    assert told in prose(ended.stdout)
+    assert "→ Set WAYBILL_PARTITIONS to at least 4 on all processes" in prose(ended.stdout)
+
+
 async def test_a_number_of_partitions_that_is_none_is_told(valkey: EmbeddedValkey) -> None:
     ask(valkey.port, "SET", keys.PARTITIONS, "many")
 
