@@ -2,6 +2,7 @@
 
 from opentelemetry.metrics import Meter
 
+from shared.jobstore.consistency import Kind
 from shared.jobstore.operations import Run
 from shared.telemetry.metrics import JOB_SECONDS
 
@@ -46,6 +47,15 @@ class ProcessorMetrics:
         )
         for outcome in self.STRAY_OUTCOMES:
             self._strays.add(0, {"outcome": outcome})
+        self._repairs = meter.create_counter(
+            "download_repairs", description="What did not fit together in the job store, by kind"
+        )
+        for kind in Kind:
+            self._repairs.add(0, {"kind": kind.value})
+        self._dropped_consumers = meter.create_counter(
+            "download_consumers_removed", description="Consumers of processors that were gone"
+        )
+        self._dropped_consumers.add(0)
         for outcome in self.STEPS:
             self._steps.add(0, {"step": outcome})
         counters = (self._completed, self._failed, self._cancelled, self._foreign, self._reclaimed, self._orphans)
@@ -98,6 +108,14 @@ class ProcessorMetrics:
     def count_orphans(self, uploads: int) -> None:
         """Count uploads that were found and aborted."""
         self._orphans.add(uploads)
+
+    def count_repair(self, kind: str) -> None:
+        """Count what did not fit together: repaired, or of the one kind that cannot be."""
+        self._repairs.add(1, {"kind": kind})
+
+    def count_dropped_consumers(self, consumers: int) -> None:
+        """Count consumers that were removed."""
+        self._dropped_consumers.add(consumers)
 
     def count_strays(self, outcome: str, archives: int) -> None:
         """Count archives that no job knew of; `outcome` is one of STRAY_OUTCOMES."""

@@ -21,6 +21,7 @@ _COMMANDS = {
         "jobs": "shows one job, with its history",
         "dead-letters": "lists, shows, redrives and discards jobs that failed for good",
         "doctor": "looks whether Redis is as it should be, and mends what it can",
+        "archives": "lets the search for archives that no job knows of delete many",
     }
 }
 _INTRODUCTION = """\

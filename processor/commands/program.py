@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from processor.commands import backlog, dead_letters, doctor, jobs
+from processor.commands import archives, backlog, dead_letters, doctor, jobs
 from shared.errors import RedisUnavailable, UnavailableError
 from shared.jobstore.access import Commands, open_commands
 from shared.jobstore.wire import NOT_LET_IN, REFUSED
@@ -18,7 +18,7 @@ from shared.service import explaining
 from shared.settings import RedisSettings, load
 from shared.telemetry.logging import configure_logging
 
-MODULES = (backlog, jobs, dead_letters, doctor)
+MODULES = (backlog, jobs, dead_letters, doctor, archives)
 """What an operator looks at first stands first."""
 
 INTERRUPTED = 130  # as shells call it: 128 + SIGINT

@@ -80,18 +80,21 @@ class ArchiveSearch:
         except (UnavailableError, RedisRefused):  # then the next turn is tomorrow's
             log.debug("the next search for archives is tomorrow's")
 
-    async def search(self, at_ms: int, *, however_many: bool = False) -> None:
+    async def search(self, at_ms: int) -> None:
         """Delete the archives that, at this moment (milliseconds since 1970), are old and known to no job.
 
-        One turn: at most ARCHIVE_SEARCH_PAGES pages and STRAYS_PER_TURN archives; the next one goes on behind them.
-        `however_many`: an operator knows that so many are no mistake. Raises as the job store and the store do.
+        One turn: at most ARCHIVE_SEARCH_PAGES pages and STRAYS_PER_TURN archives; another one soon goes on behind them.
+        Too many are refused, unless an operator has permitted it. Raises as the job store and the store do.
         """
         seen = await self._look(at_ms, after=await self._lifetimes.archive_search_place())
-        if not however_many and are_too_many(len(seen.strays), seen=seen.archives):
+        is_permitted = await self._lifetimes.is_archive_deletion_permitted()
+        if are_too_many(len(seen.strays), seen=seen.archives) and not is_permitted:
             self._refuse(seen)
-        else:
-            await self._remove(seen.strays)
-            await self._lifetimes.keep_archive_search_place(seen.place)
+            return
+        await self._remove(seen.strays)
+        await self._lifetimes.keep_archive_search_place(seen.place)
+        if seen.place:
+            await self._lifetimes.hasten_archive_search(within_ms=limits.ARCHIVE_SEARCH_AGAIN_MS)
 
     async def _look(self, at_ms: int, *, after: str) -> _Seen:
         archives, strays, pages = 0, list[_Archive](), 0
@@ -130,7 +133,7 @@ class ArchiveSearch:
             archives=seen.archives,
             unknown=len(seen.strays),
             examples=[stray.key for stray in seen.strays[:3]],
-            advice="Was Redis emptied, or does another Waybill use this place? If neither, have them removed.",
+            advice="Was Redis emptied, or does another Waybill use this place? See docs/operations.md.",
         )
 
     async def _remove(self, strays: list[_Archive]) -> None:

@@ -11,6 +11,7 @@ import random
 
 import structlog
 
+from processor.maintenance.inspector import Inspector
 from processor.metrics import ProcessorMetrics
 from processor.outcome import waited_too_long
 from shared import clock, events, limits
@@ -48,6 +49,7 @@ class Janitor:
         self._retention = retention
         self._metrics = metrics
         self._processor = processor
+        self._inspector = Inspector(store, metrics)
         self._is_store_silent = False
 
     async def run(self) -> None:
@@ -77,8 +79,9 @@ class Janitor:
 
     async def _look_at(self, partition: int, now_ms: int | None) -> bool:
         due = await self._lifetimes.next_due(partition, janitor=self._processor, now_ms=now_ms)
-        if not due:
+        if due is None:
             return False
+        await self._inspector.step(partition)
         self._is_store_silent = False
         await for_each(due, lambda job_id: self._take_step(job_id, now_ms), at_once=limits.JANITOR_JOBS_AT_ONCE)
         return len(due) == limits.JANITOR_PAGE_JOBS

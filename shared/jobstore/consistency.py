@@ -32,6 +32,11 @@ class Kind(StrEnum):
     VISIT_WITHOUT_RECORD = "visit_without_record"
     LISTING_WITHOUT_RECORD = "listing_without_record"
 
+    @property
+    def can_be_repaired(self) -> bool:
+        """Tell whether a repair knows what would be right."""
+        return self is not Kind.RECORD_UNREADABLE
+
 
 _SENTENCES = {
     Kind.ENTRY_WITHOUT_RECORD: "Its entry stands in the command stream, and Redis has no record of it.",
@@ -112,7 +117,7 @@ class Consistency:
     async def repair(self, finding: Finding) -> bool:
         """Put right what was found; False when it is not so (any more), or cannot be put right."""
         found = await self._ask(finding.seen, repairs=finding.kind)
-        return finding.kind in found and finding.kind is not Kind.RECORD_UNREADABLE
+        return finding.kind in found and finding.kind.can_be_repaired
 
     # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

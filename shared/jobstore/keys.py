@@ -45,6 +45,11 @@ def archive_search() -> str:
     return f"{PREFIX}:{{0}}:archive_search"
 
 
+def archive_permit() -> str:
+    """Name what stands while an operator permits the deletion of however many archives that no job knows of."""
+    return f"{PREFIX}:{{0}}:archive_permit"
+
+
 def expiry(partition: int) -> str:
     """Name the sorted set of the jobs that the janitor must look at, by when (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:expiry"

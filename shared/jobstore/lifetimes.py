@@ -115,6 +115,16 @@ class Lifetimes:
         assert partition is not None, job_id
         await self._connection.execute("ZADD", keys.expiry(partition), "XX", "GT", until_ms, job_id)
 
+    async def drop_consumers(self, partition: int) -> list[str]:
+        """Remove the consumers of processors that are gone and own nothing; give their names.
+
+        Whoever repeats it is told of those that are left only.
+        """
+        reply = await self._connection.run_script(
+            script.DROP_CONSUMERS, [keys.commands(partition)], limits.CONSUMER_GONE_AFTER_MS, limits.CONSUMERS_PER_TURN
+        )
+        return [name.decode(errors="replace") for name in cast("list[bytes]", reply)]
+
     # ── the search for archives that no job knows of ──────────────────────────────────────────────────────────────────
 
     async def known_object(self, job_id: str) -> KnownObject:
@@ -137,6 +147,16 @@ class Lifetimes:
     async def hasten_archive_search(self, *, within_ms: int) -> None:
         """Let the next search be due soon: this one could not be done."""
         await self._connection.execute("PEXPIRE", keys.archive_search(), within_ms, "LT")
+
+    async def permit_archive_deletion(self) -> None:
+        """Let searches delete however many archives for ARCHIVE_PERMIT_MS, and one be due now, from the beginning."""
+        await self._connection.execute("SET", keys.archive_permit(), "1", "PX", limits.ARCHIVE_PERMIT_MS)
+        await self.keep_archive_search_place("")
+        await self._connection.execute("DEL", keys.archive_search())
+
+    async def is_archive_deletion_permitted(self) -> bool:
+        """Tell whether an operator permits the deletion of however many."""
+        return bool(await self._connection.execute("EXISTS", keys.archive_permit()))
 
     async def archive_search_place(self) -> str:
         """Read behind which key the search goes on; "" is the beginning."""

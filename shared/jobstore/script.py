@@ -46,6 +46,7 @@ CANCEL = _load("cancel")
 NEXT_DUE = _load("next_due")
 EXPIRE = _load("expire")
 REPAIR = _load("repair")
+DROP_CONSUMERS = _load("drop_consumers")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
 BURY_DAMAGED = _load("bury_damaged")
@@ -71,6 +72,7 @@ ALL = (
     NEXT_DUE,
     EXPIRE,
     REPAIR,
+    DROP_CONSUMERS,
     PARTITIONS,
     CREATE_GROUP,
     BURY_DAMAGED,

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from shared.event_id import EventId
 from shared.jobs import JobState
 from shared.jobstore import keys
+from shared.jobstore.consistency import Consistency, Finding
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.letter import DeadLetter
@@ -459,6 +460,16 @@ class StoreMachine(RuleBasedStateMachine):
         self.sweep_of(self.jobs[run.job_id].partition, 0.0)
         self.take_from(self.jobs[run.job_id].partition, processor, 1)
         self.renew_of(run, True, sendings)
+
+    @rule(choice=CHOICE)
+    def walk(self, choice: int) -> None:
+        """However the jobs stand, a walk finds nothing that does not fit together."""
+        assert self.run(self.findings(choice % len(self.partitions))) == []
+
+    async def findings(self, partition: int) -> list[Finding]:
+        """Walk through a partition."""
+        consistency = Consistency(self.store.connection, partitions=self.store.partitions)
+        return [finding async for page in consistency.walk(partition) for finding in page.findings]
 
     # ── damage ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -78,6 +78,14 @@ async def walk(store: JobStore, url: str) -> None:
         found = [finding async for page in consistency.walk(0) for finding in page.findings]
         assert [await consistency.repair(finding) for finding in found] == [True]
         assert await jobs.cancel(store, lost.job_id) is not None
+        assert await lifetimes.drop_consumers(0) == []
+        assert await lifetimes.begin_archive_search(every_ms=jobs.LEASE_MS)
+        await lifetimes.hasten_archive_search(within_ms=1)
+        await lifetimes.permit_archive_deletion()
+        assert await lifetimes.is_archive_deletion_permitted()
+        await lifetimes.keep_archive_search_place("x")
+        assert await lifetimes.archive_search_place() == "x"
+        assert await lifetimes.known_object(deleted) == ("cancelled", None)
         assert await governing_partitions(store.connection) == await agreed_partitions(store.connection) == 1
         looking = Inspection(store.connection)
         assert (await looking.queue(0)).has_group

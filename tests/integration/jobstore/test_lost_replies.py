@@ -190,6 +190,17 @@ async def deleted(store: JobStore) -> str:
     return job_id
 
 
+async def gone(store: JobStore) -> None:
+    """A processor has ended its job, and nothing is heard of it any more."""
+    await ended(store)
+    await asyncio.sleep(0.002)  # its idle time is what Redis' own clock says
+
+
+async def drop_consumers(store: JobStore, _situation: object) -> None:
+    """Remove who owns nothing; who repeats it is not told of them again."""
+    await store.connection.run_script(script.DROP_CONSUMERS, [keys.commands(0)], 1, 10)
+
+
 async def lost_from_sight(store: JobStore) -> None:
     """The first job waits, and has no entry."""
     entry = await taken(store)
@@ -370,6 +381,7 @@ OPERATIONS = [
     Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
     Case(script.EXPIRE, "a tombstone", completed, expire(Step.TOMBSTONE, days=3, deletes=True)),
     Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
+    Case(script.DROP_CONSUMERS, "a processor that is gone", gone, drop_consumers),
     Case(script.REPAIR, "a job that lost its entry", lost_from_sight, give_entry),
 ]
 

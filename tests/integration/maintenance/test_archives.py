@@ -1,6 +1,8 @@
 """Archives that no job knows of are deleted, counted and told; everything else in the store is left alone."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from tests.support import jobs
 from tests.support.depots import Depot, DirectoryDepot, S3Depot
 from tests.support.ports import free_ports
 from tests.support.s3_server import S3Server
+from tests.support.service import environment
 from tests.support.stores import running, running_commands, running_store
 
 DAY_MS = 86_400_000
@@ -58,9 +61,9 @@ class Bucket:
         self.strays = metrics.strays
         self.began_at_ms = clock.now_ms()
 
-    async def look(self, *, after_ms: int = OLD_MS, however_many: bool = False) -> None:
+    async def look(self, *, after_ms: int = OLD_MS) -> None:
         """Search, that long after the beginning."""
-        await self.search.search(self.began_at_ms + after_ms, however_many=however_many)
+        await self.search.search(self.began_at_ms + after_ms)
 
     def put(self, job_id: str, plan_hash: str = PLAN) -> str:
         """Let an archive of a job be there."""
@@ -206,6 +209,7 @@ async def test_a_record_that_cannot_be_read_keeps_its_archives(small: Bucket) ->
 async def test_a_redis_that_was_emptied_costs_no_archive_until_an_operator_says_so(
     small: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert await jobs.lifetimes_of(small.store).begin_archive_search(every_ms=DAY_MS)
     monkeypatch.setattr(limits, "STRAYS_UNASKED", 3)
     archives = sorted([await small.complete() for _ in range(4)])
     await small.store.connection.execute("DEL", *[keys.record(0, key.split("/")[1]) for key in archives])
@@ -217,8 +221,16 @@ async def test_a_redis_that_was_emptied_costs_no_archive_until_an_operator_says_
     assert small.strays == {"deleted": 0, "refused": 4, "stuck": 0}
     [line] = lines
     assert (line["log_level"], line["archives"], line["unknown"]) == ("error", 4, 4)
-    await small.look(however_many=True)
+    await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "processor", "archives", "clear"],
+        env=environment({"REDIS_URL": small.store.connection.location.shown}),
+        check=True,
+        timeout=60,
+    )
+    await small.look()
     assert small.depot.objects() == []
+    assert await jobs.lifetimes_of(small.store).begin_archive_search(every_ms=DAY_MS)
 
 
 async def test_a_turn_is_bounded_and_the_next_one_goes_on_behind_it(
@@ -230,8 +242,12 @@ async def test_a_turn_is_bounded_and_the_next_one_goes_on_behind_it(
         bucket.put(bucket.store.new_job_id())
     last = sorted(bucket.depot.objects())[4:]
 
+    assert await jobs.lifetimes_of(bucket.store).begin_archive_search(every_ms=DAY_MS)
     await bucket.look()
     assert bucket.depot.objects() == last
+    ttl_ms = await bucket.store.connection.execute("PTTL", keys.archive_search())
+    assert isinstance(ttl_ms, int)
+    assert ttl_ms <= limits.ARCHIVE_SEARCH_AGAIN_MS
     await bucket.look()
     assert bucket.depot.objects() == []
     before_all = bucket.put(make_job_id(0, 0))

@@ -419,3 +419,45 @@ async def test_a_cancelled_create_leaves_nothing(store: ObjectDirectory, monkeyp
         await task
 
     assert files_in(store) == []
+
+
+async def test_a_listing_leaves_out_what_others_have_put_there(store: ObjectDirectory, tmp_path: Path) -> None:
+    await put(store, "b/c", b"ours")
+    await put(store, "z", b"ours")
+    (store.root / "link").symlink_to(store.root / "z")
+    (store.root / "elsewhere").symlink_to(tmp_path)
+    os.mkfifo(store.root / "pipe")
+    strange = os.fsencode(store.root) + b"/a\xff"
+    with open(strange, "wb"):  # noqa: ASYNC230  # an empty file
+        pass
+
+    listed = [info.key async for page in store.listing() for info in page]
+
+    assert listed == ["b/c", "z"]
+
+
+async def test_a_listing_of_a_directory_that_cannot_be_read_says_so(
+    store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    with pytest.raises(ObjectError, match="cannot be listed: Permission denied"):
+        await anext(store.listing())
+
+
+async def test_directories_that_go_away_during_a_listing_are_passed_over(
+    store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "OBJECTS_PER_PAGE", 1)
+    for key in ("a/x", "b/x", "c/x"):
+        await put(store, key, b"1")
+
+    async with aclosing(store.listing()) as listing:
+        first = await anext(listing)
+        await store.delete("b/x")
+        rest = [info.key async for page in listing for info in page]
+
+    assert ([info.key for info in first], rest) == (["a/x"], ["c/x"])
