@@ -136,7 +136,7 @@ def processors_check(queues: Sequence[Queue]) -> Check:
         return _note(
             "processors",
             f"{alive:,} at work; Redis remembers {names:,} names of processors that are gone.",
-            "Harmless until there are many thousands: XGROUP DELCONSUMER those that hold no entry.",
+            "The janitor removes those that hold no entry: see whether a processor runs.",
         )
     return _ok("processors", f"{alive:,} at work.")
 
