@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs chaos clean s3-server mutants
+.PHONY: help environment run operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs chaos clean s3-server mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ environment:
 # make itself puts the variables of `make run PORT=…` into the environment.
 run: environment ## Start everything on this machine (PORT=8080 ADMIN_PORT=9090, and the next one for the processor; WAYBILL_HOME=.waybill RATE=<MB/s>)
 	@exec $(BIN)/python -m deploy.local
+
+operate: environment ## Look at the `make run` that is up (ARGS='backlog', 'jobs show <id>', 'doctor --repair')
+	@exec $(BIN)/python -m deploy.local $(or $(ARGS),backlog)
 
 dead-letters: environment ## Look after the failed jobs of the `make run` that is up (ARGS='list', ARGS='redrive --all --yes')
 	@exec $(BIN)/python -m deploy.local dead-letters $(ARGS)

@@ -11,6 +11,7 @@
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining,
     │       TooManyStreams
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
+    ├── KeyForeign                 a key of ours holds what somebody else has written
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
     │       StoreRefused, StoreUnavailable, StoreFull
@@ -209,6 +210,16 @@ class RecordUnreadable(WaybillError):
     """What Redis keeps of a job was damaged, or written by another version; its next claim ends the job."""
 
     code = "RECORD_UNREADABLE"
+
+
+class KeyForeign(WaybillError):
+    """A key that is ours by its name holds what another program has written; `key` names it."""
+
+    code = "KEY_FOREIGN"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} holds what is not Waybill's: another program writes to this Redis under our names.")
+        self.key = key
 
 
 class ObjectError(WaybillError):

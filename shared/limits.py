@@ -94,6 +94,15 @@ DEFAULT_LETTERS_LISTED = 100
 MAX_LETTERS_LISTED = 10_000
 LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everybody's new jobs at once
 
+# Commands that look at everything
+PROCESSOR_SILENT_MS = 15_000  # not heard of for so long: an idle one reads every 4 s, a busy one renews every 5 s
+MAX_PROCESSORS_LISTED = 1_000  # of one partition; the names of dead ones pile up in Redis
+WAITING_JOBS_LISTED = 5  # those that wait longest
+MAX_HISTORY_EVENTS = 10_000  # of one job: at one progress event a second almost three hours
+PARTITIONS_LOOKED_BEYOND = 16  # of the agreed number: where jobs are lost from sight when it was lowered by hand
+MISFITS_LISTED = 3  # of a kind: enough to look at; what is wrong with one is wrong with all
+FILE_IDS_LISTED = 10  # of one job, in text; its JSON has them all
+
 # Telling admins of dead letters
 TELL_EVERY_SECONDS = 1.0  # ± 20 %; between looks for a letter that was not told yet
 TELL_WITHIN_SECONDS = 10.0  # one call, from the connection to the head of the answer

@@ -15,7 +15,15 @@ _PURPOSES = {
     "gateway": "Takes download requests over HTTP, and streams the progress of their jobs.",
     "processor": "Runs the jobs: bundles the requested files into archives.",
 }
-_COMMANDS = {"processor": ("dead-letters", "lists, shows, redrives and discards jobs that failed for good")}
+_COMMANDS = {
+    "processor": {
+        "backlog": "says what is unfinished, who works on it, what waits longest",
+        "jobs": "shows one job, with its history",
+        "dead-letters": "lists, shows, redrives and discards jobs that failed for good",
+        "doctor": "looks whether Redis is as it should be, and mends what it can",
+        "archives": "lets the search for archives that no job knows of delete many",
+    }
+}
 _INTRODUCTION = """\
 # Settings
 
@@ -60,9 +68,9 @@ def reference_page() -> str:
 def _command_entry(program: str) -> list[str]:
     if program not in _COMMANDS:
         return []
-    name, purpose = _COMMANDS[program]
-    told = f"python -m {program} {name} --help is about a command beside it, which {purpose}."
-    return ["", *textwrap.wrap(told, HELP_COLUMNS)]
+    told = f"Beside it there are commands for operators; python -m {program} <command> --help is about each:"
+    own = _COMMANDS[program].items()
+    return ["", *textwrap.wrap(told, HELP_COLUMNS), *(f"  {name:<14}{purpose}" for name, purpose in own)]
 
 
 def _help_entry(setting: Setting) -> list[str]:

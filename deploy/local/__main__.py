@@ -1,6 +1,7 @@
 """Runs the one-machine set-up, or a command on it, from the repository's root.
 
 python -m deploy.local                      make run
+python -m deploy.local backlog              make operate ARGS='backlog'
 python -m deploy.local dead-letters list    make dead-letters ARGS='list'
 """
 

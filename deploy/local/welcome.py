@@ -28,7 +28,7 @@ Waybill is up: {address}   (Ctrl-C stops everything)
   processor http://{HOST}:{options.processor_admin_port}/readyz   /metrics
 
 {rate}
-Jobs that failed for good: make dead-letters ARGS='list'
+What is going on: make operate   Jobs that failed for good: make dead-letters ARGS='list'
 Paste this into a second terminal:
 
   JOBS={address}/v1/download/jobs

@@ -10,16 +10,17 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from processor.commands import archives, dead_letters
+from processor.commands import archives, backlog, dead_letters, doctor, jobs
 from shared.environment import load
 from shared.errors import RedisUnavailable, UnavailableError
 from shared.jobstore.access import Commands, open_commands
-from shared.jobstore.wire import REFUSED
+from shared.jobstore.wire import NOT_LET_IN, REFUSED
 from shared.service import explaining
 from shared.settings import RedisSettings
 from shared.telemetry.logging import configure_logging
 
-MODULES = (dead_letters, archives)
+MODULES = (backlog, jobs, dead_letters, doctor, archives)
+"""What an operator looks at first stands first."""
 
 INTERRUPTED = 130  # as shells call it: 128 + SIGINT
 READER_LEFT = 141  # 128 + SIGPIPE: `… | head` has seen enough
@@ -63,7 +64,8 @@ async def _connected(settings: RedisSettings, act: Callable[[Commands], Coroutin
     try:
         # The owner ends by itself only when the server cannot be used at all.
         await asyncio.wait({owner, acting}, return_when=asyncio.FIRST_COMPLETED)
-        return acting.result() if acting.done() else await _reason_of(owner)
+        # First: what was asked meanwhile only knows that the connection has ended.
+        return await _reason_of(owner) if owner.done() else acting.result()
     except UnavailableError as error:
         raise type(error)(_sentence(error, location.shown, commands.last_trouble)) from None
     finally:
@@ -75,6 +77,8 @@ async def _connected(settings: RedisSettings, act: Callable[[Commands], Coroutin
 def _sentence(error: UnavailableError, shown_url: str, trouble: str) -> str:
     if isinstance(error, RedisUnavailable) and REFUSED in trouble:
         return f"Redis cannot be reached at {shown_url}: {trouble}. Check that it is up, and REDIS_URL."
+    if isinstance(error, RedisUnavailable) and NOT_LET_IN in trouble:
+        return f"REDIS_URL={shown_url}: {trouble}."
     return f"REDIS_URL={shown_url}: {error.message}"
 
 

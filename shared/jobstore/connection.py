@@ -88,6 +88,7 @@ class CommandConnection:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.location = location
+        self.address = address
         self._connection = open_connection(location, name=name, address=address)
         self._monotonic = monotonic
         self._waiting: deque[_Request] = deque()

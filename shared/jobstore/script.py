@@ -53,6 +53,7 @@ CREATE_GROUP = _load("create_group")
 BURY_DAMAGED = _load("bury_damaged")
 BURY_FOREIGN = _load("bury_foreign")
 LEAVE = _load("leave")
+LOOK = _load("look")
 
 ALL = (
     CREATE,
@@ -80,4 +81,5 @@ ALL = (
     BURY_DAMAGED,
     BURY_FOREIGN,
     LEAVE,
+    LOOK,
 )

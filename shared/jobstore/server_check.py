@@ -14,9 +14,27 @@ class Judgement(NamedTuple):
     warnings: list[str]
 
 
+class ServerFacts(NamedTuple):
+    """What a server says of itself: its INFO, and some of its settings (None where the user may not ask for them).
+
+    `address` is that of a cluster's node, "" otherwise. `clock_ahead_ms`: by how much its clock is ahead of ours.
+    """
+
+    address: str
+    info: dict[str, str]
+    settings: dict[str, str] | None
+    answered_in_ms: int
+    clock_ahead_ms: int
+
+
+def facts_of(info: str) -> dict[str, str]:
+    """Read the lines of INFO's reply."""
+    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+
+
 def judge(info: str, location: RedisLocation) -> Judgement:
     """Judge a server by the reply of INFO; sentences for people, none when all is well."""
-    facts = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    facts = facts_of(info)
     return Judgement(
         [*_wrong_version(facts, location), *_wrong_mode(facts, location)], [*_evicts(facts), *_forgets(facts)]
     )

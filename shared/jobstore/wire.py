@@ -23,6 +23,7 @@ from shared.errors import SettingsError
 from shared.jobstore.location import Address, Credentials, Mode, RedisLocation, Tls
 
 REFUSED = "connection refused"
+NOT_LET_IN = "the user or the password was refused"
 _SILENT = "a server that does not speak TLS keeps silent; without TLS it is redis:// and not rediss://"
 _UNKNOWN_CA = "name the file of the authority that signed its certificate as ca_file in REDIS_URL"
 _ANOTHER_NAME = "its certificate speaks for another host: name that one in REDIS_URL, or have one issued for this"
@@ -93,7 +94,7 @@ def describe(error: BaseException, *, has_tls: bool = False) -> str:
     if isinstance(error, ConnectionRefusedError) or isinstance(error.__context__, ConnectionRefusedError):
         return REFUSED
     if isinstance(error, AuthenticationError):
-        return f"the user or the password was refused ({text}); see REDIS_URL, REDIS_USERNAME and REDIS_PASSWORD"
+        return f"{NOT_LET_IN} ({text.rstrip('.')}); see REDIS_URL, REDIS_USERNAME and REDIS_PASSWORD"
     if isinstance(error, NoPermissionError):
         return f"the user lacks a permission ({text}); docs/redis.md has the ACL that suffices"
     if "CERTIFICATE_VERIFY_FAILED" in text:  # redis-py keeps the words of ssl's error and not the error

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -113,7 +114,8 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
             check=False,
             timeout=PATIENCE_SECONDS,
         )
-        listed = list_dead_letters(home)
+        listed = as_operator(home, "dead-letters", "list")
+        examined = as_operator(home, "doctor", "--json")
         running = processes_of(home)
         exit_code = first.interrupt()
         left_over = processes_of(home)
@@ -123,6 +125,8 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     assert '"type":"completed"' in pasted.stdout
     assert_bundle_of_the_first_samples(shell_dir / "bundle.zip")
     assert (listed.returncode, listed.stderr) == (0, "0 dead letters\n"), listed
+    standing = {check["name"]: check["standing"] for check in json.loads(examined.stdout)["checks"]}
+    assert (examined.returncode, standing.pop("memory"), set(standing.values())) == (0, "note", {"ok"}), examined
     assert len(running) >= 4  # itself, Valkey, the gateway, the processor
     assert exit_code == 0
     assert left_over == []
@@ -140,7 +144,7 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     assert archive == (shell_dir / "bundle.zip").read_bytes()
     assert exit_code == 0
     assert processes_of(home) == []
-    too_late = list_dead_letters(home)
+    too_late = as_operator(home, "dead-letters", "list")
     assert too_late.returncode == 2
     assert too_late.stderr.startswith(f"waybill: No make run is up in {home}. ")
 
@@ -163,10 +167,10 @@ def test_ctrl_c_is_not_kept_waiting_by_a_job_that_runs(tmp_path: Path) -> None:
     assert "job released" in (tmp_path / "run.log").read_text(encoding="utf-8")
 
 
-def list_dead_letters(home: Path) -> "subprocess.CompletedProcess[str]":
-    """Do what `make dead-letters ARGS=list` does."""
+def as_operator(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Do what `make operate ARGS='…'` and `make dead-letters ARGS=list` do."""
     return subprocess.run(
-        [sys.executable, "-m", "deploy.local", "dead-letters", "list"],
+        [sys.executable, "-m", "deploy.local", *arguments],
         env=environment({}) | {"WAYBILL_HOME": str(home)},
         capture_output=True,
         text=True,

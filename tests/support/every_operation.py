@@ -11,6 +11,7 @@ from shared.jobstore.consistency import Consistency
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.inspection import Inspection, agreed_partitions
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer
@@ -94,6 +95,13 @@ async def walk(store: JobStore, url: str) -> None:
         left = await jobs.take(store, await jobs.create(store))
         await store.leave(0, processor="p1", in_hand=())
         assert await jobs.take(store, left.job_id) == left
+        assert await governing_partitions(store.connection) == await agreed_partitions(store.connection) == 1
+        looking = Inspection(store.connection)
+        assert (await looking.queue(0)).has_group
+        assert await looking.record(new.job_id)
+        assert (await looking.log(new.job_id))[1]
+        assert await looking.hold(new.job_id, "1-1") is None
+        assert len(await looking.servers()) == 1
 
         log = await store.read_events(new.job_id, after=START, count=100)
         assert [await heard.get() for _ in log] == [b"%b %b" % (event_id.encode(), data) for event_id, data in log]

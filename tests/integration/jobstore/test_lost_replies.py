@@ -19,9 +19,11 @@ from shared.jobstore import keys, script
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
+from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
 from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer, CancelReply, Created, Entry, NotDue, Run
+from shared.jobstore.queue import Queue
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -279,6 +281,12 @@ async def sweep(store: JobStore, _situation: object) -> object:
     return await jobs.insist(lambda: store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")) and None
 
 
+async def looked_at(store: JobStore) -> Queue:
+    """Look at the command stream; how long ago its processors were heard of is another time at each look."""
+    queue = await Inspection(store.connection).queue(0)
+    return msgspec.structs.replace(queue, holders=tuple(holder._replace(idle_ms=0) for holder in queue.holders))
+
+
 OPERATIONS = [
     Case(script.PARTITIONS, "at the start", nothing, lambda store, _: store.prepare()),
     Case(
@@ -341,6 +349,7 @@ OPERATIONS = [
     Case(script.SWEEP, "entries that were left", handed_back_or_lost, sweep),
     Case(script.LEAVE, "entries that were not claimed", holding_everything, leave),
     Case(script.BACKLOG, "some jobs", handed_back_or_lost, lambda store, _: store.backlog(0)),
+    Case(script.LOOK, "some jobs", handed_back_or_lost, lambda store, _: looked_at(store)),
     Case(
         script.BURY_DAMAGED,
         "a job that cannot be read",

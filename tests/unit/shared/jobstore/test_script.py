@@ -21,7 +21,7 @@ def test_every_file_is_loaded_once() -> None:
 
 @each_script
 def test_a_script_begins_with_the_lua_shebang(loaded: Script) -> None:
-    assert re.match(r"#!lua( flags=allow-oom)?\n", loaded.text)
+    assert re.match(r"#!lua( flags=allow-oom(,no-writes)?)?\n", loaded.text)
     assert loaded.text.count("#!lua") == 1
 
 
