@@ -12,7 +12,7 @@
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
-    │       StoreRefused, StoreUnavailable, StoreFull
+    │       UploadInvalid, StoreRefused, StoreUnavailable, StoreFull
     └── RunError                   one run of a job ended badly
         ├── PermanentRunError      repeating cannot help: SourceMissing, SourceArchived, SourceForbidden,
         │                          InvalidPlan, HandlerMisbehaved
@@ -221,6 +221,12 @@ class ObjectForbidden(ObjectError):
     """The store knows who asks, and refuses. Once the rights are granted, jobs succeed."""
 
     code = "OBJECT_FORBIDDEN"
+
+
+class UploadInvalid(ObjectError):
+    """An upload under way is gone, or holds something else than what was sent: nobody can go on with it."""
+
+    code = "UPLOAD_INVALID"
 
 
 class StoreRefused(ObjectError):

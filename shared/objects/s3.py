@@ -33,7 +33,7 @@ from shared.objects.info import (
 from shared.objects.location import S3Options
 from shared.objects.part_body import PartBody
 from shared.objects.patience import Patience
-from shared.objects.s3_checksum import crc32_in, encoded
+from shared.objects.s3_checksum import crc32_in, decoded, encoded
 from shared.objects.s3_client import Clients, opened_clients
 from shared.objects.s3_links import Linker
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
@@ -235,14 +235,14 @@ class S3ObjectStore:
     async def upload_part(self, upload: Upload, number: int, data: Content, *, crc32: int | None = None) -> PartTag:
         """Send part `number`; the server refuses it when what arrives has another CRC-32.
 
-        Raises StoreFull, and ObjectError when the upload was aborted.
+        Raises StoreFull, and UploadInvalid when the upload was aborted.
         """
         assert 1 <= number <= limits.MAX_PARTS
         assert 1 <= len(data) <= upload.part_bytes
         view = memoryview(data)
-        proof: dict[str, Any] = {}
-        if self._options.checksums:
-            proof["ChecksumCRC32"] = encoded(crc32 if crc32 is not None else await in_thread(zlib.crc32, view))
+        if self._options.checksums and crc32 is None:
+            crc32 = await in_thread(zlib.crc32, view)
+        proof: dict[str, Any] = self._proof(crc32)
 
         async def send() -> str:
             sent = await self._client.upload_part(
@@ -257,15 +257,40 @@ class S3ObjectStore:
             return sent["ETag"]
 
         etag = await self._call("upload", upload.key, send)
-        return PartTag(number, len(view), etag, proof.get("ChecksumCRC32"))
+        return PartTag(number, len(view), etag, crc32)
+
+    def _proof(self, crc32: int | None) -> dict[str, Any]:
+        """Give the field by which the server proves a part, where it shall and where its CRC-32 is known."""
+        return {"ChecksumCRC32": encoded(crc32)} if self._options.checksums and crc32 is not None else {}
+
+    async def list_parts(self, upload: Upload) -> list[PartTag]:
+        """Give the parts that an upload has, a page of 1,000 at a time. Raises UploadInvalid when it has ended."""
+        parts: dict[int, PartTag] = {}
+        place: dict[str, Any] = {}
+        for _ in range(limits.PART_LIST_PAGES):
+            page = await self._call("list parts", upload.key, partial(self._list_parts, upload, place))
+            for found in page.get("Parts", []):
+                crc32 = decoded(found.get("ChecksumCRC32", ""))
+                parts[found["PartNumber"]] = PartTag(found["PartNumber"], found["Size"], found["ETag"], crc32)
+            if not page.get("IsTruncated"):
+                break
+            place = {"PartNumberMarker": page["NextPartNumberMarker"]}
+        return [parts[number] for number in sorted(parts)]
+
+    async def _list_parts(self, upload: Upload, place: dict[str, Any]) -> Any:
+        name = self._name(upload.key)
+        return await self._client.list_parts(Bucket=self._bucket, Key=name, UploadId=upload.upload_id, **place)
 
     async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> None:
         """Make the object visible under its key, whole; one of the same key is replaced.
 
-        Raises ObjectError when a part is missing or the upload was aborted.
+        Raises UploadInvalid when the upload was aborted, or its parts are not these; ObjectError for a hole in them.
         """
         insist_on_all(upload, parts)
-        listed = [_listed(part) for part in parts]
+        listed: list[CompletedPartTypeDef] = [
+            {"PartNumber": part.number, "ETag": part.etag, **self._proof(part.crc32)}  # type: ignore[typeddict-item]
+            for part in parts
+        ]
         name = self._name(upload.key)
         patience = Patience()
         try:
@@ -362,10 +387,3 @@ async def _unless_gone(call: Awaitable[object]) -> None:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("NoSuchUpload", "NoSuchKey", "404"):
             raise
-
-
-def _listed(part: PartTag) -> "CompletedPartTypeDef":
-    listed: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
-    if part.checksum is not None:
-        listed["ChecksumCRC32"] = part.checksum
-    return listed
