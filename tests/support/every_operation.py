@@ -44,6 +44,7 @@ async def walk(store: JobStore, url: str) -> None:
         run = await jobs.claim(store, entry)
         assert await store.append_progress(run, seq=3, message=jobs.progress(0.5)) is Answer.OK
         assert await store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS) is Answer.OK
+        assert await jobs.keep(store, run) is Answer.OK
         await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
         await jobs.sweep(store, 0)
         run = await jobs.claim(store, await jobs.take(store, new.job_id))
