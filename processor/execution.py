@@ -27,7 +27,7 @@ from processor.outcome import (
 )
 from processor.repeater import Repeater
 from processor.reporter import ProgressReporter
-from processor.settlement import RunPolicy, Settlement
+from processor.settlement import Leavings, RunPolicy, Settlement
 from processor.work import Work, handle
 from shared import events, limits
 from shared.clock import now_ms
@@ -143,6 +143,8 @@ class Execution:
         context = RunContext(
             objects=self._work.objects,
             confirm=lease.confirm,
+            keep=lease.save,
+            checkpoint=run.record.checkpoint,
             on_first_report=lambda: self._accompany(ProgressReporter(self._store, run, context, lease).report()),
         )
         work = asyncio.create_task(handle(self._work.handler, run.record, context), name="work")
@@ -153,8 +155,10 @@ class Execution:
         finally:
             lease.let_go()
             await self._dismiss_companions()
+        self._metrics.count_resumed(context.resumed_bytes)
         if not lease.is_lost:
-            settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater)
+            objects = self._work.objects
+            settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater, objects=objects)
             end = _End(work, context, lease.is_cancelled, waits_for_store)
             await self._settle_somehow(settlement, end)
             self.fate = settlement.fate
@@ -212,23 +216,23 @@ class Execution:
             await self._settle(settlement, end)
         except Exception as error:  # whatever it is: a run that is not settled holds its job until the lease ends
             log.error("the end of the run cannot be written", exc_info=error)
-            await settlement.fail_or_retry(RuntimeError("the end of the run could not be written"), None)
+            await settlement.fail_or_retry(RuntimeError("the end of the run could not be written"), Leavings())
 
     async def _settle(self, settlement: Settlement, end: "_End") -> None:
-        error, object_key = _error_of(end.work), end.context.object_key
+        error, leavings = _error_of(end.work), Leavings(end.context.object_key, end.context.checkpoint)
         if error is None:
             await settlement.complete(end.work.result(), end.context.report_so_far)
         elif end.is_cancelled:
-            await settlement.cancel(object_key)
+            await settlement.cancel(leavings)
         elif self._is_stopping and not (isinstance(error, WaybillError) and not error.is_retryable):
-            await settlement.release("This processor stops; the next one that is free takes over.", object_key)
+            await settlement.release("This processor stops; the next one that is free takes over.", leavings)
         elif end.waits_for_store:
             # Nobody's failure: it would cost the whole queue its tries, a few jobs every quarter of a minute.
             log.warning("job waits for its store", error=describe_for_operators(error).message)
             why = "The service cannot use its object store now; the job goes on when it can."
-            await settlement.release(why, object_key)
+            await settlement.release(why, leavings)
         else:
-            await settlement.fail_or_retry(error, object_key)
+            await settlement.fail_or_retry(error, leavings)
 
 
 class _End(NamedTuple):

@@ -13,6 +13,7 @@ import structlog
 
 from shared import limits
 from shared.errors import UnavailableError
+from shared.jobs import Checkpoint
 from shared.jobstore.operations import Answer, Run
 from shared.jobstore.store import JobStore
 
@@ -70,7 +71,14 @@ class Lease:
 
     async def confirm(self) -> None:
         """Return once the lease has been renewed at this moment; when it is lost, the run is cancelled instead."""
-        while not await self._renew() or self.is_cancelled:
+        await self._insist()
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """Do as confirm(), and keep the checkpoint with the renewal."""
+        await self._insist(checkpoint)
+
+    async def _insist(self, checkpoint: Checkpoint | None = None) -> None:
+        while not await self._renew(checkpoint) or self.is_cancelled:
             if self.is_lost or self.is_cancelled:
                 await asyncio.Event().wait()  # the cancellation arrives here
             await asyncio.sleep(random.uniform(0.5, 1.0) * limits.RECONNECT_MAX_SECONDS)
@@ -88,10 +96,12 @@ class Lease:
             self._on_over()
         return False
 
-    async def _renew(self) -> bool:
+    async def _renew(self, checkpoint: Checkpoint | None = None) -> bool:
         try:
             async with self.turn:
-                answer = await self._store.renew(self._run, processor=self._processor, lease_ms=self._lease_ms)
+                answer = await self._store.renew(
+                    self._run, processor=self._processor, lease_ms=self._lease_ms, checkpoint=checkpoint
+                )
         except UnavailableError:
             return False
         return self.note(answer)

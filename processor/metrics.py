@@ -49,6 +49,11 @@ class ProcessorMetrics:
         )
         for fate in Fate:
             self._drained.add(0, {"outcome": fate.value})
+        self._resumed = meter.create_counter(
+            "download_resumed",
+            unit="By",
+            description="Bytes of archives that earlier runs had uploaded, and that were not uploaded again",
+        )
         self._steps = meter.create_counter(
             "download_janitor_steps", description="Steps of jobs towards oblivion, by what was done"
         )
@@ -68,8 +73,8 @@ class ProcessorMetrics:
         self._dropped_consumers.add(0)
         for outcome in self.STEPS:
             self._steps.add(0, {"step": outcome})
-        counters = (self._completed, self._failed, self._cancelled, self._foreign, self._reclaimed, self._orphans)
-        for counter in counters:
+        ends = (self._completed, self._failed, self._cancelled)
+        for counter in (*ends, self._foreign, self._reclaimed, self._orphans, self._resumed):
             counter.add(0)  # a counter that appears only with its first event hides that event from rate()
 
     def count_start(self, run: Run) -> None:
@@ -79,6 +84,10 @@ class ProcessorMetrics:
             self._reclaimed.add(1)
         if record.epoch == 1 and record.started_at_ms is not None:
             self._queue_wait.record((record.started_at_ms - record.created_at_ms) / 1000)
+
+    def count_resumed(self, count_bytes: int) -> None:
+        """Count bytes that a run found uploaded already."""
+        self._resumed.add(count_bytes)
 
     def count_completion(self, run: Run, ended_at_ms: int) -> None:
         """Count a job that has its archive."""

@@ -1,18 +1,23 @@
-"""The one way in which a run's object becomes visible: filled, confirmed, completed; or nothing is left of it.
+"""How a run's object becomes visible: filled, confirmed, completed. What is not resumed leaves nothing when it fails.
 
     create_upload ─▶ fill ─▶ confirm the lease ─▶ complete
                        └────────────┴───────────────┴──── failed, or cancelled ─▶ abort
 
 Only a cancellation in the midst of `complete` may leave the object, whole: its key must say what is in it, or which run
-made it.
+made it. An upload that the next run may go on with is bundle/resumption.py's.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
+from shared import limits
 from shared.errors import ObjectError
-from shared.objects.info import PartTag, Upload
+from shared.objects.info import PartTag, Upload, UploadName
 from shared.objects.store import ObjectStore
+
+log = structlog.get_logger(__name__)
 
 
 async def publish(
@@ -29,18 +34,34 @@ async def publish(
     """
     upload = await objects.create_upload(key, part_bytes=part_bytes)
     try:
-        parts = await fill(upload)
-        await confirm()
-        await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
-        await objects.complete(upload, parts)
+        await make_visible(objects, upload, await fill(upload), confirm)
     except BaseException as failure:  # cancellation too; it goes on once the store is clean
-        await _abort(objects, upload, failure)
+        await abort(objects, upload, failure)
         raise
 
 
-async def _abort(objects: ObjectStore, upload: Upload, failure: BaseException) -> None:
+async def make_visible(
+    objects: ObjectStore, upload: Upload, parts: Sequence[PartTag], confirm: Callable[[], Awaitable[None]]
+) -> None:
+    """Complete an upload once `confirm` has returned. Raises what `confirm` raises, and ObjectError."""
+    await confirm()
+    await asyncio.sleep(0)  # a cancellation that is due by now strikes here, and not when it is too late
+    await objects.complete(upload, parts)
+
+
+async def abort(objects: ObjectStore, upload: UploadName, failure: BaseException) -> None:
     """Remove what was uploaded. What goes wrong with it is noted on the failure, which is the one to be seen."""
     try:
         await objects.abort(upload)
     except ObjectError as error:
         failure.add_note(f"The upload could not be aborted: {error.message}")
+
+
+async def give_up(objects: ObjectStore, upload: UploadName) -> None:
+    """Abort an upload that nobody goes on with, if it can be done soon; else it is an orphan, and found as one."""
+    try:
+        async with asyncio.timeout(limits.ABORT_WITHIN_SECONDS):
+            await objects.abort(upload)
+    except (ObjectError, TimeoutError) as error:
+        trouble = str(error) or "the store of archives does not answer"
+        log.warning("an upload is left behind", key=upload.key, upload=upload.upload_id, trouble=trouble)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -10,12 +11,14 @@ from processor.context import Result
 from processor.metrics import ProcessorMetrics
 from processor.outcome import Fail, Fate, RetryLater, RetryPolicy, after_error
 from processor.progress import Report, final_progress
+from processor.publication import give_up
 from processor.repeater import Repeater
 from shared import events
 from shared.clock import now_ms
-from shared.jobs import CANCELLED_BY_CALLER
+from shared.jobs import CANCELLED_BY_CALLER, Checkpoint
 from shared.jobstore.operations import Answer, Ending, Run
 from shared.jobstore.store import JobStore
+from shared.objects.store import ObjectStore
 from shared.retention import Retention
 
 log = structlog.get_logger(__name__)
@@ -31,17 +34,35 @@ class RunPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
 
 
+class Leavings(NamedTuple):
+    """What a run may have left in the store: an object under a key, and the checkpoint with its upload."""
+
+    object_key: str | None = None
+    checkpoint: Checkpoint | None = None
+
+
 class Settlement:
-    """The end of one run; `fate` is what became of it so far."""
+    """The end of one run; `fate` is what became of it so far.
+
+    When it is the end of the job, its upload is aborted; the janitor does it where this cannot.
+    """
 
     def __init__(
-        self, store: JobStore, run: Run, policy: RunPolicy, metrics: ProcessorMetrics, repeater: Repeater
+        self,
+        store: JobStore,
+        run: Run,
+        policy: RunPolicy,
+        metrics: ProcessorMetrics,
+        repeater: Repeater,
+        *,
+        objects: ObjectStore,
     ) -> None:
         self._store = store
         self._run = run
         self._policy = policy
         self._metrics = metrics
         self._repeater = repeater
+        self._objects = objects
         self.fate = Fate.LEFT
 
     async def complete(self, result: Result, last_report: Report | None) -> None:
@@ -61,11 +82,8 @@ class Settlement:
             log.info("job completed", archive_bytes=bundle.archive_bytes, files=bundle.files)
             self._metrics.count_completion(self._run, at_ms)
 
-    async def fail_or_retry(self, error: BaseException, object_key: str | None) -> None:
-        """End the run, and the job if trying again cannot help or has been tried often enough.
-
-        `object_key`: what the run may have left in the store.
-        """
+    async def fail_or_retry(self, error: BaseException, leavings: Leavings) -> None:
+        """End the run, and the job if trying again cannot help or has been tried often enough."""
         decision = after_error(
             error, failures=self._run.record.failures, policy=self._policy.retry, random_ratio=random.random()
         )
@@ -75,30 +93,31 @@ class Settlement:
             case RetryLater():
                 await self._retry_later(decision)
             case Fail():
-                await self._fail(decision, object_key)
+                await self._fail(decision, leavings)
 
-    async def cancel(self, object_key: str | None) -> None:
-        """End the job, because somebody asked for it; `object_key`: what its run may have left in the store."""
+    async def cancel(self, leavings: Leavings) -> None:
+        """End the job, because somebody asked for it."""
         at_ms = now_ms()
         ending = Ending(
             message=events.encode(events.Cancelled(reason=CANCELLED_BY_CALLER, at=events.timestamp(at_ms))),
             expires_at_ms=self._policy.retention.expires_at_ms(at_ms),
             retention_ms=self._policy.retention.redis_ms,
-            object_key=object_key,
+            object_key=leavings.object_key,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.info("job cancelled")
             self._metrics.count_cancellation()
+            await self._give_up_upload(leavings)
 
-    async def release(self, why: str, object_key: str | None) -> None:
+    async def release(self, why: str, leavings: Leavings) -> None:
         """Hand the job back uncounted, so that another processor starts it at once; `why` is for viewers.
 
-        A job that somebody wants to end is ended instead; `object_key`: what its run may have left in the store.
+        A job that somebody wants to end is ended instead.
         """
         message = events.encode(events.Queued(at=events.timestamp(now_ms()), message=why))
         answer = await self._repeater.insist(lambda: self._store.release(self._run, message=message))
         if answer is Answer.CANCEL:
-            await self.cancel(object_key)
+            await self.cancel(leavings)
         elif self._stands(answer):
             self.fate = Fate.HANDED_BACK
             log.info("job released")
@@ -124,7 +143,7 @@ class Settlement:
             detail = decision.detail
             log.warning("job retrying", code=detail.code, error=detail.message, delay_ms=decision.delay_ms)
 
-    async def _fail(self, decision: Fail, object_key: str | None) -> None:
+    async def _fail(self, decision: Fail, leavings: Leavings) -> None:
         at_ms = now_ms()
         error, detail = decision.error, decision.detail
         ending = Ending(
@@ -133,7 +152,7 @@ class Settlement:
             retention_ms=self._policy.retention.redis_ms,
             error=error,
             letter_error=detail,
-            object_key=object_key,
+            object_key=leavings.object_key,
             reason=decision.reason,
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
@@ -146,6 +165,12 @@ class Settlement:
                 processor=self._policy.processor,
             )
             self._metrics.count_failure(self._run, at_ms)
+            await self._give_up_upload(leavings)
+
+    async def _give_up_upload(self, leavings: Leavings) -> None:
+        """Abort what nobody goes on with; only once the end is written, or it could be somebody else's by now."""
+        if leavings.checkpoint and leavings.checkpoint.upload:
+            await give_up(self._objects, leavings.checkpoint.upload)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:
         """Write the end; True when it is ours that stands."""

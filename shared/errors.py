@@ -14,7 +14,7 @@
     ├── KeyForeign                 a key of ours holds what somebody else has written
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
-    │       StoreRefused, StoreUnavailable, StoreFull
+    │       UploadInvalid, StoreRefused, StoreUnavailable, StoreFull
     └── RunError                   one run of a job ended badly
         ├── PermanentRunError      repeating cannot help: SourceMissing, SourceArchived, SourceForbidden,
         │                          InvalidPlan, HandlerMisbehaved
@@ -258,6 +258,12 @@ class ObjectForbidden(ObjectError):
     """The store knows who asks, and refuses. Once the rights are granted, jobs succeed."""
 
     code = "OBJECT_FORBIDDEN"
+
+
+class UploadInvalid(ObjectError):
+    """An upload under way is gone, or holds something else than what was sent: nobody can go on with it."""
+
+    code = "UPLOAD_INVALID"
 
 
 class StoreRefused(ObjectError):

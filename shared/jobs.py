@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import limits
+from shared.objects.info import Upload
 
 # ── the id ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,6 +161,17 @@ class ProgressSnapshot(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
+class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the next run of a job may go on from: at most MAX_CHECKPOINT_BYTES as JSON.
+
+    `note` is its handler's own; of a bundle it is the hash of the plan. `upload` is one that is under way in the store
+    of archives: the next run may go on with it, and whoever ends the job for good sees that it is aborted.
+    """
+
+    note: str = ""
+    upload: Upload | None = None
+
+
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A job as Redis keeps it. Times are milliseconds since 1970 on Redis' clock; None means not yet, or never.
 
@@ -187,6 +199,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     object_key: str | None = None
     bundle: BundleSummary | None = None
     traceparent: str | None = None
+    checkpoint: Checkpoint | None = None
     created_at_ms: int
     updated_at_ms: int
     started_at_ms: int | None = None

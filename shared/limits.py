@@ -65,6 +65,7 @@ RETRY_BASE_MS = 2_000
 RETRY_CAP_MS = 300_000
 RETRY_FLOOR_MS = 500
 MAX_ERROR_CHARS = 500  # of a message that ends in a record, an event and a dead letter
+MAX_CHECKPOINT_BYTES = 4096  # of a checkpoint in the record, as JSON: a key of 1,024 bytes, an upload id, a hash
 MAX_CAUSES = 5  # of an error, that are told to operators
 MAX_DEAD_LETTERS = 10_000  # for each partition
 DEAD_LETTER_EVENTS = 10  # the last events kept as evidence
@@ -131,6 +132,7 @@ STORE_SILENCE_MAX_SECONDS = 30.0  # while an answer is awaited; S3 sends a byte 
 STORE_CALL_WITHIN_SECONDS = 300.0  # one try of one call; a part of 64 MiB at 2 Mbit/s
 STORE_TRIES = 8  # in a row without progress: about 15 s on average, which a restarted server needs
 STORE_ABORT_TRIES = 5  # about a second: a processor that stops waits for it, and orphans are aborted later
+ABORT_WITHIN_SECONDS = 10.0  # of an upload that nobody goes on with: a job slot waits for it
 STORE_PATIENCE_SECONDS = 120.0  # no further try after this; longer outages are for the job's own retry
 STORE_RETRY_BASE_MS = 200
 STORE_RETRY_CAP_MS = 8_000
@@ -157,6 +159,7 @@ STRAYS_PER_TURN = 10_000  # archives that no job knows of, kept in memory and de
 STRAYS_UNASKED = 100  # deleted without a question, whatever their share: a store of few archives
 STRAYS_UNASKED_RATIO = 0.2  # of the archives seen; more, and Redis was emptied, or they are somebody else's
 OBJECTS_PER_PAGE = 1_000  # of a listing: Amazon S3, ListObjectsV2 gives no more
+PART_LIST_PAGES = 10  # of 1,000 parts each, which are all that an upload has
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work

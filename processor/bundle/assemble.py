@@ -1,24 +1,25 @@
 """The transfer: copies what the plan says into a multipart upload, part by part, and proves it on the way.
 
     part ──▶ fill the buffer ──▶ CRC of each file in it ──▶ Verification ──▶ upload_part
-    (a few parts side by side)                                                   │ all parts
-                   complete ◀── confirm the lease ◀── empty files still empty? ◀──┘
+    (a few parts side by side; those that an earlier run                        │ all parts
+    has uploaded are only checked)              empty files still empty? ◀──────┘
 
-Memory is the part size times the parts in flight, whatever the archive's size. Whenever a transfer does not end in
-`complete`, its upload is aborted, also when it was cancelled.
+Memory is the part size times the parts in flight, whatever the archive's size. What becomes of the upload, when it is
+filled or cannot be, is resumption.py.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from processor.bundle.belief import KeptPart
 from processor.bundle.pace import Pace
 from processor.bundle.plan import BundlePlan, FilePiece, Literal, Part, PlannedFile
 from processor.bundle.sources import changed_file, insist_on_unchanged, naming
 from processor.bundle.tally import Tally
-from processor.bundle.verification import Verification, crcs_of
-from processor.publication import publish
+from processor.bundle.verification import Verification, crcs_of, kept_crcs_of
 from shared import limits
 from shared.batches import batches
+from shared.errors import UploadInvalid
 from shared.for_each import for_each
 from shared.objects.info import PartTag, Reading, Upload
 from shared.objects.store import ObjectStore
@@ -33,7 +34,7 @@ class Step(NamedTuple):
 
 
 class Assembly:
-    """One transfer: from the plan's sources to an object of the store."""
+    """One transfer: from the plan's sources into an upload. Made for one upload, used once."""
 
     def __init__(
         self, plan: BundlePlan, *, sources: ObjectStore, objects: ObjectStore, tally: Tally, pace: Pace
@@ -47,21 +48,29 @@ class Assembly:
         self._tags: dict[int, PartTag] = {}
         self._buffers: list[bytearray] = []
 
-    async def run(self, key: str, confirm: Callable[[], Awaitable[None]]) -> None:
-        """Copy everything, and make the archive visible under `key` once `confirm` has returned.
+    async def fill(self, upload: Upload, kept: Sequence[KeptPart] = ()) -> list[PartTag]:
+        """Copy everything but the parts that are `kept`; give all parts.
 
-        Raises SourceChanged or RetryableRunError with the file that is the cause, and ObjectError
-        (StoreFull among them) when the archive cannot be written. Then, and when it is cancelled, nothing is left;
-        only a cancellation in the midst of `complete` may leave the archive, whole, under a key that names its content.
+        Raises SourceChanged or RetryableRunError with the file that is the cause, ObjectError (StoreFull among them)
+        when the archive cannot be written, and UploadInvalid when what was kept is not of this archive.
         """
-        await publish(self._objects, key, part_bytes=self._plan.part_bytes, fill=self._fill_and_check, confirm=confirm)
-
-    async def _fill_and_check(self, upload: Upload) -> list[PartTag]:
-        await for_each(self._plan.parts(), lambda part: self._copy(upload, part), at_once=self._parts_in_flight)
+        self._keep(kept)
+        rest = (part for part in self._plan.parts() if part.number not in self._tags)
+        await for_each(rest, lambda part: self._copy(upload, part), at_once=self._parts_in_flight)
         await self._check_empty_files()
+        if kept and not self._verification.is_complete:
+            raise UploadInvalid(f"What is in the upload of {upload.key} is not the archive.", key=upload.key)
         assert self._verification.is_complete, "every span was checked, and yet the archive is another one"
         self._tally.finishing()
         return [self._tags[number] for number in sorted(self._tags)]
+
+    def _keep(self, kept: Sequence[KeptPart]) -> None:
+        """Take the parts that are there already for done."""
+        for part, tag in kept:
+            self._verification.add(kept_crcs_of(part, tag.crc32))
+            self._tags[part.number] = tag
+        pieces = [span for part, _ in kept for span in part.spans if isinstance(span, FilePiece)]
+        self._tally.copied([(piece.file.index, piece.length_bytes) for piece in pieces])
 
     async def _check_empty_files(self) -> None:
         """Check the files of which nothing was read: one that has grown since the plan must not go in as empty."""

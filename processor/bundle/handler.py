@@ -5,14 +5,17 @@ from typing import NamedTuple
 
 from processor.bundle.archive_key import archive_key
 from processor.bundle.assemble import Assembly
+from processor.bundle.belief import KeptPart
 from processor.bundle.pace import Pace
 from processor.bundle.plan import BundlePlan, plan_bundle
+from processor.bundle.resumption import Resumption
 from processor.bundle.sources import FoundFile, check, look_up, missing_files
 from processor.bundle.tally import Tally
 from processor.context import Result, RunContext
 from shared import limits
 from shared.jobs import BundleSummary, JobRecord, OnMissing, RenamedFile, SkippedFile, SkipReason
 from shared.objects.catalogue import Catalogue, select
+from shared.objects.info import PartTag, Upload
 from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
 
@@ -51,11 +54,14 @@ class BundleHandler:
         contents = await self._look_up(job)
         plan = await self._plan(contents, tally)
         key = archive_key(job.job_id, plan.plan_hash)
-        tally.planned(plan.files)
         pace = Pace(self._copy_rate_bytes_per_second)
-        assembly = Assembly(plan, sources=self._sources, objects=context.objects, tally=tally, pace=pace)
+
+        async def fill(upload: Upload, kept: Sequence[KeptPart]) -> list[PartTag]:
+            assembly = Assembly(plan, sources=self._sources, objects=context.objects, tally=tally, pace=pace)
+            return await assembly.fill(upload, kept)
+
         context.object_key = key
-        await assembly.run(key, context.confirm)
+        await Resumption(context, plan, key, tally=tally, fill=fill).publish()
         return Result(key, _summary(plan, contents.skipped))
 
     async def _look_up(self, job: JobRecord) -> Contents:

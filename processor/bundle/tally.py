@@ -43,8 +43,9 @@ class Tally:
         self._tell_checking()
 
     def planned(self, files: Sequence[PlannedFile]) -> None:
-        """The plan stands with these files, and copying begins."""
+        """The plan stands with these files, and copying begins; anew, where an upload could not be gone on with."""
         self._phase, self._message = Phase.BUNDLING, "Bundling"
+        self._copied_bytes = 0
         self._left_bytes = {file.index: file.source.size_bytes for file in files if file.source.size_bytes}
         self._names = {file.index: file.name for file in files}
         self._copied_files = self._skipped_files + len(files) - len(self._left_bytes)
@@ -59,6 +60,11 @@ class Tally:
                 del self._left_bytes[index]
                 self._copied_files += 1
         self._tell_copying()
+
+    def all_copied(self) -> None:
+        """The archive is there already, from an earlier run."""
+        self.copied(list(self._left_bytes.items()))
+        self.finishing()
 
     def finishing(self) -> None:
         """All bytes are written and checked; what is left is to make the archive visible."""

@@ -1,6 +1,6 @@
 """Ends what waits too long, and takes ended jobs away step by step, so that Redis and the store stay small.
 
-    waits too long ─▶ failed      ended ─▶ log trimmed ─▶ archive deleted, tombstone ─▶ forgotten
+    waits too long ─▶ failed      ended ─▶ upload aborted, log trimmed ─▶ archive deleted, tombstone ─▶ forgotten
 
 One elected janitor for each partition (a lock with a time to live). It only asks, the script decides; and two that meet
 do no harm, because each step may be asked for twice.
@@ -8,6 +8,8 @@ do no harm, because each step may be asked for twice.
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -91,8 +93,12 @@ class Janitor:
         terms = _expiry_terms(self._retention, at_ms)
         try:
             taken = await self._lifetimes.expire(job_id, terms, now_ms=now_ms)
+            if taken.step is Step.ABORT:
+                if taken.upload is not None:
+                    await self._remove(partial(self._objects.abort, taken.upload))
+                taken = await self._lifetimes.expire(job_id, terms, aborted=taken.checkpoint, now_ms=now_ms)
             if taken.step is Step.DELETE:
-                await self._delete(taken.object_key)
+                await self._remove(partial(self._objects.delete, taken.object_key))
                 taken = await self._lifetimes.expire(job_id, terms, deleted_key=taken.object_key, now_ms=now_ms)
         except (ObjectError, RedisRefused, TimeoutError) as error:
             # It goes behind the others: a page of such jobs must not keep everybody else's from being seen.
@@ -103,12 +109,12 @@ class Janitor:
         else:
             self._tell(job_id, taken)
 
-    async def _delete(self, object_key: str) -> None:
+    async def _remove(self, removal: Callable[[], Awaitable[None]]) -> None:
         if self._is_store_silent:  # the rest of the page need not wait for it too, longer than the lock lasts
             raise TimeoutError
         try:
             async with asyncio.timeout(limits.JANITOR_DELETE_WITHIN_SECONDS):
-                await self._objects.delete(object_key)
+                await removal()
         except TimeoutError:
             self._is_store_silent = True
             raise

@@ -1,7 +1,7 @@
 """How jobs come to an end that nobody works on any more: too long waiting, trimmed, a tombstone, forgotten.
 
     waits too long ─▶ failed (cancelled, when somebody wanted it to end)
-    ended ─▶ log trimmed ─▶ object deleted, tombstone ─▶ forgotten
+    ended ─▶ upload aborted, log trimmed ─▶ object deleted, tombstone ─▶ forgotten
 
 One janitor for each partition (a lock with a time to live) walks the sorted set of what is due.
 """
@@ -16,15 +16,17 @@ from shared import limits
 from shared.jobs import JobError, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
-from shared.jobstore.record import as_words, encode_json
+from shared.jobstore.record import as_words, encode_json, read_checkpoint
+from shared.objects.info import Upload
 
 
 class Step(StrEnum):
-    """What one step did with a job; DELETE asks for its object to be deleted, and for the call again."""
+    """What one step did with a job; ABORT and DELETE ask for its upload or its object to go, and for the call again."""
 
     NOT_YET = "NOT_YET"
     EXPIRED = "EXPIRED"
     CANCELLED = "CANCELLED"
+    ABORT = "ABORT"
     TRIMMED = "TRIMMED"
     DELETE = "DELETE"
     TOMBSTONE = "TOMBSTONE"
@@ -32,10 +34,19 @@ class Step(StrEnum):
 
 
 class Taken(NamedTuple):
-    """A step, and the key of the object that must be deleted before the next one."""
+    """A step, and what must be done before the next one: the key of the object to delete, or the checkpoint, as it is
+    written, whose upload is to be aborted.
+    """
 
     step: Step
     object_key: str = ""
+    checkpoint: bytes = b""
+
+    @property
+    def upload(self) -> Upload | None:
+        """The upload to be aborted; None when the checkpoint has none, or cannot be read."""
+        checkpoint = read_checkpoint(self.checkpoint)
+        return checkpoint.upload if checkpoint else None
 
 
 class ExpiryTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +96,19 @@ class Lifetimes:
         return [job_id for job_id in due if partition_of(job_id) == partition]
 
     async def expire(
-        self, job_id: str, terms: ExpiryTerms, *, deleted_key: str = "", now_ms: int | None = None
+        self,
+        job_id: str,
+        terms: ExpiryTerms,
+        *,
+        deleted_key: str = "",
+        aborted: bytes = b"",
+        now_ms: int | None = None,
     ) -> Taken:
-        """Take a job one step further. `deleted_key`: the object that was deleted since DELETE asked for it."""
+        """Take a job one step further.
+
+        `deleted_key`: the object that was deleted since DELETE asked for it; `aborted`: the checkpoint whose upload was
+        aborted since ABORT asked for it.
+        """
         partition = partition_of(job_id)
         assert partition is not None, job_id
         job = keys.of_job(partition, job_id)
@@ -105,8 +126,11 @@ class Lifetimes:
                 limits.TOMBSTONE_SECONDS * 1000,
                 deleted_key,
                 limits.MAX_WAITING_MS,
+                aborted,
             )
         )
+        if word == "ABORT":
+            return Taken(Step.ABORT, checkpoint=rest[0])
         return Taken(Step(word), rest[0].decode(errors="replace") if rest else "")
 
     async def postpone(self, job_id: str, *, until_ms: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from shared.errors import RecordUnreadable
-from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot
+from shared.jobs import BundleSummary, Checkpoint, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot
 
 SCHEMA = 1
 
@@ -38,11 +38,23 @@ _STRUCTS: dict[str, type] = {
 }
 
 
+_CHECKPOINT = msgspec.json.Decoder(Checkpoint)
+
+
+def read_checkpoint(text: bytes) -> Checkpoint | None:
+    """Read a checkpoint; None for what is none: a job may lose what it has done, and must not be lost for it."""
+    try:
+        return _CHECKPOINT.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
 # How each field is read from its bytes; whatever a record has besides is passed over.
 _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(_NUMBERS, int),
     **dict.fromkeys(_TEXTS, bytes.decode),
     **{name: msgspec.json.Decoder(kind).decode for name, kind in _STRUCTS.items()},
+    "checkpoint": read_checkpoint,
 }
 _WRITTEN_SCHEMA = b"%d" % SCHEMA
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from shared import limits
 from shared.errors import RecordUnreadable, RedisRefused, SettingsError, UnavailableError
 from shared.event_id import EventId
-from shared.jobs import JobError, JobRecord, JobState, make_job_id, partition_of
+from shared.jobs import Checkpoint, JobError, JobRecord, JobState, make_job_id, partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
 from shared.jobstore.operations import (
@@ -231,9 +231,10 @@ class JobStore:
         )
         return Behind(rest[0]) if word == "BEHIND" else Answer(word)
 
-    async def renew(self, run: Run, *, processor: str, lease_ms: int) -> Answer:
-        """Extend the lease to `lease_ms` from now."""
-        return await self._change(script.RENEW, run, processor, lease_ms)
+    async def renew(self, run: Run, *, processor: str, lease_ms: int, checkpoint: Checkpoint | None = None) -> Answer:
+        """Extend the lease to `lease_ms` from now; a `checkpoint` takes the place of the one before, None leaves it."""
+        kept = encode_json(checkpoint) if checkpoint else b""
+        return await self._change(script.RENEW, run, processor, lease_ms, kept)
 
     async def retry_later(self, run: Run, *, message: bytes, error: JobError, delay_ms: int, lease_ms: int) -> Answer:
         """End a failed run; the job is tried again after `delay_ms`, not earlier."""

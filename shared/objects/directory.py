@@ -4,7 +4,8 @@
                                             └─────▶ abort         nothing is left
 
 An upload grows in a hidden file beside the place of its object, so that its last step is one rename within one file
-system. Objects are never changed in place. All disk work runs in threads (see threads.py for cancellation).
+system; a journal beside that (part_journal.py) says which parts are there. Objects are never changed in place. All disk
+work runs in threads (see threads.py for cancellation).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 
 from shared import limits
 from shared.batches import batches
-from shared.errors import ObjectError, ObjectMissing, StoreFull, StoreRefused
+from shared.errors import ObjectError, ObjectMissing, StoreFull, StoreRefused, UploadInvalid
 from shared.objects import disk
 from shared.objects.info import (
     UPLOAD_PREFIX,
@@ -34,6 +35,7 @@ from shared.objects.info import (
     insist_on_all,
     is_key,
 )
+from shared.objects.part_journal import line_of, parts_in
 from shared.objects.threads import in_daemon_thread, in_thread
 
 T = TypeVar("T")
@@ -130,20 +132,27 @@ class ObjectDirectory:
     async def upload_part(self, upload: Upload, number: int, data: Content, *, crc32: int | None = None) -> PartTag:
         """Write part `number` (from 1, in any order, at any time also again) and bring it to the disk.
 
-        `crc32` is for stores behind a network: what a disk gets wrong, it gets wrong later.
-        Raises StoreFull, and ObjectError when the upload was aborted.
+        `crc32` is only noted, for who goes on with the upload: what a disk gets wrong, it gets wrong later.
+        Raises StoreFull, and UploadInvalid when the upload was aborted.
         """
         assert 1 <= number <= limits.MAX_PARTS
         assert 1 <= len(data) <= upload.part_bytes
-        path = self.root / upload.key
-        offset = (number - 1) * upload.part_bytes
-        await self._on_upload(upload, disk.write, path.with_name(_hidden_name(upload)), data, offset)
-        return PartTag(number, len(data))
+        offset, part = (number - 1) * upload.part_bytes, PartTag(number, len(data), crc32=crc32)
+        await self._on_upload(upload, disk.write, self._hidden_path(upload), data, offset, line_of(part))
+        return part
+
+    async def list_parts(self, upload: Upload) -> list[PartTag]:
+        """Give the parts of an upload that are on the disk. Raises UploadInvalid when it has ended."""
+        return parts_in(await self._on_upload(upload, disk.journal, self._hidden_path(upload)))
+
+    def _hidden_path(self, upload: Upload) -> Path:
+        return (self.root / upload.key).with_name(_hidden_name(upload))
 
     async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> None:
         """Make the object visible under its key, whole and on the disk; one of the same key is replaced.
 
-        Raises ObjectError when a part is missing or the upload was aborted.
+        Raises UploadInvalid when the upload was aborted, has another size, or is still being written to; ObjectError
+        for a hole in its parts.
         """
         insist_on_all(upload, parts)
         size_bytes = sum(part.size_bytes for part in parts)
@@ -151,7 +160,9 @@ class ObjectDirectory:
 
     async def abort(self, upload: UploadName) -> None:
         """Give up the upload and all its parts; nothing happens when it has ended already."""
-        await self._on_disk(upload.key, disk.remove, self.root, upload.key, _hidden_name(upload))
+        name = _hidden_name(upload)
+        for part_of_it in (name, name + disk.JOURNAL_SUFFIX):
+            await self._on_disk(upload.key, disk.remove, self.root, upload.key, part_of_it)
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""
@@ -196,12 +207,12 @@ class ObjectDirectory:
         return await in_thread(_about, key, work, *args)
 
     async def _on_upload(self, upload: Upload, work: Callable[..., T], *args: Any) -> T:
-        """Do `work` on an upload under way."""
+        """Do `work` on an upload under way. Raises UploadInvalid when it has ended."""
         try:
             return await self._on_disk(upload.key, work, *args)
         except ObjectMissing as error:
             sentence = f"The upload of {upload.key} does not exist any more: it was aborted, or its file was removed."
-            raise ObjectError(sentence, key=upload.key) from error
+            raise UploadInvalid(sentence, key=upload.key) from error
 
 
 def _about(key: str, work: Callable[..., T], *args: Any) -> T:
@@ -221,6 +232,8 @@ def _about_object(key: str, error: OSError) -> ObjectError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         sentence = f"The object store has no room left for {key}. Free some, or wait for old bundles to go."
         return StoreFull(sentence, key=key)
+    if isinstance(error, BlockingIOError):
+        return UploadInvalid(f"Another run still writes to the upload of {key}.", key=key)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         sentence = f"This process may not use the object {key}: {error.strerror}. Check its owner and mode."
         return ObjectError(sentence, key=key)

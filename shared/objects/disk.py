@@ -4,16 +4,19 @@ Never decides anything about keys or errors; that is directory.py.
 """
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shared import limits
-from shared.errors import ObjectChanged, ObjectError
+from shared.errors import ObjectChanged, ObjectError, UploadInvalid
 from shared.objects.info import ObjectInfo, Reading
 
+JOURNAL_SUFFIX = ".parts"  # of the file beside an upload that says which parts it has
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # file systems that have none are used as they are
 CHUNKS_PER_READ = 4  # a thread hop costs about 100 µs, reading 256 kB from the page cache 25: one hop for four
 
 
@@ -184,12 +187,13 @@ def read_into(finder: Finder, reading: Reading) -> None:
 
 
 def create(root: Path, key: str, hidden_name: str) -> None:
-    """Create the empty file that an upload grows in, and the directories above it."""
+    """Create the empty file that an upload grows in, its journal, and the directories above them."""
     directory = place(root, key).parent
     for _ in range(100):  # an abort or a delete may remove the empty directory again before the file is in it
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(directory / hidden_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+            for name in (hidden_name, hidden_name + JOURNAL_SUFFIX):
+                os.close(os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
         except FileNotFoundError:
             continue
         except FileExistsError:
@@ -200,38 +204,77 @@ def create(root: Path, key: str, hidden_name: str) -> None:
     raise FileNotFoundError(f"{directory} is removed again and again")
 
 
-def write(path: Path, data: bytes | bytearray | memoryview, offset: int) -> None:
-    """Write all of `data` at `offset` of an existing file and bring it to the disk.
+def write(path: Path, data: bytes | bytearray | memoryview, offset: int, line: bytes) -> None:
+    """Write all of `data` at `offset` of an upload, bring it to the disk, and add `line` to the upload's journal.
 
     To the disk at once: otherwise the last step of an upload has gigabytes to wait for, long after the job's lease was
-    last confirmed.
+    last confirmed. Raises FileNotFoundError when the upload has ended.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
+    with _held(path, fcntl.LOCK_SH) as fd:
         view = memoryview(data)
         while view:
             written = os.pwrite(fd, view, offset)
             view, offset = view[written:], offset + written
         os.fsync(fd)
+        journal = os.open(_journal_of(path), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            os.write(journal, line)
+        finally:
+            os.close(journal)
+
+
+@contextmanager
+def _held(path: Path, lock: int) -> Iterator[int]:
+    """Open an upload's file and hold it: many may write to it at once, and none while it becomes an object.
+
+    Two runs of a job may have the same upload: one is superseded, and does not know it yet. What it writes are the same
+    bytes, and still they must not touch an object, whose time they would change. Raises BlockingIOError while it is
+    held otherwise: whoever holds it may stand still, so nobody waits. Raises FileNotFoundError when it has ended.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)  # both: NFS makes record locks of it, which need them
+    try:
+        _lock(fd, lock)
+        if not os.path.samestat(os.fstat(fd), os.stat(path)):  # raises, too, where there is nothing any more
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        yield fd
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, lock: int) -> None:
+    try:
+        fcntl.flock(fd, lock | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+
+
+def _journal_of(path: Path) -> Path:
+    return path.with_name(path.name + JOURNAL_SUFFIX)
+
+
+def journal(path: Path) -> bytes:
+    """Read the journal of an upload. Raises FileNotFoundError when the upload has ended."""
+    os.stat(path)
+    return _journal_of(path).read_bytes()
 
 
 def publish(root: Path, key: str, hidden_name: str, size_bytes: int) -> ObjectInfo:
     """Give a finished upload its name, in one step and for good: the file first, then every directory on the way.
 
-    Raises ObjectError when the file does not have `size_bytes` bytes.
+    Raises UploadInvalid when the file does not have `size_bytes` bytes.
     """
     path = place(root, key)
-    fd = os.open(path.parent / hidden_name, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    hidden = path.parent / hidden_name
+    with _held(hidden, fcntl.LOCK_EX) as fd:
         os.fsync(fd)
         status = os.fstat(fd)
-    finally:
-        os.close(fd)
-    if status.st_size != size_bytes:
-        raise ObjectError(f"The upload of {key} has {status.st_size:,} bytes in place of {size_bytes:,}.", key=key)
-    os.rename(path.parent / hidden_name, path)
+        if status.st_size != size_bytes:
+            sentence = f"The upload of {key} has {status.st_size:,} bytes in place of {size_bytes:,}."
+            raise UploadInvalid(sentence, key=key)
+        os.rename(hidden, path)
+    with suppress(FileNotFoundError):
+        _journal_of(hidden).unlink()
     for directory in _up_to(root, path.parent):
         _sync_directory(directory)
     return info_of(key, status)
@@ -254,19 +297,22 @@ def remove(root: Path, key: str, name: str | None = None) -> None:
 
 
 def hidden_files(root: Path, prefix: str) -> list[tuple[str, str, int]]:
-    """List the files whose names start with `prefix`: a key in their directory, the rest of the name, the last change.
+    """List the uploads whose files start with `prefix`: a key in their directory, the rest of the name, last change.
 
-    Which object such a file was to become is not written anywhere; the key ends in `*` in place of that name.
+    Which object such a file was to become is not written anywhere; the key ends in `*` in place of that name. A journal
+    without its upload is one too: a crash came between the two.
     """
-    found: list[tuple[str, str, int]] = []
+    found: dict[tuple[str, str], int] = {}
     for directory, _, names in os.walk(root):
         for name in names:
             if name.startswith(prefix):
                 path = Path(directory, name)
                 with suppress(FileNotFoundError):  # completed or aborted by now
                     key = path.with_name("*").relative_to(root).as_posix()
-                    found.append((key, name.removeprefix(prefix), path.lstat().st_mtime_ns // 1_000_000))
-    return found
+                    upload = (key, name.removeprefix(prefix).removesuffix(JOURNAL_SUFFIX))
+                    touched_at_ms = path.lstat().st_mtime_ns // 1_000_000
+                    found[upload] = max(found.get(upload, 0), touched_at_ms)
+    return [(*upload, touched_at_ms) for upload, touched_at_ms in found.items()]
 
 
 def files(root: Path, *, hidden_prefix: str, below: str = "") -> Iterator[ObjectInfo]:

@@ -61,15 +61,15 @@ class Reading(NamedTuple):
 
 
 class PartTag(msgspec.Struct, frozen=True):
-    """The receipt for one uploaded part; `number` counts from 1.
+    """The receipt for one uploaded part, from its upload or from the store's list; `number` counts from 1.
 
-    `etag` and `checksum` are what a remote store wants to see again at the end.
+    `etag` is what a remote store wants to see again at the end, and so is `crc32`, where it knows the part's CRC-32.
     """
 
     number: int
     size_bytes: int
     etag: str = ""
-    checksum: str | None = None
+    crc32: int | None = None
 
 
 def check_key(key: str) -> None:

@@ -29,7 +29,6 @@ from shared.objects.info import (
     UploadName,
     check_key,
     insist_on_all,
-    is_key,
 )
 from shared.objects.location import S3Options
 from shared.objects.part_body import PartBody
@@ -37,6 +36,7 @@ from shared.objects.patience import Patience
 from shared.objects.s3_checksum import crc32_in, encoded
 from shared.objects.s3_client import Clients, opened_clients
 from shared.objects.s3_links import Linker
+from shared.objects.s3_pages import listed_objects, listed_parts, listed_uploads
 from shared.objects.s3_trouble import TROUBLE, S3Trouble
 from shared.objects.side_by_side import head_each, read_each_into
 from shared.objects.threads import in_thread, until_done
@@ -236,14 +236,14 @@ class S3ObjectStore:
     async def upload_part(self, upload: Upload, number: int, data: Content, *, crc32: int | None = None) -> PartTag:
         """Send part `number`; the server refuses it when what arrives has another CRC-32.
 
-        Raises StoreFull, and ObjectError when the upload was aborted.
+        Raises StoreFull, and UploadInvalid when the upload was aborted.
         """
         assert 1 <= number <= limits.MAX_PARTS
         assert 1 <= len(data) <= upload.part_bytes
         view = memoryview(data)
-        proof: dict[str, Any] = {}
-        if self._options.checksums:
-            proof["ChecksumCRC32"] = encoded(crc32 if crc32 is not None else await in_thread(zlib.crc32, view))
+        if self._options.checksums and crc32 is None:
+            crc32 = await in_thread(zlib.crc32, view)
+        proof: dict[str, Any] = self._proof(crc32)
 
         async def send() -> str:
             sent = await self._client.upload_part(
@@ -258,15 +258,38 @@ class S3ObjectStore:
             return sent["ETag"]
 
         etag = await self._call("upload", upload.key, send)
-        return PartTag(number, len(view), etag, proof.get("ChecksumCRC32"))
+        return PartTag(number, len(view), etag, crc32)
+
+    def _proof(self, crc32: int | None) -> dict[str, Any]:
+        """Give the field by which the server proves a part, where it shall and where its CRC-32 is known."""
+        return {"ChecksumCRC32": encoded(crc32)} if self._options.checksums and crc32 is not None else {}
+
+    async def list_parts(self, upload: Upload) -> list[PartTag]:
+        """Give the parts that an upload has, a page of 1,000 at a time. Raises UploadInvalid when it has ended."""
+        parts: dict[int, PartTag] = {}
+        place: dict[str, Any] = {}
+        for _ in range(limits.PART_LIST_PAGES):
+            page = await self._call("list parts", upload.key, partial(self._list_parts, upload, place))
+            parts |= {part.number: part for part in listed_parts(page)}
+            if not page.get("IsTruncated"):
+                break
+            place = {"PartNumberMarker": page["NextPartNumberMarker"]}
+        return [parts[number] for number in sorted(parts)]
+
+    async def _list_parts(self, upload: Upload, place: dict[str, Any]) -> Any:
+        name = self._name(upload.key)
+        return await self._client.list_parts(Bucket=self._bucket, Key=name, UploadId=upload.upload_id, **place)
 
     async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> None:
         """Make the object visible under its key, whole; one of the same key is replaced.
 
-        Raises ObjectError when a part is missing or the upload was aborted.
+        Raises UploadInvalid when the upload was aborted, or its parts are not these; ObjectError for a hole in them.
         """
         insist_on_all(upload, parts)
-        listed = [_listed(part) for part in parts]
+        listed: list[CompletedPartTypeDef] = [
+            {"PartNumber": part.number, "ETag": part.etag, **self._proof(part.crc32)}  # type: ignore[typeddict-item]
+            for part in parts
+        ]
         name = self._name(upload.key)
         patience = Patience()
         try:
@@ -311,16 +334,13 @@ class S3ObjectStore:
         """Yield the uploads that are neither completed nor aborted, a page of 1,000 at a time."""
         place: dict[str, Any] = {}
         for _ in range(limits.OPEN_UPLOADS_PAGES):
-            page = await self._call("list", "", partial(self._list_uploads, place))
-            for found in page.get("Uploads", []):
-                key = found["Key"].removeprefix(self._prefix)
-                yield OpenUpload(key, found["UploadId"], int(found["Initiated"].timestamp() * 1000))
+            listing = partial(self._client.list_multipart_uploads, Bucket=self._bucket, Prefix=self._prefix, **place)
+            page = await self._call("list", "", listing)
+            for upload in listed_uploads(page, self._prefix):
+                yield upload
             if not page.get("IsTruncated"):
                 return
             place = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
-
-    async def _list_uploads(self, place: dict[str, Any]) -> Any:
-        return await self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=self._prefix, **place)
 
     async def listing(self, *, after: str = "") -> AsyncGenerator[list[ObjectInfo], None]:
         """Yield all objects in the order of their keys, a page at a time; `after`: those behind a key.
@@ -329,22 +349,12 @@ class S3ObjectStore:
         """
         place: dict[str, Any] = {"StartAfter": self._prefix + after} if after else {}
         while True:
-            page = await self._call("list", "", partial(self._list_objects, place))
-            yield [info for info in map(self._listed_object, page.get("Contents", [])) if is_key(info.key)]
+            listing = partial(self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix, **place)
+            page = await self._call("list", "", partial(listing, MaxKeys=limits.OBJECTS_PER_PAGE))
+            yield listed_objects(page, self._prefix)
             if not page.get("IsTruncated"):
                 return
             place = {"ContinuationToken": page["NextContinuationToken"]}
-
-    async def _list_objects(self, place: dict[str, Any]) -> Any:
-        return await self._client.list_objects_v2(
-            Bucket=self._bucket, Prefix=self._prefix, MaxKeys=limits.OBJECTS_PER_PAGE, **place
-        )
-
-    def _listed_object(self, found: Any) -> ObjectInfo:
-        modified_at_ms = int(found["LastModified"].timestamp() * 1000)
-        return ObjectInfo(
-            found["Key"].removeprefix(self._prefix), found["Size"], found["ETag"].strip('"'), modified_at_ms
-        )
 
     async def link(self, key: str, *, content_disposition: str, content_type: str, longest_seconds: int) -> str | None:
         """Give a URL at which anybody can fetch the object, as `S3Options.links` says; None is through the gateway."""
@@ -387,10 +397,3 @@ async def _unless_gone(call: Awaitable[object]) -> None:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("NoSuchUpload", "NoSuchKey", "404"):
             raise
-
-
-def _listed(part: PartTag) -> "CompletedPartTypeDef":
-    listed: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
-    if part.checksum is not None:
-        listed["ChecksumCRC32"] = part.checksum
-    return listed

@@ -4,10 +4,21 @@ import base64
 import binascii
 from typing import Any
 
+CRC32_BYTES = 4
+
 
 def encoded(crc32: int) -> str:
     """Write a CRC-32 as S3 does: base64 of its four bytes, the highest first."""
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
+
+
+def decoded(text: str) -> int | None:
+    """Read a CRC-32 as S3 writes it; None for what is none."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None
+    return int.from_bytes(content, "big") if len(content) == CRC32_BYTES else None
 
 
 def crc32_in(found: Any) -> int | None:
@@ -20,7 +31,4 @@ def crc32_in(found: Any) -> int | None:
     is_of_parts = "-" in text or "-" in found["ETag"]
     if not text or found.get("ChecksumType", "COMPOSITE" if is_of_parts else "FULL_OBJECT") != "FULL_OBJECT":
         return None
-    try:
-        return int.from_bytes(base64.b64decode(text, validate=True), "big")
-    except binascii.Error:
-        return None
+    return decoded(text)

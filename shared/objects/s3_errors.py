@@ -18,6 +18,7 @@ from shared.errors import (
     StoreFull,
     StoreRefused,
     StoreUnavailable,
+    UploadInvalid,
 )
 from shared.objects.s3_login import Login
 
@@ -51,6 +52,7 @@ _DEEDS = {
     "complete": "complete the upload of",
     "abort": "abort the upload of",
     "list": "list the uploads of",
+    "list parts": "list the parts of the upload of",
 }
 _PERMISSIONS = {
     "head": "s3:GetObject",
@@ -58,6 +60,7 @@ _PERMISSIONS = {
     "delete": "s3:DeleteObject",
     "abort": "s3:AbortMultipartUpload",
     "list": "s3:ListBucketMultipartUploads",
+    "list parts": "s3:ListMultipartUploadParts",
     "look at": "s3:ListBucket",
 }
 
@@ -65,8 +68,8 @@ _PERMISSIONS = {
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said: its code (a bare status where it had none), its words, and its clock (HTTP `Date`).
 
-    `action` is one of head, read, create, upload, complete, abort, delete, list, look at. `key` is the store's: the
-    bucket has the object under `prefix` and key. `login`: the keys' origin.
+    `action` is one of head, read, create, upload, complete, abort, delete, list, list parts, look at. `key` is the
+    store's: the bucket has the object under `prefix` and key. `login`: the keys' origin.
     """
 
     code: str
@@ -111,12 +114,13 @@ def _about_object(refusal: Refusal) -> ObjectError | None:
             return ObjectChanged(f"The object {where} changed while it was being used.", key=key)
         case "NoSuchUpload":
             sentence = f"The upload of {where} does not exist any more: it was aborted, or a lifecycle rule removed it."
-            return ObjectError(sentence, key=key)
+            return UploadInvalid(sentence, key=key)
         case "InvalidObjectState":
             return archived(refusal)
-    if refusal.code in _NO_SUCH_PART:
+    # InvalidRequest: a part that came with a checksum, and is named without it.
+    if refusal.code in _NO_SUCH_PART or (refusal.action == "complete" and refusal.code == "InvalidRequest"):
         sentence = f"The upload of {where} cannot be completed: the store does not have the parts as they were sent"
-        return ObjectError(f"{sentence} ({refusal.code}).", key=key)
+        return UploadInvalid(f"{sentence} ({refusal.code}).", key=key)
     return None
 
 

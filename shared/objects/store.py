@@ -1,7 +1,8 @@
 """What the processor and the gateway ask of an object store. Shaped after the low-level calls of S3.
 
     create_upload ──▶ upload_part … upload_part ──▶ complete      the object appears, whole
-                                            └─────▶ abort         nothing is left
+                          ▲     (list_parts)└─────▶ abort         nothing is left
+                          └── go on, in another process too
 
 Two keep to it: directory.py and s3.py.
 """
@@ -67,14 +68,21 @@ class ObjectStore(Protocol):
         """Write part `number` (from 1, in any order, at any time also again); `data` may be used again afterwards.
 
         `crc32`: the CRC-32 of `data`, where the caller knows it already; a remote store refuses bytes that do not have
-        it. Raises StoreFull, and ObjectError when the upload was aborted.
+        it. Raises StoreFull, and UploadInvalid when the upload was aborted.
+        """
+        ...
+
+    async def list_parts(self, upload: Upload) -> list[PartTag]:
+        """Give the parts that an upload under way has, whoever wrote them, in the order of their numbers.
+
+        Only parts that were written to their ends. Raises UploadInvalid when the upload has ended.
         """
         ...
 
     async def complete(self, upload: Upload, parts: Sequence[PartTag]) -> None:
         """Make the object visible under its key, whole; one of the same key is replaced.
 
-        Raises ObjectError when a part is missing or the upload was aborted.
+        Raises UploadInvalid when the upload was aborted, or its parts are not these; ObjectError for a hole in them.
         """
         ...
 

@@ -225,9 +225,13 @@ def drains_cost_nothing(history: History) -> Iterator[str]:
 
 
 def open_uploads_are_of_the_dead(history: History) -> Iterator[str]:
-    """Whoever lived to the end of its run has ended its upload."""
+    """Whoever lived to the end of its run has ended its upload, or a record names it: then the janitor comes for it."""
     writers = {deed.detail: deed.processor for deed in history.deeds if deed.what is What.UPLOADING}
+    checkpoints = [record.checkpoint for record in history.records.values() if record.checkpoint]
+    kept = {checkpoint.upload.upload_id for checkpoint in checkpoints if checkpoint.upload}
     for upload_id in history.open_uploads:
+        if upload_id in kept:
+            continue
         writer = writers.get(upload_id)
         if writer not in history.deaths and (writer or not history.deaths):
             yield f"upload {upload_id} of {writer} is still open"

@@ -26,8 +26,9 @@ from processor.consumer import Consumer
 from processor.context import Handler, Result, RunContext
 from processor.lease import Lease
 from processor.work import Work, choose_work
+from shared import limits
 from shared.errors import PermanentRunError, RetryableRunError
-from shared.jobs import JobError, JobRecord
+from shared.jobs import Checkpoint, JobError, JobRecord
 from shared.jobstore.operations import (
     Answer,
     Behind,
@@ -59,6 +60,7 @@ UNTIL_DONE_SECONDS = 0.05
 diary = Diary(Path(os.environ["CHAOS_DIARY"]), os.environ["CHAOS_NAME"])
 fate = Fate.from_environment(os.environ, diary)
 seed = int(os.environ["CHAOS_SEED"])
+PART_BYTES = 256 * 1024  # so that archives have several parts, and runs go on with what others have begun
 current_run: ContextVar[Run] = ContextVar("current_run")
 is_confirming: ContextVar[bool] = ContextVar("is_confirming", default=False)
 
@@ -103,11 +105,12 @@ class DoomedStore(JobStore):
         note(What.ANSWERED, f"append {'BEHIND' if isinstance(answer, Behind) else answer}", run)
         return answer
 
-    async def renew(self, run: Run, *, processor: str, lease_ms: int) -> Answer:
+    async def renew(self, run: Run, *, processor: str, lease_ms: int, checkpoint: Checkpoint | None = None) -> Answer:
         """Renew, and write the answer down."""
+        renewal = super().renew(run, processor=processor, lease_ms=lease_ms, checkpoint=checkpoint)
         if not is_confirming.get() and fate.strikes(CrashPoint.RENEWING):
-            await die_before_the_reply(super().renew(run, processor=processor, lease_ms=lease_ms), run.job_id)
-        answer = await super().renew(run, processor=processor, lease_ms=lease_ms)
+            await die_before_the_reply(renewal, run.job_id)
+        answer = await renewal
         note(What.ANSWERED, f"renew {answer}", run)
         return answer
 
@@ -236,4 +239,5 @@ if __name__ == "__main__":
         JobStore=DoomedStore, Consumer=TellingConsumer, choose_work=choose_failing_work, open_store=open_doomed_store
     )
     vars(execution).update(Lease=DoomedLease)
+    limits.PART_BYTES = PART_BYTES
     sys.exit(main())

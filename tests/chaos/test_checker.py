@@ -8,7 +8,8 @@ import pytest
 
 from shared.event_id import EventId
 from shared.events import timestamp
-from shared.jobs import JobRecord, JobState
+from shared.jobs import Checkpoint, JobRecord, JobState
+from shared.objects.info import Upload
 from tests.chaos.checker import INVARIANTS, breaches
 from tests.chaos.history import Answer, DeadLetter, Deed, Event, History, Shown, Sighting, What
 
@@ -236,6 +237,15 @@ FORGERIES = [
     Forgery("crashes_have_a_cause", "somebody else died", but(deaths={"p2": DIED_AT_MS}, open_uploads=[])),
     Forgery(
         "crashes_have_a_cause", "an unknown holder and no death", but(deeds=NO_FIRST_RUN, deaths={}, open_uploads=[])
+    ),
+    Forgery(
+        "open_uploads_are_of_the_dead",
+        "of a living one, and its record names another",
+        msgspec.structs.replace(
+            A_LIVING_WRITER,
+            open_uploads=["u2"],
+            records=with_record(BAD, checkpoint=Checkpoint(upload=Upload("bad", "u3", 1))).records,
+        ),
     ),
     Forgery(
         "open_uploads_are_of_the_dead", "of a living one", msgspec.structs.replace(A_LIVING_WRITER, open_uploads=["u2"])

@@ -36,7 +36,7 @@ def start_processor(system: System, code: Path, handler: str) -> Service:
 
 
 def test_the_handler_in_the_docs_makes_a_report_with_progress_and_a_link(tmp_path: Path, code: Path) -> None:
-    block, _ = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    block, _, _ = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     (code / "reports.py").write_text(block, encoding="utf-8")
 
     with System(tmp_path, processors=0) as system:

@@ -20,7 +20,7 @@ from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
 from processor.work import Work
 from shared.errors import HandlerMisbehaved, PermanentRunError
-from shared.jobs import BundleSummary, JobRecord, JobState
+from shared.jobs import BundleSummary, Checkpoint, JobRecord, JobState
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
 from shared.retention import Retention
@@ -112,7 +112,7 @@ async def test_nonsense_in_place_of_a_result_fails_the_job_with_a_dead_letter(
 async def test_the_error_in_the_docs_fails_the_job_with_its_own_code_and_the_files(
     store: JobStore, tmp_path: Path
 ) -> None:
-    _, block = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    _, _, block = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     module: dict[str, Any] = {}
     exec(block, module)  # the text of our own docs
 
@@ -195,11 +195,11 @@ async def test_a_small_object_is_left_whole(store: JobStore, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("content", [b"never", b""], ids=["not confirmed", "empty"])
 async def test_a_small_object_that_is_not_confirmed_leaves_nothing(tmp_path: Path, content: bytes) -> None:
-    async def refuse() -> None:
+    async def refuse(_checkpoint: Checkpoint | None = None) -> None:
         assert DirectoryDepot(tmp_path).count_uploads() == 1, "the part is there by now"
         raise RuntimeError("somebody else owns the job")
 
-    context = RunContext(objects=ObjectDirectory(tmp_path), confirm=refuse, on_first_report=lambda: None)
+    context = RunContext(objects=ObjectDirectory(tmp_path), confirm=refuse, keep=refuse, on_first_report=lambda: None)
 
     with pytest.raises((RuntimeError, HandlerMisbehaved)):
         await context.leave("reports/1", content)

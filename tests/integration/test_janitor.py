@@ -20,13 +20,14 @@ from processor.metrics import ProcessorMetrics
 from shared import clock, limits
 from shared.errors import StoreUnavailable
 from shared.event_id import START
-from shared.jobs import JobState
+from shared.jobs import Checkpoint, JobState
 from shared.jobstore import keys
 from shared.jobstore.operations import Answer, Buried, Ending, Run
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
 from shared.retention import Retention
 from tests.support import inspection, jobs
+from tests.support.depots import DirectoryDepot
 from tests.support.ports import free_ports
 from tests.support.stores import running_commands, running_store
 
@@ -122,6 +123,10 @@ class Household:
         """List what the store of archives holds."""
         return [path.parent.name for path in self.home.rglob("*") if path.is_file()]
 
+    def count_uploads(self) -> int:
+        """Count the uploads that are open."""
+        return DirectoryDepot(self.home).count_uploads()
+
     async def keys(self) -> list[str]:
         """List every key of a job, or of an owner."""
         found = await inspection.expiries(self.store.connection)
@@ -198,6 +203,46 @@ async def _deleted_while_it_ran_to_its_archive(house: Household) -> str:
     return await house.complete(run)
 
 
+async def _with_an_upload(house: Household) -> Run:
+    """A run has begun an upload, and kept it."""
+    run = await jobs.start(house.store)
+    upload = await house.objects.create_upload(f"bundles/{run.job_id}/archive.zip", part_bytes=4)
+    await house.objects.upload_part(upload, 1, b"PK34")
+    assert await jobs.keep(house.store, run, Checkpoint("hash of a plan", upload)) is Answer.OK
+    return run
+
+
+async def _failed_with_an_upload(house: Household) -> str:
+    return await house.end(await _with_an_upload(house), jobs.failure())
+
+
+async def _buried_with_an_upload(house: Household) -> str:
+    run = await _with_an_upload(house)
+    for _ in range(limits.MAX_CRASHES - 1):
+        run = await jobs.take_over(house.store, run)
+    await jobs.lapse(house.store, run)
+    entry = await jobs.take(house.store, run.job_id)
+    terms = msgspec.structs.replace(jobs.terms(), expires_at_ms=RETENTION.expires_at_ms(clock.now_ms()))
+    assert isinstance(await house.store.claim(entry, "the last token", terms), Buried)
+    return run.job_id
+
+
+async def _parked_with_an_upload(house: Household) -> str:
+    run = await _with_an_upload(house)
+    await house.store.retry_later(
+        run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=60_000, lease_ms=jobs.LEASE_MS
+    )
+    return run.job_id
+
+
+async def _cancelled_while_parked_with_an_upload(house: Household) -> str:
+    return await house.cancel(await _parked_with_an_upload(house))
+
+
+async def _deleted_while_parked_with_an_upload(house: Household) -> str:
+    return await house.cancel(await _parked_with_an_upload(house), deletes=True)
+
+
 async def _redriven_and_completed(house: Household) -> str:
     run = await jobs.start(house.store)
     await house.end(run, jobs.failure())
@@ -216,6 +261,13 @@ ENDS: list[Situation] = [
     _deleted_while_it_waited,
     _deleted_while_it_ran_to_its_archive,
     _redriven_and_completed,
+]
+ENDS_WITH_AN_UPLOAD: list[Situation] = [
+    _failed_with_an_upload,
+    _buried_with_an_upload,
+    _parked_with_an_upload,
+    _cancelled_while_parked_with_an_upload,
+    _deleted_while_parked_with_an_upload,
 ]
 
 
@@ -412,6 +464,43 @@ async def test_an_ended_job_is_trimmed_then_a_tombstone_then_nothing(single: Hou
     assert await single.state(job_id) is None
     taken = {step: times for step, times in single.metrics.steps.items() if times}
     assert taken == {"trimmed": 1, "tombstone": 1, "forgotten": 1}
+
+
+@pytest.mark.parametrize("end", ENDS_WITH_AN_UPLOAD)
+async def test_the_upload_of_a_job_that_nobody_goes_on_with_is_aborted(single: Household, end: Situation) -> None:
+    job_id = await end(single)
+    assert single.count_uploads() == 1
+
+    for day in range(3):
+        await single.tidy(after_ms=day * DAY_MS + HOUR_MS)
+
+    record = await single.store.find(job_id)
+    assert single.count_uploads() == 0
+    assert record is None or record.checkpoint is None
+    assert single.metrics.steps["stuck"] == 0
+    for day in range(3, 6):
+        await single.tidy(after_ms=day * DAY_MS + HOUR_MS)
+    assert (await single.keys(), single.archives()) == ([], [])
+
+
+async def test_a_deleted_job_loses_its_upload_at_the_next_look(single: Household) -> None:
+    await _deleted_while_parked_with_an_upload(single)
+
+    await single.tidy(after_ms=60_000)
+
+    assert single.count_uploads() == 0
+
+
+async def test_a_checkpoint_without_an_upload_or_unreadable_goes_with_its_job(single: Household) -> None:
+    for kept in (b'{"note":"page 17"}', b"no JSON"):
+        run = await jobs.start(single.store)
+        await single.store.connection.execute("HSET", keys.of_job(0, run.job_id).record, "checkpoint", kept)
+        await single.end(run, jobs.failure())
+
+    for day in range(4):
+        await single.tidy(after_ms=day * DAY_MS + HOUR_MS)
+
+    assert (await single.keys(), single.metrics.steps["stuck"]) == ([], 0)
 
 
 # ── trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from shared import limits
 from shared.event_id import EventId
-from shared.jobs import JobState
+from shared.jobs import Checkpoint, JobState
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.operations import Answer
 
@@ -76,6 +76,8 @@ class Job:
     is_cancel_asked: bool = False
     """Its run was asked to end."""
     is_deleted: bool = False
+    checkpoint: Checkpoint | None = None
+    """What the last run that kept one wants the next to go on from; only a job that is completed has none any more."""
 
     @property
     def seq(self) -> int:
@@ -164,6 +166,8 @@ class Job:
         self.append(message)
         self.state = state
         self.is_cancel_asked = False
+        if state is JobState.COMPLETED:
+            self.checkpoint = None
         if state is JobState.FAILED:
             self.failed_under.append(self.epoch)
             self.has_letter = True

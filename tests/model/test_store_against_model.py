@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from shared.event_id import EventId
-from shared.jobs import JobState
+from shared.jobs import Checkpoint, JobState
 from shared.jobstore import keys
 from shared.jobstore.consistency import Consistency, Finding
 from shared.jobstore.damage import bury_damaged, bury_foreign
@@ -75,6 +75,7 @@ DELAYS_LEASES = st.sampled_from([0.0, 0.5, 3.0])
 AGES_LEASES = st.sampled_from([0.0, 0.4, 1.0])
 """How old what a sweeper finds must be; less than a lease is a sweeper that comes too early."""
 ENDINGS = st.sampled_from([jobs.completion(), jobs.failure(), jobs.cancellation()])
+CHECKPOINTS = st.sampled_from([None, None, jobs.CHECKPOINT, Checkpoint("of another plan")])
 LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
 CLAIM_MESSAGES = ClaimMessages(jobs.terms().started_message, jobs.BURIED, jobs.CANCELLED)
 TERMINAL_TYPES = ("completed", "error", "cancelled")
@@ -256,10 +257,10 @@ class StoreMachine(RuleBasedStateMachine):
         assert answers == [Behind(job.seq)] * sendings
 
     @precondition(lambda self: self.going_on())
-    @rule(choice=CHOICE, is_lasting=st.booleans(), sendings=SENDINGS)
-    def renew(self, choice: int, is_lasting: bool, sendings: int) -> None:
-        """A run extends its lease, or (not lasting) comes to the end of it."""
-        self.renew_of(chosen(self.going_on(), choice), is_lasting, sendings)
+    @rule(choice=CHOICE, is_lasting=st.booleans(), sendings=SENDINGS, checkpoint=CHECKPOINTS)
+    def renew(self, choice: int, is_lasting: bool, sendings: int, checkpoint: Checkpoint | None) -> None:
+        """A run extends its lease, or (not lasting) comes to the end of it; it may keep a checkpoint with it."""
+        self.renew_of(chosen(self.going_on(), choice), is_lasting, sendings, checkpoint)
 
     @precondition(lambda self: self.going_on())
     @rule(choice=CHOICE, delay_leases=DELAYS_LEASES, sendings=SENDINGS)
@@ -296,7 +297,7 @@ class StoreMachine(RuleBasedStateMachine):
             case 0:
                 self.append_progress_of(run, 0.5, sendings)
             case 1:
-                self.renew_of(run, flag, sendings)
+                self.renew_of(run, flag, sendings, Checkpoint("of a run of the past"))
             case 2:
                 self.retry_later_of(run, float(flag), sendings)
             case 3:
@@ -318,15 +319,18 @@ class StoreMachine(RuleBasedStateMachine):
         first = Answer.CANCEL if job.is_cancel_asked else Answer.OK
         assert answers == repeated(refusal, sendings, again=Answer.DUP, first=first)
 
-    def renew_of(self, run: Run, is_lasting: bool, sendings: int) -> None:
+    def renew_of(self, run: Run, is_lasting: bool, sendings: int, checkpoint: Checkpoint | None = None) -> None:
         """Renew a lease."""
         job, processor = self.jobs[run.job_id], run.record.processor or ""
         lease_ms = jobs.LEASE_MS if is_lasting else 0
 
-        answers = self.send(lambda: self.store.renew(run, processor=processor, lease_ms=lease_ms), sendings)
+        answers = self.send(
+            lambda: self.store.renew(run, processor=processor, lease_ms=lease_ms, checkpoint=checkpoint), sendings
+        )
 
         refusal = job.refusal(run.epoch, run.token)
         if refusal is None:
+            job.checkpoint = checkpoint or job.checkpoint
             job.wait_leases = float(is_lasting)
             job.hold(processor)
         wanted = Answer.CANCEL if job.is_cancel_asked else Answer.OK
@@ -611,6 +615,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert (record.attempt, record.failures, record.crashes) == (job.attempt, job.failures, job.crashes)
         assert (record.token, record.processor, record.entry) == (job.token, job.processor, job.entry)
         assert record.progress.progress == job.progress_ratio
+        assert record.checkpoint == job.checkpoint
         assert (record.dead_id is not None) == job.has_letter
         assert (record.deleted_at_ms is not None) == job.is_deleted
         assert (record.error is not None) == (job.state in (JobState.FAILED, JobState.RETRYING))

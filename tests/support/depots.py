@@ -56,8 +56,8 @@ class DirectoryDepot:
         )
 
     def count_uploads(self) -> int:
-        """Count the hidden files."""
-        return len(list(self._root.rglob(f"{UPLOAD_PREFIX}*")))
+        """Count the hidden files, each with its journal as one."""
+        return len({path.with_suffix("") for path in self._root.rglob(f"{UPLOAD_PREFIX}*")})
 
 
 class S3Depot(NamedTuple):
@@ -96,6 +96,12 @@ class S3Depot(NamedTuple):
         bucket = self.location.bucket
         listed = [self.client.list_parts(Bucket=bucket, Key=key, UploadId=id_) for key, id_ in self._uploads()]
         return sum(1 for found in listed if found.get("Parts"))
+
+    def count_parts(self) -> int:
+        """Count the parts of all open uploads."""
+        bucket = self.location.bucket
+        listed = [self.client.list_parts(Bucket=bucket, Key=key, UploadId=id_) for key, id_ in self._uploads()]
+        return sum(len(found.get("Parts", [])) for found in listed)
 
     def _uploads(self) -> list[tuple[str, str]]:
         found = self.client.list_multipart_uploads(Bucket=self.location.bucket).get("Uploads", [])

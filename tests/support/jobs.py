@@ -8,12 +8,13 @@ from typing import TypeVar
 from shared import events
 from shared.errors import UnavailableError
 from shared.events import Cancelled, Failed, Progress, Queued, Retrying
-from shared.jobs import BundleSummary, JobError, JobOptions, make_job_id, partition_of
+from shared.jobs import BundleSummary, Checkpoint, JobError, JobOptions, make_job_id, partition_of
 from shared.jobstore.dead_letters import DeadLetters, Redriven
 from shared.jobstore.letter import DeadLetter
 from shared.jobstore.lifetimes import ExpiryTerms, Lifetimes
 from shared.jobstore.operations import Answer, CancelReply, ClaimTerms, Ending, Entry, NewJob, Run
 from shared.jobstore.store import JobStore
+from shared.objects.info import Upload
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ CANCELLED = events.encode(Cancelled(reason="nobody waits for it", at=AT))
 EXPIRED = events.encode(Failed(error=JobError("EXPIRED", "It waited too long."), can_retry=True, at=AT))
 FAILED = events.encode(Failed(error=BROKEN, can_retry=True, at=AT))
 BUNDLE = BundleSummary(files=2, archive_bytes=1_234, archive_crc32="0badcafe")
+CHECKPOINT = Checkpoint("hash of a plan", Upload("bundles/x.zip", "upload-1", 8_388_608))
 COMPLETED = events.encode(events.completed("/v1/download/jobs/x/file", BUNDLE, EXPIRES_AT_MS, 1_795_461_600_123))
 
 
@@ -146,6 +148,11 @@ async def start(store: JobStore, *, partition: int | None = None, processor: str
     """Create, take and claim a job."""
     job_id = await create(store, partition=partition)
     return await claim(store, await take(store, job_id, processor=processor), processor=processor)
+
+
+async def keep(store: JobStore, run: Run, checkpoint: Checkpoint = CHECKPOINT) -> Answer:
+    """Let a run keep a checkpoint."""
+    return await store.renew(run, processor=run.record.processor or "", lease_ms=LEASE_MS, checkpoint=checkpoint)
 
 
 async def fail(store: JobStore, *, partition: int | None = None, reason: str = "failures") -> Run:

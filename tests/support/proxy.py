@@ -66,6 +66,8 @@ class FaultProxy:
         self.connections = 0
         self.cuts = 0
         self.lost_replies = 0
+        self.request_bytes = 0
+        """What clients have sent, over all connections."""
         self._replies_until_loss: int | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -179,6 +181,8 @@ class _Line:
             if is_reply and self._proxy.take_lost_reply():
                 self._proxy.cut()
                 return
+            if not is_reply:
+                self._proxy.request_bytes += len(piece)
             await self._linger(piece)
             if is_reply and self._swallows(piece):
                 continue

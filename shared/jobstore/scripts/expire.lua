@@ -1,11 +1,14 @@
 #!lua flags=allow-oom
 -- Takes a job one step further towards oblivion, when its time has come.
---   waits too long ─▶ failed (cancelled, when somebody wanted it to end)      ended ─▶ log trimmed ─▶ (object deleted) tombstone ─▶ forgotten
+--   waits too long ─▶ failed (cancelled, when somebody wanted it to end)
+--   ended ─▶ (upload aborted) log trimmed ─▶ (object deleted) tombstone ─▶ forgotten
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 the owner's jobs
 -- ARGV   1 job id  2 now (ms), or empty for Redis' own clock  3 terminal message (JSON)  4 its error (JSON)
 --        5 retention after the end (ms)  6 expires_at of the end (ms)  7 how long a tombstone stands (ms)
 --        8 key of the object that was deleted from the store, or empty  9 most time to wait (ms)
--- Reply  NOT_YET  |  EXPIRED  |  CANCELLED  |  TRIMMED  |  DELETE, object key (call again when it is deleted)  |  TOMBSTONE  |  FORGOTTEN
+--        10 checkpoint whose upload was aborted, or empty
+-- Reply  NOT_YET  |  EXPIRED  |  CANCELLED  |  TRIMMED  |  TOMBSTONE  |  FORGOTTEN
+--        ABORT, checkpoint  |  DELETE, object key: call again when its upload is aborted, or the object deleted
 -- uses: clock log entry letter terminal
 local KEPT_EVENTS = 3
 local now = ARGV[2] ~= '' and tonumber(ARGV[2]) or now_ms()
@@ -17,7 +20,7 @@ if due_at and due_at > now then
 end
 
 local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'processor',
-  'expires_at', 'object_key', 'updated_at', 'cancel_requested')
+  'expires_at', 'object_key', 'updated_at', 'cancel_requested', 'checkpoint')
 local state = r[1]
 local function forget()
   redis.call('DEL', KEYS[1], KEYS[2])
@@ -58,6 +61,9 @@ end
 
 local expires_at = tonumber(r[9] or nil) or now
 redis.call('XTRIM', KEYS[2], 'MAXLEN', KEPT_EVENTS)
+-- Its own processor has aborted the upload, if it could; nobody is left who would go on with it.
+if r[13] and r[13] ~= ARGV[10] then return {'ABORT', r[13]} end
+redis.call('HDEL', KEYS[1], 'checkpoint')
 if now < expires_at then
   redis.call('ZADD', KEYS[7], expires_at, ARGV[1])
   return {'TRIMMED'}

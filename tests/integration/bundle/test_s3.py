@@ -25,6 +25,7 @@ from shared.errors import (
     SourceMissing,
     StoreRefused,
 )
+from shared.jobs import Checkpoint
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.manifest import Manifest
 from shared.objects.opening import open_store
@@ -51,6 +52,7 @@ class Warehouse:
         self.bundles = bundles
         self.files: list[CatalogueFile] = []
         self.on_report: Callable[[Report], None] = lambda _: None
+        self.checkpoint: Checkpoint | None = None
         self.source_options = sources.location
         self.bundle_options = bundles.location
 
@@ -67,8 +69,23 @@ class Warehouse:
         """Bundle all files."""
         async with open_store(self.source_options) as sources, open_store(self.bundle_options) as objects:
             handler = BundleHandler(Manifest(self.files, path=Path("catalogue.jsonl")), sources=sources)
-            context = WatchedContext(objects, confirm=self._confirmed, on_report=self.on_report)
+            context = WatchedContext(
+                objects,
+                confirm=self._confirmed,
+                keep=self._keep,
+                checkpoint=self.checkpoint,
+                on_report=self.on_report,
+            )
             return await handler(job_for(tuple(file.file_id for file in self.files)), context)
+
+    async def _keep(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    async def end(self) -> None:
+        """Do what the engine does when a job ends for good: abort the upload that the checkpoint names."""
+        if self.checkpoint and self.checkpoint.upload:
+            async with open_store(self.bundle_options) as objects:
+                await objects.abort(self.checkpoint.upload)
 
     def is_clean(self) -> bool:
         """Tell whether neither an object nor an open upload was left."""
@@ -248,13 +265,14 @@ async def test_bundles_without_permission_end_the_job(warehouse: Warehouse, s3_s
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-async def test_a_cancelled_run_leaves_nothing_in_any_phase(warehouse: Warehouse, phase: Phase) -> None:
+async def test_a_cancelled_run_leaves_nothing_but_what_its_checkpoint_names(warehouse: Warehouse, phase: Phase) -> None:
     task = asyncio.ensure_future(warehouse.bundle())
     warehouse.on_report = once_in(phase, task.cancel)
 
     with pytest.raises(asyncio.CancelledError):
         await task
 
+    await warehouse.end()
     assert warehouse.is_clean()
 
 

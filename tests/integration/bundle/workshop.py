@@ -7,7 +7,7 @@ from pathlib import Path
 from processor.bundle.handler import BundleHandler
 from processor.context import Result, RunContext
 from processor.progress import Report
-from shared.jobs import JobOptions, JobRecord, JobState, OnMissing, make_job_id
+from shared.jobs import Checkpoint, JobOptions, JobRecord, JobState, OnMissing, make_job_id
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.directory import ObjectDirectory
 from shared.objects.manifest import Manifest
@@ -26,6 +26,8 @@ class Workshop:
         self.reports: list[Report] = []
         self.on_report = self.reports.append
         self.confirmations = 0
+        self.checkpoint: Checkpoint | None = None
+        self.resumed_bytes = 0
         self.copy_rate_bytes_per_second: int | None = None
 
     def add(self, name: str, content: bytes) -> CatalogueFile:
@@ -48,6 +50,10 @@ class Workshop:
         assert not list(self.objects.root.rglob("*.zip"))
         self.confirmations += 1
 
+    async def keep(self, checkpoint: Checkpoint) -> None:
+        """Stand in for the record: the next run finds it."""
+        self.checkpoint = checkpoint
+
     async def bundle(
         self, file_ids: tuple[int, ...] | None = None, *, on_missing: OnMissing = OnMissing.FAIL
     ) -> Result:
@@ -62,10 +68,20 @@ class Workshop:
             sources=self.sources,
             copy_rate_bytes_per_second=self.copy_rate_bytes_per_second,
         )
-        return await handler(job, context if isinstance(context, WatchedContext) else self._watched())
+        watched = context if isinstance(context, WatchedContext) else self._watched()
+        try:
+            return await handler(job, watched)
+        finally:
+            self.resumed_bytes = watched.resumed_bytes
 
     def _watched(self) -> "WatchedContext":
-        return WatchedContext(self.objects, confirm=self.confirm, on_report=self.on_report)
+        return WatchedContext(
+            self.objects,
+            confirm=self.confirm,
+            keep=self.keep,
+            checkpoint=self.checkpoint,
+            on_report=self.on_report,
+        )
 
     async def bundled_path(self) -> Path:
         """Bundle all files, and give the path of the archive."""
@@ -75,14 +91,27 @@ class Workshop:
         """List everything in the object store, directories and hidden files too."""
         return sorted(str(path.relative_to(self.objects.root)) for path in self.objects.root.rglob("*"))
 
+    async def end(self) -> None:
+        """Do what the engine does when a job ends for good: abort the upload that the checkpoint names."""
+        if self.checkpoint and self.checkpoint.upload:
+            await self.objects.abort(self.checkpoint.upload)
+
 
 class WatchedContext(RunContext):
     """A context that hands on every report, where an engine takes the latest only."""
 
     def __init__(
-        self, objects: ObjectStore, *, confirm: Callable[[], Awaitable[None]], on_report: Callable[[Report], None]
+        self,
+        objects: ObjectStore,
+        *,
+        confirm: Callable[[], Awaitable[None]],
+        keep: Callable[[Checkpoint], Awaitable[None]],
+        checkpoint: Checkpoint | None,
+        on_report: Callable[[Report], None],
     ) -> None:
-        super().__init__(objects=objects, confirm=confirm, on_first_report=lambda: None)
+        super().__init__(
+            objects=objects, confirm=confirm, keep=keep, checkpoint=checkpoint, on_first_report=lambda: None
+        )
         self._on_report = on_report
 
     def report(self, report: Report) -> None:

@@ -25,6 +25,7 @@ from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer, CancelReply, Created, Entry, NotDue, Run
 from shared.jobstore.queue import Queue
 from shared.jobstore.reader import BlockingReader
+from shared.jobstore.record import encode_json
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
@@ -228,14 +229,26 @@ def cancel(*, deletes: bool = False) -> Callable[[JobStore, object], Awaitable[o
     return lambda store, _situation: jobs.cancel(store, JOB_IDS[0], deletes=deletes)
 
 
-def expire(step: Step, *, days: int, deletes: bool = False) -> Callable[[JobStore, object], Awaitable[object]]:
+async def cancelled_with_an_upload(store: JobStore) -> str:
+    """The first job was cancelled between two runs, and its upload is still open."""
+    run = await running(store)
+    await jobs.keep(store, run)
+    await store.release(run, message=jobs.RELEASED)
+    await jobs.cancel(store, run.job_id)
+    return run.job_id
+
+
+def expire(
+    step: Step, *, days: int, deletes: bool = False, aborts: bool = False
+) -> Callable[[JobStore, object], Awaitable[object]]:
     """Make the janitor's step with the first job, which is this one, some days from now."""
     deleted_key = str(jobs.completion().object_key) if deletes else ""
+    aborted = encode_json(jobs.CHECKPOINT) if aborts else b""
 
     async def operate(store: JobStore, _situation: object) -> object:
         at_ms = clock.now_ms() + days * DAY_MS
         taken = await jobs.lifetimes_of(store).expire(
-            JOB_IDS[0], jobs.expiry_terms(), deleted_key=deleted_key, now_ms=at_ms
+            JOB_IDS[0], jobs.expiry_terms(), deleted_key=deleted_key, aborted=aborted, now_ms=at_ms
         )
         assert taken.step in (step, Step.NOT_YET)
         return taken
@@ -327,6 +340,7 @@ OPERATIONS = [
         running,
         on_run(lambda store, run: store.renew(run, processor="p1", lease_ms=jobs.LEASE_MS)),
     ),
+    Case(script.RENEW, "a checkpoint", running, on_run(jobs.keep)),
     Case(
         script.RETRY_LATER,
         "a failed run",
@@ -393,6 +407,8 @@ OPERATIONS = [
     Case(script.EXPIRE, "a job that shall end", parked_though_it_shall_end, expire(Step.CANCELLED, days=1)),
     Case(script.EXPIRE, "a job that runs", running, expire(Step.NOT_YET, days=2)),
     Case(script.EXPIRE, "a log that is trimmed", completed, expire(Step.TRIMMED, days=1)),
+    Case(script.EXPIRE, "an upload that must go", cancelled_with_an_upload, expire(Step.ABORT, days=1)),
+    Case(script.EXPIRE, "an upload that is gone", cancelled_with_an_upload, expire(Step.TRIMMED, days=1, aborts=True)),
     Case(script.EXPIRE, "an archive that must go", completed, expire(Step.DELETE, days=4)),
     Case(script.EXPIRE, "a tombstone", completed, expire(Step.TOMBSTONE, days=3, deletes=True)),
     Case(

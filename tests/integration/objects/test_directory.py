@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import fcntl
 import os
 import threading
 import time
@@ -10,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from shared import limits
-from shared.errors import ObjectChanged, ObjectError, ObjectMissing, StoreFull
+from shared.errors import ObjectChanged, ObjectError, ObjectMissing, StoreFull, UploadInvalid
 from shared.objects import disk
 from shared.objects.directory import ObjectDirectory
-from shared.objects.info import PartTag, Reading, Upload
+from shared.objects.info import ObjectInfo, PartTag, Reading, Upload
 
 CONTENT = bytes(range(256)) * 10_000  # ten chunks, and not at their border
 
@@ -461,3 +462,71 @@ async def test_directories_that_go_away_during_a_listing_are_passed_over(
         rest = [info.key async for page in listing for info in page]
 
     assert ([info.key for info in first], rest) == (["a/x"], ["c/x"])
+
+
+# ── two runs that have the same upload ────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_upload_that_somebody_still_writes_to_does_not_become_an_object(store: ObjectDirectory) -> None:
+    upload = await store.create_upload("a/b", part_bytes=4)
+    part = await store.upload_part(upload, 1, b"abcd")
+    with next((store.root / "a").glob(".upload-*[!s]")).open("rb") as zombie:
+        fcntl.flock(zombie, fcntl.LOCK_SH)  # as a run does that is superseded, and stands still in the midst of a part
+
+        with pytest.raises(UploadInvalid, match="Another run still writes"):
+            await store.complete(upload, [part])
+        await store.upload_part(upload, 1, b"efgh")
+        fcntl.flock(zombie, fcntl.LOCK_UN)
+
+    await store.complete(upload, [part])
+    assert (store.root / "a/b").read_bytes() == b"efgh"
+    assert files_in(store) == ["a", "a/b"]
+
+
+async def test_a_part_that_comes_when_the_object_is_there_does_not_touch_it(
+    store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await store.create_upload("a/b", part_bytes=4)
+    part = await store.upload_part(upload, 1, b"abcd")
+    completed: list[ObjectInfo] = []
+    lock = fcntl.flock
+
+    def complete_first(fd: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)  # between a zombie's open and its lock, another run completes
+        asyncio.run(store.complete(upload, [part]))
+        completed.append(asyncio.run(store.head("a/b")))
+        lock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", complete_first)
+
+    with pytest.raises(UploadInvalid, match="does not exist any more"):
+        await store.upload_part(upload, 1, b"zzzz")
+
+    assert [await store.head("a/b")] == completed
+    assert (store.root / "a/b").read_bytes() == b"abcd"
+
+
+async def test_a_file_system_without_locks_is_used_as_it_is(
+    store: ObjectDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_fd: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    await put(store, "a/b", b"content")
+
+    assert (store.root / "a/b").read_bytes() == b"content"
+
+
+async def test_a_journal_that_a_crash_left_alone_is_found_as_an_upload_and_aborted(store: ObjectDirectory) -> None:
+    upload = await store.create_upload("a/b", part_bytes=4)
+    await store.upload_part(upload, 1, b"abcd")
+    [hidden] = (store.root / "a").glob(".upload-*[!s]")
+    hidden.rename(store.root / "a/b")  # as a crash leaves it, between the two steps of `complete`
+
+    [found] = [orphan async for orphan in store.open_uploads()]
+    assert found.upload_id == upload.upload_id
+    await store.abort(found)
+
+    assert files_in(store) == ["a", "a/b"]

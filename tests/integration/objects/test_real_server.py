@@ -401,3 +401,14 @@ async def test_a_store_that_stays_away_is_given_up_with_its_address(
     where = f"tenant/a/a in the bucket {s3_depot.location.bucket}"
     sentence = f"The store at http://127.0.0.1:1 could not look up {where}: it cannot be reached; check that it is up"
     assert caught.value.message.startswith(sentence)
+
+
+async def test_parts_are_listed_page_by_page(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = store._client  # type: ignore[attr-defined]
+    monkeypatch.setattr(client, "list_parts", partial(client.list_parts, MaxParts=2))
+    upload = await store.create_upload("a", part_bytes=PART_BYTES)
+    sent = [await store.upload_part(upload, number, b"%d" % number) for number in range(1, 6)]
+
+    assert await store.list_parts(upload) == sent
+
+    await store.abort(upload)

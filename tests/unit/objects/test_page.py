@@ -31,7 +31,15 @@ def test_every_example_of_an_option_is_read() -> None:
 
 @pytest.mark.parametrize(
     "right",
-    ["GetObject", "PutObject", "AbortMultipartUpload", "ListBucket", "ListBucketMultipartUploads", "DeleteObject"],
+    [
+        "GetObject",
+        "PutObject",
+        "AbortMultipartUpload",
+        "ListMultipartUploadParts",
+        "ListBucket",
+        "ListBucketMultipartUploads",
+        "DeleteObject",
+    ],
 )
 def test_the_page_names_the_rights(right: str) -> None:
     assert f"s3:{right}`" in PAGE.partition("## Rights")[2]
