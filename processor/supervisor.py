@@ -18,10 +18,12 @@ from processor.maintenance.teller import Teller
 from processor.metrics import AdminCallbackMetrics, ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from processor.sign_of_life import SignOfLife
 from processor.watchdog import Watchdog
 from processor.work import Work, choose_work
 from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.dead_letters import DeadLetters
+from shared.jobstore.fleet import Fleet
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
@@ -80,6 +82,12 @@ class Supervisor:
             may_work=work.can_be_done,
             new_execution=lambda: Execution(self._store, work, policy, metrics),
         )
+        self._sign_of_life = SignOfLife(
+            Fleet(self._connection),
+            processor=self._name,
+            slots=settings.slots,
+            takes_work=lambda: self._is_prepared and not self._stopping.is_set() and work.can_be_done(),
+        )
         self._live = open_live(
             self._connection,
             name=f"{self._name}-live",
@@ -128,6 +136,7 @@ class Supervisor:
                     ("sweeper", self._sweeper.run()),
                     ("janitor", self._janitor.run()),
                     ("watchdog", self._watchdog.run()),
+                    ("sign of life", self._sign_of_life.run()),
                     ("orphans", self._orphans.run()),
                     ("gauges", self._gauges.run()),
                     ("teller", self._teller.run()),
@@ -144,6 +153,7 @@ class Supervisor:
             stopping.cancel()
             background.append(group.create_task(self._pass_on_wakes(), name="wake"))
             await self._consumer.run()
+            await self._sign_of_life.end()
             self._admin.should_exit = True
             await admin
             for part in background:

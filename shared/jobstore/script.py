@@ -47,6 +47,8 @@ NEXT_DUE = _load("next_due")
 EXPIRE = _load("expire")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
+SIGN_OF_LIFE = _load("sign_of_life")
+PROCESSORS = _load("processors")
 BURY_DAMAGED = _load("bury_damaged")
 BURY_FOREIGN = _load("bury_foreign")
 
@@ -70,6 +72,8 @@ ALL = (
     EXPIRE,
     PARTITIONS,
     CREATE_GROUP,
+    SIGN_OF_LIFE,
+    PROCESSORS,
     BURY_DAMAGED,
     BURY_FOREIGN,
 )
