@@ -44,6 +44,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type", om
     message: str
     at: str
     phase: str | None = None
+    remaining_seconds: int | None = None
 
 
 class Retrying(msgspec.Struct, frozen=True, tag="retrying", tag_field="type"):

@@ -158,6 +158,7 @@ class ProgressSnapshot(msgspec.Struct, frozen=True):
     bytes_processed: int = 0
     total_bytes: int | None = None
     message: str | None = None
+    remaining_seconds: int | None = None
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
