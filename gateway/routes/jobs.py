@@ -12,10 +12,11 @@ from opentelemetry import trace
 
 from gateway.access import OWNER, find_job, job_not_found
 from gateway.conditional import matches_weakly
-from gateway.estimate import estimated_duration
+from gateway.estimate import Promise, total_size_bytes
 from gateway.injected import AnyStore
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
+from gateway.queue_watch import QueueWatch
 from gateway.representation import represent, status_path
 from shared import events, limits
 from shared.clock import now_ms
@@ -38,6 +39,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     job_id: str
     status: str
+    queue_position: int | None
     estimated_duration: str | None
     status_url: str
     stream_url: str
@@ -47,12 +49,17 @@ class Accepted(msgspec.Struct, frozen=True):
 
 @post("/v1/download/jobs", status_code=202)
 async def create_job(
-    request: Request[Any, Any, Any], store: JobStore, catalogue: Catalogue, metrics: GatewayMetrics
+    request: Request[Any, Any, Any],
+    store: JobStore,
+    catalogue: Catalogue,
+    queue: QueueWatch,
+    metrics: GatewayMetrics,
 ) -> Response[bytes]:
     """Accept a bundle of files as a job and answer at once."""
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
-    await _insist_on_known(catalogue, wanted)
+    expected_bytes = await _insist_on_known(catalogue, wanted)
     job_id = store.new_job_id()
+    promise = queue.promise(job_id, expected_bytes)
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
         created = await store.create(
             NewJob(
@@ -60,8 +67,10 @@ async def create_job(
                 owner=OWNER,
                 file_ids=wanted.file_ids,
                 options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
-                queued_message=events.encode(events.Queued(at=events.timestamp(now_ms()))),
+                queued_message=_queued_message(promise),
                 traceparent=traceparent_of_current_span(),
+                expected_bytes=expected_bytes,
+                promised_ms=promise.expected_ms,
             )
         )
         log.info("job created", job_id=job_id, files=len(wanted.file_ids))
@@ -70,7 +79,8 @@ async def create_job(
     accepted = Accepted(
         job_id=job_id,
         status="queued",
-        estimated_duration=estimated_duration(created.unfinished_jobs, created.mean_service_ms),
+        queue_position=queue.note(job_id, expected_bytes, created),
+        estimated_duration=promise.estimated_duration,
         status_url=path,
         stream_url=f"{path}/stream",
         events_url=f"{path}/events",
@@ -80,18 +90,28 @@ async def create_job(
     return Response(msgspec.json.encode(accepted) + b"\n", media_type="application/json", headers=headers)
 
 
-async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> None:
-    """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them."""
+def _queued_message(promise: Promise) -> bytes:
+    at = events.timestamp(now_ms())
+    position, duration = promise.queue_position, promise.estimated_duration
+    return events.encode(events.Queued(at=at, queue_position=position, estimated_duration=duration))
+
+
+async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> int | None:
+    """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them.
+
+    Gives the size of the known files together, None where the catalogue does not say it.
+    """
     selection = await select(catalogue, wanted.file_ids, OWNER)
     if selection.unknown and (wanted.on_missing is OnMissing.FAIL or not selection.files):
         raise unknown_files(selection.unknown, is_some=bool(selection.files))
+    return total_size_bytes([file.size_bytes for file in selection.files])
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def read_job(request: Request[Any, Any, Any], store: JobStore, job_id: str) -> Response[bytes]:
+async def read_job(request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch, job_id: str) -> Response[bytes]:
     """Show a job as it is now; with If-None-Match, 304 while nothing has changed."""
     record = await find_job(store, job_id)
-    body = represent(record)
+    body = represent(record, queue.outlook(record))
     etag = f'W/"{record.epoch}-{record.seq}.{zlib.crc32(body):08x}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     if not record.state.is_terminal:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from shared.errors import RecordUnreadable
-from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot
+from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot, Standing
 
 SCHEMA = 1
 
@@ -27,6 +27,7 @@ _NUMBERS = {
     "finished_at": "finished_at_ms",
     "expires_at": "expires_at_ms",
     "deleted_at": "deleted_at_ms",
+    "run_at": "run_at_ms",
 }
 _TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
 _STRUCTS: dict[str, type] = {
@@ -37,12 +38,23 @@ _STRUCTS: dict[str, type] = {
     "bundle": BundleSummary,
 }
 
+_standing = msgspec.json.Decoder(Standing)
+
+
+def _read_standing(text: bytes) -> Standing | None:
+    """Read what estimates are made from; what cannot be read is not known, and no reason to end a job."""
+    try:
+        return _standing.decode(text)
+    except msgspec.MsgspecError:
+        return None
+
 
 # How each field is read from its bytes; whatever a record has besides is passed over.
 _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(_NUMBERS, int),
     **dict.fromkeys(_TEXTS, bytes.decode),
     **{name: msgspec.json.Decoder(kind).decode for name, kind in _STRUCTS.items()},
+    "standing": _read_standing,
 }
 _WRITTEN_SCHEMA = b"%d" % SCHEMA
 

@@ -21,6 +21,7 @@ from tests.architecture.source_tree import (
 )
 
 PURE = (
+    "gateway/estimate.py",
     "gateway/representation.py",
     "gateway/streaming/sse.py",
     "gateway/streaming/subscription.py",
