@@ -5,6 +5,10 @@ from opentelemetry.metrics import Meter
 from shared.jobstore.operations import Run
 from shared.telemetry.metrics import JOB_SECONDS
 
+_RATIOS = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10)
+"""Buckets around 1, the same on both sides: 0.5 and 2 are off by a factor of two."""
+_NOBODY_MINDS_MS = 1_000
+
 
 class ProcessorMetrics:
     """Counts what becomes of jobs: each end is counted once, by the processor that wrote it."""
@@ -33,6 +37,11 @@ class ProcessorMetrics:
             description="From the creation of a job to its first start",
             explicit_bucket_boundaries_advisory=JOB_SECONDS,
         )
+        self._estimate_error = meter.create_histogram(
+            "download_estimate_error_ratio",
+            description="What a completed job took from its creation, divided by what it was promised",
+            explicit_bucket_boundaries_advisory=_RATIOS,
+        )
         self._orphans = meter.create_counter(
             "download_orphaned_uploads_aborted", description="Uploads of killed processors that were aborted"
         )
@@ -57,6 +66,11 @@ class ProcessorMetrics:
         """Count a job that has its archive."""
         self._completed.add(1)
         self._record_duration(run, ended_at_ms)
+        standing = run.record.standing
+        if standing is not None and standing.promised_ms is not None:
+            # Below a second nobody minds, as in the script that learns from it (terminal.lua).
+            took_ms = max(_NOBODY_MINDS_MS, ended_at_ms - run.record.created_at_ms)
+            self._estimate_error.record(took_ms / max(_NOBODY_MINDS_MS, standing.promised_ms))
 
     def count_failure(self, run: Run, ended_at_ms: int) -> None:
         """Count a job that failed for good."""
