@@ -13,9 +13,7 @@ local function reply(word, standing)
   return {word, redis.call('XLEN', KEYS[3]), place, line[2] or NO_PLACE}
 end
 
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  return reply('EXISTS', redis.call('HGET', KEYS[1], 'standing'))
-end
+if redis.call('EXISTS', KEYS[1]) == 1 then return reply('EXISTS', redis.call('HGET', KEYS[1], 'standing')) end
 
 local now = now_ms()
 local id = append(0, 1, ARGV[2])

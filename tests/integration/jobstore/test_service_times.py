@@ -37,7 +37,8 @@ async def end(
 async def _began(store: JobStore, run: Run, *, ran_ms: int, waited_ms: int) -> None:
     run_at_ms = clock.now_ms() - ran_ms
     record = keys.of_job(0, run.job_id).record
-    await store.connection.execute("HSET", record, "run_at", run_at_ms, "created_at", run_at_ms - waited_ms)
+    times = ("run_at", run_at_ms, "started_at", run_at_ms, "created_at", run_at_ms - waited_ms)
+    await store.connection.execute("HSET", record, *times)
 
 
 async def test_the_script_learns_what_its_model_does(store: JobStore) -> None:
