@@ -55,8 +55,8 @@ class Queue(NamedTuple):
         """Count what begins before the job at this place, which is of this size, at most.
 
         Cancelled jobs before it count until a later one begins. All partitions are served alike: while jobs wait in
-        another one, as many of those begin first as in its own, and one; some of them may still have to come. A job that
-        was handed back is one of the ready.
+        another one, as many of those begin first as in its own, and one; some of them may still have to come. A job
+        that was handed back is one of the ready.
         """
         line = self.lines[partition]
         before = max(-1, place.ticket - line.taken.ticket - 1)

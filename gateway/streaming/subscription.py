@@ -62,7 +62,8 @@ def _before(event_id: EventId) -> EventId:
 class Subscription:
     """The state machine of one viewer.
 
-    `outlook_of` tells what snapshots show of a job that waits. While `is_behind`: begin_read(), read the record, begin_replay(), read the log after `cursor`, replayed().
+    `outlook_of` tells what snapshots show of a job that waits.
+    While `is_behind`: begin_read(), read the record, begin_replay(), read the log after `cursor`, replayed().
     """
 
     def __init__(self, outlook_of: Callable[[JobRecord], Outlook] = lambda _: Outlook()) -> None:

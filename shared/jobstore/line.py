@@ -1,7 +1,6 @@
 """Reads what estimates are made from: who stands in line in a partition, and how long runs took there lately."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from shared.jobstore import keys
@@ -23,6 +22,6 @@ async def read_line(store: JobStore, partition: int) -> LineReading:
         store.backlog(partition),
         store.connection.execute("HMGET", keys.stats(partition), "line_end", "line_taken", "learned"),
     )
-    end, taken, learned = cast("Sequence[bytes | None]", stats)
+    end, taken, learned = cast("list[bytes | None]", stats)
     line = Line(backlog.unfinished, backlog.parked, backlog.ready, Place.read(end), Place.read(taken))
     return LineReading(line, ServiceTimes.read(learned))

@@ -39,7 +39,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(NamedTuple):
-    """A place in the line of a partition: how many jobs have joined up to it, its own included, and the kB of their files.
+    """A place in the line of a partition: how many jobs joined up to it, its own included, and the kB of their files.
 
     Files whose size nobody knew count 0. Ticket 0 is the place before the first.
     """
@@ -59,8 +59,8 @@ class Place(NamedTuple):
 class Created(NamedTuple):
     """The reply of create: `is_new` is False when this id existed already; both mean success.
 
-    `place` is the job's own, `taken` the furthest one that a run has begun from; a job from before there were places has
-    one without a ticket.
+    `place` is the job's own, `taken` the furthest one that a run has begun from; a job from before there were places
+    has one without a ticket.
     """
 
     is_new: bool

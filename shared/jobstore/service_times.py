@@ -29,7 +29,7 @@ class Moments(NamedTuple):
 
         None when all sizes were alike, or there were none.
 
-        Neither the fixed part nor the time per byte is taken for negative: then the other one has to explain everything.
+        Neither the fixed part nor the time per byte is taken for negative: then the other one explains everything.
         """
         spread = self.one * self.mb_mb - self.mb**2
         if self.one <= 0 or spread <= _ALIKE * self.mb**2:

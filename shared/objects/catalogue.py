@@ -22,7 +22,7 @@ class CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file that may be bundled: its id for callers, its own name, and the key of its source object.
 
     `owners` are those who may have it; None means everybody, an empty list nobody. `size_bytes`
-    is for estimates alone: what the source really has is asked of the store when the job runs. None: nobody has said it.
+    is for estimates alone: what the source really has is asked of the store when the job runs. None: nobody said it.
     """
 
     file_id: FileId

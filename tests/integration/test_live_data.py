@@ -1,7 +1,7 @@
 """What estimates are made from, on its way: processors are heard, gateways look, and know nothing while they cannot."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -23,20 +23,16 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "QUEUE_LOOK_EVERY_SECONDS", 0.01)
 
 
-async def until(is_so: Callable[[], bool]) -> None:
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
-        while not is_so():
+        while True:
+            if await is_so():
+                return
             await asyncio.sleep(0.01)
 
 
-async def open_slots(fleet: Fleet) -> list[int]:
-    return [processor.open_slots for processor in await fleet.processors()]
-
-
-async def until_open_slots(fleet: Fleet, wanted: list[int]) -> None:
-    async with asyncio.timeout(20):
-        while await open_slots(fleet) != wanted:
-            await asyncio.sleep(0.01)
+async def has_open_slots(fleet: Fleet, wanted: list[int]) -> bool:
+    return [processor.open_slots for processor in await fleet.processors()] == wanted
 
 
 async def test_a_processor_says_how_many_jobs_it_would_take_and_is_forgotten_at_its_end(store: JobStore) -> None:
@@ -44,9 +40,9 @@ async def test_a_processor_says_how_many_jobs_it_would_take_and_is_forgotten_at_
     voice = SignOfLife(fleet, processor="p1", slots=4, takes_work=lambda: may_work[0])
 
     async with running(voice.run):
-        await until_open_slots(fleet, [4])
+        await until(lambda: has_open_slots(fleet, [4]))
         may_work[0] = False
-        await until_open_slots(fleet, [0])
+        await until(lambda: has_open_slots(fleet, [0]))
         await voice.end()
 
     assert await fleet.processors() == []
@@ -58,8 +54,11 @@ async def test_a_gateway_knows_the_line_the_slots_and_the_jobs_that_it_creates_i
     waiting = [await jobs.create(store, partition=0) for _ in range(3)]
     watch = QueueWatch(store, Fleet(store.connection))
 
+    async def has_looked() -> bool:
+        return watch.promise(waiting[0], None).estimated_duration is not None
+
     async with running(watch.run):
-        await until(lambda: watch.promise(waiting[0], None).estimated_duration is not None)
+        await until(has_looked)
         new = jobs.new_job(store, partition=0)
         place = watch.note(new.job_id, None, await store.create(new))
         record = await store.find(waiting[2])

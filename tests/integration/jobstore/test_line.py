@@ -1,4 +1,4 @@
-"""A job's place in line: drawn when it is created, counted from where the last run began, whatever becomes of others."""
+"""A job's place in line: drawn when it is created, counted from where the last run began, come what may."""
 
 import pytest
 

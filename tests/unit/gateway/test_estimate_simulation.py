@@ -67,7 +67,7 @@ def within_range(kept: Sequence[Kept]) -> float:
 def show(what: str, kept: Sequence[Kept]) -> None:
     ratios = sorted(one.ratio for one in kept)
     low, middle, high = (ratios[int(share * (len(ratios) - 1))] for share in (0.05, 0.5, 0.95))
-    print(
+    print(  # noqa: T201  # the table is for people
         f"\n{what:44} took ÷ promised: {low:5.2f} {middle:5.2f} {high:5.2f} (5, 50, 95 %)"
         f"  within 2: {within_two(kept):4.0%}  within its range: {within_range(kept):4.0%}",
         end="",
