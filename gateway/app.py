@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from gateway.file_limit import raise_file_limit
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
+from gateway.queue_watch import QueueWatch
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
@@ -21,6 +22,7 @@ from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
 from shared.jobstore.access import open_commands
+from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
 from shared.listener import listen
@@ -51,6 +53,7 @@ class Gateway:
         self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
         self._hub = Hub(self._store, self._connection, max_streams=settings.max_streams)
+        self._queue = QueueWatch(self._store, Fleet(self._connection))
         self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
@@ -71,6 +74,7 @@ class Gateway:
         parts: dict[str, object] = {
             "store": self._store,
             "hub": self._hub,
+            "queue": self._queue,
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
@@ -120,6 +124,7 @@ class Gateway:
                 group.create_task(self._hub.live.run(), name="live"),
                 group.create_task(self._hub.run(), name="hub"),
                 group.create_task(self._gauges.run(), name="gauges"),
+                group.create_task(self._queue.run(), name="queue"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
                 group.create_task(self._prepare(), name="prepare"),
                 *(group.create_task(store.run(), name=f"look at {store.name}") for store in self._stores),

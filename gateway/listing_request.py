@@ -9,7 +9,7 @@ import msgspec
 from shared import limits
 from shared.errors import InvalidCursor, InvalidLimit, InvalidStatus
 from shared.jobs import JobState, partition_of
-from shared.jobstore.operations import Place
+from shared.jobstore.operations import ListPlace
 
 _PLACE = re.compile(r"([1-9][0-9]{0,15})\.([0-9a-f-]{36})", re.ASCII)
 _MAX_CURSOR_CHARS = 100
@@ -20,7 +20,7 @@ class ListingRequest(msgspec.Struct, frozen=True):
     """What a caller wants to see: the states (none: all), the place to go on from, and how many at most."""
 
     states: frozenset[JobState]
-    after: Place | None
+    after: ListPlace | None
     limit: int
 
     def takes(self, state: JobState) -> bool:
@@ -56,7 +56,7 @@ def _limit(asked: Sequence[str]) -> int:
     return int(text)
 
 
-def _place(cursors: Sequence[str]) -> Place | None:
+def _place(cursors: Sequence[str]) -> ListPlace | None:
     if not cursors:
         return None
     place = decode_cursor(cursors[0]) if len(cursors) == 1 else None
@@ -68,12 +68,12 @@ def _place(cursors: Sequence[str]) -> Place | None:
     return place
 
 
-def encode_cursor(place: Place) -> str:
+def encode_cursor(place: ListPlace) -> str:
     """Write a place as the text that callers send back."""
     return base64.urlsafe_b64encode(f"{place.created_at_ms}.{place.job_id}".encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> Place | None:
+def decode_cursor(cursor: str) -> ListPlace | None:
     """Read a cursor; None for what encode_cursor() has not written."""
     if len(cursor) > _MAX_CURSOR_CHARS:
         return None
@@ -84,5 +84,5 @@ def decode_cursor(cursor: str) -> Place | None:
     match = _PLACE.fullmatch(text)
     if match is None or partition_of(match[2]) is None:
         return None
-    place = Place(int(match[1]), match[2])
+    place = ListPlace(int(match[1]), match[2])
     return place if encode_cursor(place) == cursor else None

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.estimate import Outlook
 from shared.events import Gap, timestamp
 from shared.jobs import JobError, JobRecord, JobState, OnMissing, RenamedFile, SkippedFile
 
@@ -23,6 +24,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int | None
     attempt: int
     message: str | None
+    queue_position: int | None
+    remaining_seconds: int | None
     download_url: str | None
     archive_bytes: int | None
     archive_crc32: str | None
@@ -47,8 +50,9 @@ class Snapshot(JobView, frozen=True, kw_only=True, omit_defaults=True, tag="snap
     gap: Gap | None = None
 
 
-def _fields(record: JobRecord) -> dict[str, object]:
+def _fields(record: JobRecord, outlook: Outlook) -> dict[str, object]:
     bundle, is_done = record.bundle, record.state is JobState.COMPLETED
+    is_running = record.state is JobState.PROCESSING
     return {
         "job_id": record.job_id,
         "status": record.state,
@@ -58,7 +62,9 @@ def _fields(record: JobRecord) -> dict[str, object]:
         "bytes_processed": record.progress.bytes_processed,
         "total_bytes": record.progress.total_bytes,
         "attempt": record.attempt,
-        "message": record.progress.message if record.state is JobState.PROCESSING else None,
+        "message": record.progress.message if is_running else None,
+        "queue_position": outlook.queue_position,
+        "remaining_seconds": record.progress.remaining_seconds if is_running else outlook.remaining_seconds,
         "download_url": f"{status_path(record.job_id)}/file" if is_done else None,
         "archive_bytes": bundle.archive_bytes if bundle else None,
         "archive_crc32": bundle.archive_crc32 if bundle else None,
@@ -81,17 +87,17 @@ def _timestamp(at_ms: int | None) -> str | None:
     return None if at_ms is None else timestamp(at_ms)
 
 
-def view_of(record: JobRecord) -> JobView:
-    """Give a record as callers see it."""
-    return msgspec.convert(_fields(record), JobView)
+def view_of(record: JobRecord, outlook: Outlook) -> JobView:
+    """Give a record as callers see it; `outlook` is what is known of a job that waits."""
+    return msgspec.convert(_fields(record, outlook), JobView)
 
 
-def represent(record: JobRecord) -> bytes:
+def represent(record: JobRecord, outlook: Outlook) -> bytes:
     """Encode a record as GET answers it."""
-    return msgspec.json.encode(view_of(record)) + b"\n"
+    return msgspec.json.encode(view_of(record, outlook)) + b"\n"
 
 
-def snapshot(record: JobRecord, *, at_ms: int, gap: Gap | None = None) -> bytes:
+def snapshot(record: JobRecord, outlook: Outlook, *, at_ms: int, gap: Gap | None = None) -> bytes:
     """Encode a record as the data of a snapshot message."""
-    fields = _fields(record) | {"at": timestamp(at_ms), "type": "snapshot"}
+    fields = _fields(record, outlook) | {"at": timestamp(at_ms), "type": "snapshot"}
     return msgspec.json.encode(msgspec.structs.replace(msgspec.convert(fields, Snapshot), gap=gap))

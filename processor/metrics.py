@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
 
 from processor.outcome import Fate
 from shared.jobstore.consistency import Kind
 from shared.jobstore.operations import Run
 from shared.telemetry.metrics import JOB_SECONDS
+
+_RATIOS = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10)
+"""Buckets around 1, the same on both sides: 0.5 and 2 are off by a factor of two."""
+_NOBODY_MINDS_MS = 1_000
 
 
 class ProcessorMetrics:
@@ -18,15 +22,12 @@ class ProcessorMetrics:
     STRAY_OUTCOMES = ("deleted", "refused", "stuck")
 
     def __init__(self, meter: Meter) -> None:
-        self._completed = meter.create_counter("download_jobs_completed", description="Jobs that ended with an archive")
-        self._failed = meter.create_counter("download_jobs_failed", description="Jobs that ended with an error")
-        self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
-        self._foreign = meter.create_counter(
-            "download_foreign_entries", description="Entries of the command stream that named no job"
-        )
-        self._reclaimed = meter.create_counter(
-            "download_reclaimed", description="Runs taken over after their lease had run out"
-        )
+        self._meter = meter
+        self._completed = _counter(meter, "download_jobs_completed", "Jobs that ended with an archive")
+        self._failed = _counter(meter, "download_jobs_failed", "Jobs that ended with an error")
+        self._cancelled = _counter(meter, "download_jobs_cancelled", "Jobs that were given up")
+        self._foreign = _counter(meter, "download_foreign_entries", "Entries of the command stream that named no job")
+        self._reclaimed = _counter(meter, "download_reclaimed", "Runs taken over after their lease had run out")
         self._duration = meter.create_histogram(
             "download_job_duration",
             unit="s",
@@ -39,43 +40,28 @@ class ProcessorMetrics:
             description="From the creation of a job to its first start",
             explicit_bucket_boundaries_advisory=JOB_SECONDS,
         )
-        self._orphans = meter.create_counter(
-            "download_orphaned_uploads_aborted", description="Uploads of killed processors that were aborted"
+        self._estimate_error = meter.create_histogram(
+            "download_estimate_error_ratio",
+            description="What a completed job took from its creation, divided by what it was promised",
+            explicit_bucket_boundaries_advisory=_RATIOS,
         )
-        self._meter = meter
-        self._drained = meter.create_counter(
-            "download_drained_jobs",
-            description="Jobs in hand when a drain began, by what became of them",
-        )
-        for fate in Fate:
-            self._drained.add(0, {"outcome": fate.value})
-        self._resumed = meter.create_counter(
-            "download_resumed",
-            unit="By",
-            description="Bytes of archives that earlier runs had uploaded, and that were not uploaded again",
-        )
-        self._steps = meter.create_counter(
-            "download_janitor_steps", description="Steps of jobs towards oblivion, by what was done"
-        )
-        self._strays = meter.create_counter(
-            "download_orphaned_archives", description="Archives that no job knew of, by what was done with them"
-        )
-        for outcome in self.STRAY_OUTCOMES:
-            self._strays.add(0, {"outcome": outcome})
-        self._repairs = meter.create_counter(
-            "download_repairs", description="What did not fit together in the job store, by kind"
-        )
-        for kind in Kind:
-            self._repairs.add(0, {"kind": kind.value})
-        self._dropped_consumers = meter.create_counter(
-            "download_consumers_removed", description="Consumers of processors that were gone"
-        )
-        self._dropped_consumers.add(0)
-        for outcome in self.STEPS:
-            self._steps.add(0, {"step": outcome})
-        ends = (self._completed, self._failed, self._cancelled)
-        for counter in (*ends, self._foreign, self._reclaimed, self._orphans, self._resumed):
-            counter.add(0)  # a counter that appears only with its first event hides that event from rate()
+        what = "Jobs in hand when a drain began, by what became of them"
+        self._drained = _counter(meter, "download_drained_jobs", what, "outcome", Fate)
+        what = "Bytes of archives that earlier runs had uploaded, and that were not uploaded again"
+        self._resumed = _counter(meter, "download_resumed", what, unit="By")
+        self._make_maintenance(meter)
+
+    def _make_maintenance(self, meter: Meter) -> None:
+        what = "Uploads of killed processors that were aborted"
+        self._orphans = _counter(meter, "download_orphaned_uploads_aborted", what)
+        what = "Steps of jobs towards oblivion, by what was done"
+        self._steps = _counter(meter, "download_janitor_steps", what, "step", self.STEPS)
+        what = "Archives that no job knew of, by what was done with them"
+        self._strays = _counter(meter, "download_orphaned_archives", what, "outcome", self.STRAY_OUTCOMES)
+        what = "What did not fit together in the job store, by kind"
+        self._repairs = _counter(meter, "download_repairs", what, "kind", Kind)
+        what = "Consumers of processors that were gone"
+        self._dropped_consumers = _counter(meter, "download_consumers_removed", what)
 
     def count_start(self, run: Run) -> None:
         """Count the start of a run."""
@@ -93,6 +79,11 @@ class ProcessorMetrics:
         """Count a job that has its archive."""
         self._completed.add(1)
         self._record_duration(run, ended_at_ms)
+        standing = run.record.standing
+        if standing is not None and standing.promised_ms is not None:
+            # Below a second nobody minds, as in the script that learns from it (terminal.lua).
+            took_ms = max(_NOBODY_MINDS_MS, ended_at_ms - run.record.created_at_ms)
+            self._estimate_error.record(took_ms / max(_NOBODY_MINDS_MS, standing.promised_ms))
 
     def count_failure(self, run: Run, ended_at_ms: int) -> None:
         """Count a job that failed for good."""
@@ -177,3 +168,15 @@ class AdminCallbackMetrics:
     def count(self, outcome: str, times: int = 1) -> None:
         """Count an outcome."""
         self._callbacks.add(times, {"outcome": outcome})
+
+
+def _counter(
+    meter: Meter, name: str, description: str, label: str = "", values: Iterable[str] = (), *, unit: str = ""
+) -> Counter:
+    """Make a counter that is there from the start: one that appears with its first event hides that from rate()."""
+    counter = meter.create_counter(name, unit=unit, description=description)
+    if not label:
+        counter.add(0)
+    for value in values:
+        counter.add(0, {label: str(value)})
+    return counter

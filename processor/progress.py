@@ -1,9 +1,11 @@
 """What a run says about how far it is, and when that is worth an event. Pure: time is passed in."""
 
+import math
 from enum import StrEnum
 
 import msgspec
 
+from processor.remaining import RemainingTime
 from shared import limits
 from shared.events import Progress, timestamp
 from shared.jobs import ProgressSnapshot
@@ -43,6 +45,7 @@ class ProgressPace:
     def __init__(self, *, floor_ratio: float = 0.0, every_ms: int = limits.PROGRESS_EVERY_MS) -> None:
         self._floor_ratio = floor_ratio
         self._every_ms = every_ms
+        self._remaining = RemainingTime()
         self._sent: Report | None = None
         self._sent_at_ms: int | None = None
 
@@ -68,7 +71,16 @@ class ProgressPace:
             message=report.message,
             at=timestamp(at_ms),
             phase=report.phase.value if is_new_phase else None,
+            remaining_seconds=self._remaining_seconds(report, now_ms),
         )
+
+    def _remaining_seconds(self, report: Report, now_ms: int) -> int | None:
+        """Tell how long copying goes on. Before it begins nothing is known, and of its end only that it is near."""
+        if report.phase is not Phase.BUNDLING:
+            return None
+        self._remaining.sample(report.bytes_processed, now_ms)
+        seconds = self._remaining.seconds(report.total_bytes)
+        return None if seconds is None else max(1, math.ceil(seconds))
 
 
 def final_progress(report: Report | None) -> ProgressSnapshot | None:

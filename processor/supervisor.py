@@ -21,14 +21,17 @@ from processor.maintenance.teller import Teller
 from processor.metrics import AdminCallbackMetrics, ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
+from processor.sign_of_life import SignOfLife
 from processor.watchdog import Watchdog
 from processor.work import Work, choose_work
 from shared import limits
 from shared.jobstore.access import open_commands, open_live
 from shared.jobstore.dead_letters import DeadLetters
+from shared.jobstore.fleet import Fleet
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
+from shared.objects.store import ObjectStore
 from shared.retention import Retention
 from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
@@ -89,29 +92,38 @@ class Supervisor:
         metrics.observe(
             jobs_in_hand=lambda: len(self._consumer.jobs_in_hand()), drain_seconds=lambda: self._drain.seconds
         )
+        self._sign_of_life = SignOfLife(
+            Fleet(self._connection),
+            processor=self._name,
+            slots=settings.slots,
+            takes_work=lambda: self._is_prepared and not self._stopping.is_set() and work.can_be_done(),
+        )
         self._live = open_live(
             self._connection,
             name=f"{self._name}-live",
             on_message=lambda _channel, _data: self._wake.set(),
             on_restored=self._wake.set,
         )
-        self._sweeper = Sweeper(self._store, processor=self._name, lease_ms=settings.lease_ms)
-        self._janitor = Janitor(
-            self._store, work.objects, retention=policy.retention, metrics=metrics, processor=self._name
-        )
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
-        self._teller = Teller(
-            DeadLetters(self._connection, partitions=settings.partitions),
-            settings.admin_callback_url,
-            AdminCallbackMetrics(meter),
-            processor=self._name,
-        )
-        self._orphans = OrphanSearch(work.objects, metrics)
-        self._archives = ArchiveSearch(self._store, work.objects, retention=policy.retention, metrics=metrics)
+        self._offices = self._make_offices(work.objects, policy, metrics, AdminCallbackMetrics(meter))
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
         self._duties: list[asyncio.Task[None]] = []
+
+    def _make_offices(
+        self, objects: ObjectStore, policy: RunPolicy, metrics: ProcessorMetrics, told: AdminCallbackMetrics
+    ) -> dict[str, Sweeper | Janitor | OrphanSearch | ArchiveSearch | Teller]:
+        """Make what one processor does for all, by name."""
+        store, name, retention = self._store, self._name, policy.retention
+        letters = DeadLetters(self._connection, partitions=store.partitions)
+        return {
+            "sweeper": Sweeper(store, processor=name, lease_ms=policy.lease_ms),
+            "janitor": Janitor(store, objects, retention=retention, metrics=metrics, processor=name),
+            "orphans": OrphanSearch(objects, metrics),
+            "archives": ArchiveSearch(store, objects, retention=retention, metrics=metrics),
+            "teller": Teller(letters, self._settings.admin_callback_url, told, processor=name),
+        }
 
     def problems(self) -> list[str]:
         """Say why this process cannot work, a sentence each; none when it is ready."""
@@ -140,21 +152,13 @@ class Supervisor:
                     ("redis", self._connection.run()),
                     ("live", self._live.run()),
                     ("watchdog", self._watchdog.run()),
+                    ("sign of life", self._sign_of_life.run()),
                     ("gauges", self._gauges.run()),
                     ("upkeep", self._upkeep()),
                     *((f"look at {store.name}", store.run()) for store in self._stores),
                 )
             ]
-            self._duties = [
-                group.create_task(duty, name=name)
-                for name, duty in (
-                    ("sweeper", self._sweeper.run()),
-                    ("janitor", self._janitor.run()),
-                    ("orphans", self._orphans.run()),
-                    ("archives", self._archives.run()),
-                    ("teller", self._teller.run()),
-                )
-            ]
+            self._duties = [group.create_task(office.run(), name=name) for name, office in self._offices.items()]
             admin = group.create_task(self._admin.serve(), name="admin")
             preparing = group.create_task(self._store.prepare_when_reachable(), name="prepare")
             stopping = group.create_task(self._stopping.wait(), name="stopping")
@@ -164,6 +168,7 @@ class Supervisor:
             stopping.cancel()
             background.append(group.create_task(self._pass_on_wakes(), name="wake"))
             await self._consumer.run()
+            await self._sign_of_life.end()
             self._admin.should_exit = True
             await admin
             for part in background:

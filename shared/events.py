@@ -20,10 +20,15 @@ def timestamp(at_ms: int) -> str:
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="type", omit_defaults=True):
-    """The job was created, handed back by a processor that stops, or redriven after it had failed."""
+    """The job was created, handed back by a processor that stops, or redriven after it had failed.
+
+    A created one is told its place and how long it will take, when that is known.
+    """
 
     at: str
     message: str | None = None
+    queue_position: int | None = None
+    estimated_duration: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True, tag="started", tag_field="type"):
@@ -44,6 +49,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="type", om
     message: str
     at: str
     phase: str | None = None
+    remaining_seconds: int | None = None
 
 
 class Retrying(msgspec.Struct, frozen=True, tag="retrying", tag_field="type"):

@@ -159,6 +159,20 @@ class ProgressSnapshot(msgspec.Struct, frozen=True):
     bytes_processed: int = 0
     total_bytes: int | None = None
     message: str | None = None
+    remaining_seconds: int | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """A job's place in the line of its partition, and what was thought of it when it was created.
+
+    `ticket` counts the jobs that have joined the line up to it, its own included, `line_kb` what their files have
+    together. `size_bytes` is what the catalogue said of its own files, `promised_ms` how long it was said to take.
+    """
+
+    ticket: Annotated[int, Meta(ge=0)]
+    line_kb: Annotated[int, Meta(ge=0)]
+    size_bytes: Annotated[int, Meta(ge=0)] | None = None
+    promised_ms: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -177,7 +191,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` and `seq` make the id of the job's last event. `attempt` counts started runs (what people see), `failures`
     runs that ended in an error, `crashes` leases that ran out. `due_at_ms` is the end of the lease while processing
-    and the earliest next start while retrying.
+    and the earliest next start while retrying. `run_at_ms` is when the last run began, `standing` what
+    estimates are made from.
     """
 
     job_id: str
@@ -206,4 +221,6 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished_at_ms: int | None = None
     expires_at_ms: int | None = None
     deleted_at_ms: int | None = None
+    run_at_ms: int | None = None
+    standing: Standing | None = None
     dead_id: str | None = None

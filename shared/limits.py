@@ -164,6 +164,13 @@ OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the n
 
 # Background work
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
+RATE_HALF_LIFE_SECONDS = 20.0  # of a run's bytes a second: an older stretch counts half
+RATE_FIRST_SAMPLES = 3  # nothing is said of the remaining time before these,
+RATE_FIRST_MS = 3_000  # and before this: a first second tells how caches are filled
+SIGN_EVERY_SECONDS = 4.0  # ± 20 %; a processor says that it lives: 10 µs of Redis each
+SIGN_COUNTS_MS = 15_000  # a processor that has been silent for three signs is taken for dead; as long as a lease
+MAX_PROCESSORS_LISTED = 10_000
+QUEUE_LOOK_EVERY_SECONDS = 3.0  # ± 20 %; of a gateway, at what estimates are made from: they are that old at most
 IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not
 WATCHDOG_LOOK_EVERY_SECONDS = 0.5  # at the event loop; a lease of silence ends the process
 WATCHDOG_LAST_WORDS_SECONDS = 2.0  # for the log line and the stacks of a process that ends itself

@@ -82,11 +82,11 @@ def _page(source: random.Random) -> bytes:
 
 def catalogue_text(samples: tuple[Sample, ...]) -> str:
     """The catalogue's lines: one JSON object for each source file."""
-    lines = (
-        json.dumps({"file_id": sample.file_id, "name": sample.name, "key": sample.key}, ensure_ascii=False)
-        for sample in samples
-    )
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{json.dumps(_catalogue_line(sample), ensure_ascii=False)}\n" for sample in samples)
+
+
+def _catalogue_line(sample: Sample) -> dict[str, str | int]:
+    return {"file_id": sample.file_id, "name": sample.name, "key": sample.key, "size_bytes": sample.size_bytes}
 
 
 def ensure_samples(sources_dir: Path, catalogue: Path, samples: tuple[Sample, ...] = SAMPLES) -> bool:

@@ -12,11 +12,12 @@ from opentelemetry import trace
 
 from gateway.access import OWNER, find_job, job_not_found
 from gateway.conditional import matches_weakly
-from gateway.estimate import estimated_duration
+from gateway.estimate import Promise, total_size_bytes
 from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
 from gateway.injected import AnyStore
 from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
+from gateway.queue_watch import QueueWatch
 from gateway.representation import represent, status_path
 from gateway.streaming.hub import Hub
 from gateway.streaming.long_poll import wait_for_news
@@ -25,7 +26,7 @@ from shared.clock import now_ms
 from shared.errors import ObjectError
 from shared.jobs import CANCELLED_BY_CALLER, JobOptions, JobRecord, JobRequest, JobState, OnMissing
 from shared.jobstore.idempotency import IdempotencyKeys, Reservation
-from shared.jobstore.operations import CancelReply, Created, NewJob
+from shared.jobstore.operations import CancelReply, NewJob
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import Catalogue, select, unknown_files
 from shared.retention import Retention
@@ -42,6 +43,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     job_id: str
     status: str
+    queue_position: int | None
     estimated_duration: str | None
     status_url: str
     stream_url: str
@@ -55,6 +57,7 @@ async def create_job(
     store: JobStore,
     catalogue: Catalogue,
     idempotency_keys: IdempotencyKeys,
+    queue: QueueWatch,
     metrics: GatewayMetrics,
 ) -> Response[bytes]:
     """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions."""
@@ -62,11 +65,12 @@ async def create_job(
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
     job_id, headers = store.new_job_id(), {"retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
     if key is None:
-        await _insist_on_known(catalogue, wanted)
+        expected_bytes = await _insist_on_known(catalogue, wanted)
     else:
-        reserved = await _reserve(idempotency_keys, catalogue, wanted, key=key, drawn_id=job_id)
+        reserved, expected_bytes = await _reserve(idempotency_keys, catalogue, wanted, key=key, drawn_id=job_id)
         is_replayed, job_id = reserved.job_id != job_id, reserved.job_id
         headers |= key_headers(now_ms=now_ms(), left_ms=reserved.left_ms, is_replayed=is_replayed)
+    promise = queue.promise(job_id, expected_bytes)
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
         created = await store.create(
             NewJob(
@@ -74,8 +78,10 @@ async def create_job(
                 owner=OWNER,
                 file_ids=wanted.file_ids,
                 options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
-                queued_message=events.encode(events.Queued(at=events.timestamp(now_ms()))),
+                queued_message=_queued_message(promise),
                 traceparent=traceparent_of_current_span(),
+                expected_bytes=expected_bytes,
+                promised_ms=promise.expected_ms,
             )
         )
         # Without a key the id was drawn here: that it exists means that the first reply was lost.
@@ -83,15 +89,17 @@ async def create_job(
             log.info("job created", job_id=job_id, files=len(wanted.file_ids))
             metrics.count_creation()
     headers["location"] = status_path(job_id)
-    return Response(_accepted(job_id, created), media_type="application/json", headers=headers)
+    position = queue.note(job_id, expected_bytes, created)
+    return Response(_accepted(job_id, position, promise), media_type="application/json", headers=headers)
 
 
-def _accepted(job_id: str, created: Created) -> bytes:
+def _accepted(job_id: str, queue_position: int | None, promise: Promise) -> bytes:
     path = status_path(job_id)
     accepted = Accepted(
         job_id=job_id,
         status="queued",
-        estimated_duration=estimated_duration(created.unfinished_jobs, created.mean_service_ms),
+        queue_position=queue_position,
+        estimated_duration=promise.estimated_duration,
         status_url=path,
         stream_url=f"{path}/stream",
         events_url=f"{path}/events",
@@ -102,44 +110,56 @@ def _accepted(job_id: str, created: Created) -> bytes:
 
 async def _reserve(
     idempotency_keys: IdempotencyKeys, catalogue: Catalogue, wanted: JobRequest, *, key: str, drawn_id: str
-) -> Reservation:
-    """Give the job id that stands under a key: `drawn_id`, when this request is the first one.
+) -> tuple[Reservation, int | None]:
+    """Give the job id that stands under a key, `drawn_id` when this request is the first one; and the files' size.
 
     The catalogue is asked of a first request alone: it may know other files by the time of a repetition, or be another
     gateway's, and the answer must stay the same. What it refuses does not use the key up.
     """
     fingerprint = fingerprint_of(wanted)
-    reserved = await idempotency_keys.find(OWNER, key)
+    reserved, expected_bytes = await idempotency_keys.find(OWNER, key), None
     if reserved is None:
-        await _insist_on_known(catalogue, wanted)
+        expected_bytes = await _insist_on_known(catalogue, wanted)
         reserved = await idempotency_keys.reserve(OWNER, key, job_id=drawn_id, fingerprint=fingerprint)
     insist_on_same_request(reserved.fingerprint, fingerprint)
-    return reserved
+    return reserved, expected_bytes
 
 
-async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> None:
-    """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them."""
+def _queued_message(promise: Promise) -> bytes:
+    at = events.timestamp(now_ms())
+    position, duration = promise.queue_position, promise.estimated_duration
+    return events.encode(events.Queued(at=at, queue_position=position, estimated_duration=duration))
+
+
+async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> int | None:
+    """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them.
+
+    Gives the size of the known files together, None where the catalogue does not say it.
+    """
     selection = await select(catalogue, wanted.file_ids, OWNER)
     if selection.unknown and (wanted.on_missing is OnMissing.FAIL or not selection.files):
         raise unknown_files(selection.unknown, is_some=bool(selection.files))
+    return total_size_bytes([file.size_bytes for file in selection.files])
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def read_job(request: Request[Any, Any, Any], store: JobStore, hub: Hub, job_id: str) -> Response[bytes]:
+async def read_job(
+    request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch, hub: Hub, job_id: str
+) -> Response[bytes]:
     """Show a job as it is now; with If-None-Match, 304 while nothing has changed.
 
     With `Prefer: wait`, an answer that would tell nothing new waits for news first.
     """
     known = request.headers.get("if-none-match")
     record = await find_job(store, job_id)
-    body, etag = _shown(record)
+    body, etag = _shown(record, queue)
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
     prefer = None if is_news else request.headers.get("prefer")
     if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, job_id)
-        body, etag = _shown(record)
+        body, etag = _shown(record, queue)
     headers["etag"] = etag
     if not record.state.is_terminal:
         headers["retry-after"] = POLL_AFTER_SECONDS
@@ -150,9 +170,9 @@ async def read_job(request: Request[Any, Any, Any], store: JobStore, hub: Hub, j
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _shown(record: JobRecord) -> tuple[bytes, str]:
+def _shown(record: JobRecord, queue: QueueWatch) -> tuple[bytes, str]:
     """Give a record as callers see it, and the weak ETag of that."""
-    body = represent(record)
+    body = represent(record, queue.outlook(record))
     return body, f'W/"{record.epoch}-{record.seq}.{zlib.crc32(body):08x}"'
 
 

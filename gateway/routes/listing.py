@@ -7,6 +7,7 @@ from litestar import Request, Response, get
 
 from gateway.access import OWNER, refusal_of
 from gateway.listing_request import encode_cursor, read_listing_request
+from gateway.queue_watch import QueueWatch
 from gateway.representation import JobView, view_of
 from shared.clock import now_ms
 from shared.jobs import JobRecord
@@ -22,7 +23,7 @@ class JobsView(msgspec.Struct, frozen=True):
 
 
 @get("/v1/download/jobs")
-async def read_jobs(request: Request[Any, Any, Any], store: JobStore) -> Response[bytes]:
+async def read_jobs(request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch) -> Response[bytes]:
     """Show a page of the owner's jobs, newest first; what GET would refuse as gone is not among them."""
     query, at_ms = request.query_params, now_ms()
     wanted = read_listing_request(
@@ -35,6 +36,7 @@ async def read_jobs(request: Request[Any, Any, Any], store: JobStore) -> Respons
         return wanted.takes(record.state) and refusal_of(record, at_ms) is None
 
     page = await list_jobs(store, OWNER, after=wanted.after, limit=wanted.limit, is_wanted=is_wanted)
-    view = JobsView(list(map(view_of, page.records)), page.next_place and encode_cursor(page.next_place))
+    jobs = [view_of(record, queue.outlook(record)) for record in page.records]
+    view = JobsView(jobs, page.next_place and encode_cursor(page.next_place))
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     return Response(msgspec.json.encode(view) + b"\n", media_type="application/json", headers=headers)

@@ -7,6 +7,7 @@ from litestar.types import ASGIApp
 
 from gateway.access import find_job
 from gateway.metrics import GatewayMetrics
+from gateway.queue_watch import QueueWatch
 from gateway.streaming.hub import Hub
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
@@ -17,7 +18,7 @@ from shared.jobstore.store import JobStore
 
 @get("/v1/download/jobs/{job_id:str}/stream")
 async def stream_job(
-    request: Request[Any, Any, Any], store: JobStore, hub: Hub, metrics: GatewayMetrics, job_id: str
+    request: Request[Any, Any, Any], store: JobStore, hub: Hub, metrics: GatewayMetrics, queue: QueueWatch, job_id: str
 ) -> ASGIApp:
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
     try:
@@ -31,7 +32,7 @@ async def stream_job(
             metrics.count_refusal(reason)
             return Goodbye(reason)
         raise
-    subscription = Subscription()
+    subscription = Subscription(queue.outlook)
     cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
     has_more = subscription.open(cursor, record, at_ms=now_ms())
     if not has_more:

@@ -9,9 +9,10 @@ a viewer has seen moves its cursor, nothing else does: an event at or before the
 next is a hole, and a hole is read from the log or told as a gap. Never a silent hole, never a duplicate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, StrEnum
 
+from gateway.estimate import Outlook
 from gateway.representation import snapshot
 from gateway.streaming.sse import Message, event_message, snapshot_message
 from shared import limits
@@ -66,11 +67,13 @@ def _before(event_id: EventId) -> EventId:
 class Subscription:
     """The state machine of one viewer.
 
+    `outlook_of` tells what snapshots show of a job that waits.
     While `is_behind`: begin_read(), read the id of the last event, is_at(); when it is not there: read the record,
     begin_replay(), read the log after `cursor`, replayed().
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outlook_of: Callable[[JobRecord], Outlook] = lambda _: Outlook()) -> None:
+        self._outlook_of = outlook_of
         self.cursor = EventId(0, 0)
         self.is_behind = True
         self.is_ended = False
@@ -196,13 +199,14 @@ class Subscription:
         missed = to.seq - self.cursor.seq
         gap = Gap(from_=str(self.cursor), to=str(to), missed=missed if missed > 0 else None)
         self.resume = Resume.GAP
-        self._out.append(snapshot_message(to, snapshot(self._record, at_ms=self._at_ms, gap=gap)))
+        encoded = snapshot(self._record, self._outlook_of(self._record), at_ms=self._at_ms, gap=gap)
+        self._out.append(snapshot_message(to, encoded))
         self.cursor = to
 
     def _show(self, record: JobRecord, gap: Gap | None, at_ms: int) -> None:
         """Begin anew with the job as it is; of an ended job the terminal message follows, from the log."""
         tail = tail_of(record)
-        encoded = snapshot(record, at_ms=at_ms, gap=gap)
+        encoded = snapshot(record, self._outlook_of(record), at_ms=at_ms, gap=gap)
         is_over = record.state.is_terminal
         self._out.append(snapshot_message(None if is_over else tail, encoded))
         self.cursor = _before(tail) if is_over else tail

@@ -8,6 +8,9 @@ from typing import NamedTuple
 PREFIX = "waybill"
 PARTITIONS = f"{PREFIX}:partitions"
 GROUP = "processors"
+# A slot of their own: processors work for all partitions.
+SIGNS_OF_LIFE = f"{PREFIX}:{{processors}}:signs"
+SIGNS_SAY = f"{PREFIX}:{{processors}}:say"
 
 
 def commands(partition: int) -> str:

@@ -16,7 +16,7 @@ from shared import limits
 from shared.errors import RecordUnreadable
 from shared.jobs import JobRecord
 from shared.jobstore import keys, script
-from shared.jobstore.operations import Place
+from shared.jobstore.operations import ListPlace
 from shared.jobstore.store import JobStore
 
 
@@ -24,11 +24,11 @@ class JobsPage(NamedTuple):
     """Some of an owner's jobs, newest first; `next_place` is where to go on, None at the end."""
 
     records: list[JobRecord]
-    next_place: Place | None
+    next_place: ListPlace | None
 
 
 async def list_jobs(
-    store: JobStore, owner: str, *, after: Place | None, limit: int, is_wanted: Callable[[JobRecord], bool]
+    store: JobStore, owner: str, *, after: ListPlace | None, limit: int, is_wanted: Callable[[JobRecord], bool]
 ) -> JobsPage:
     """Read at most `limit` wanted jobs of an owner that stand after a place; None is the beginning.
 
@@ -51,24 +51,26 @@ async def list_jobs(
     return JobsPage(records, after)
 
 
-async def _places(store: JobStore, owner: str, *, after: Place | None, count: int) -> list[Place]:
+async def _places(store: JobStore, owner: str, *, after: ListPlace | None, count: int) -> list[ListPlace]:
     found = await asyncio.gather(
         *(_places_in(store, partition, owner, after=after, count=count) for partition in range(store.partitions))
     )
     return heapq.nlargest(count, chain.from_iterable(found))
 
 
-async def _places_in(store: JobStore, partition: int, owner: str, *, after: Place | None, count: int) -> list[Place]:
+async def _places_in(
+    store: JobStore, partition: int, owner: str, *, after: ListPlace | None, count: int
+) -> list[ListPlace]:
     created_at_ms, job_id = after or ("", "")
     reply = await store.connection.run_script(
         script.LIST_OWNER, [keys.owner_jobs(partition, owner)], created_at_ms, job_id, count
     )
     flat = cast("list[bytes]", reply)
     pairs = zip(flat[::2], flat[1::2], strict=True)
-    return [Place(int(float(score)), job_id.decode(errors="replace")) for job_id, score in pairs]
+    return [ListPlace(int(float(score)), job_id.decode(errors="replace")) for job_id, score in pairs]
 
 
-async def _read(store: JobStore, place: Place) -> JobRecord | None:
+async def _read(store: JobStore, place: ListPlace) -> JobRecord | None:
     try:
         return await store.find(place.job_id)
     except RecordUnreadable:

@@ -35,14 +35,39 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     options: JobOptions
     queued_message: bytes
     traceparent: str | None = None
+    expected_bytes: int | None = None
+    promised_ms: int | None = None
+
+
+class LinePlace(NamedTuple):
+    """A place in the line of a partition: how many jobs joined up to it, its own included, and the kB of their files.
+
+    Files whose size nobody knew count 0. Ticket 0 is the place before the first.
+    """
+
+    ticket: int = 0
+    kb: int = 0
+
+    @classmethod
+    def read(cls, text: bytes | None) -> Self:
+        """Read a place as scripts write it; what cannot be read, or is not there, is the place before the first."""
+        try:
+            return cls(*msgspec.json.decode(text or b"[]", type=tuple[int, int]))
+        except msgspec.MsgspecError:
+            return cls()
 
 
 class Created(NamedTuple):
-    """The reply of create: `is_new` is False when this id existed already; both mean success."""
+    """The reply of create: `is_new` is False when this id existed already; both mean success.
+
+    `place` is the job's own, `taken` the furthest one that a run has begun from; a job from before there were places
+    has one without a ticket.
+    """
 
     is_new: bool
     unfinished_jobs: int
-    mean_service_ms: int | None
+    place: LinePlace
+    taken: LinePlace
 
 
 class Entry(NamedTuple):
@@ -145,7 +170,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         return JobState.FAILED if self.error else JobState.CANCELLED
 
 
-class Place(NamedTuple):
+class ListPlace(NamedTuple):
     """Where a job stands among its owner's: by creation (milliseconds since 1970), and by id within one millisecond."""
 
     created_at_ms: int
@@ -183,6 +208,29 @@ class Backlog(NamedTuple):
     def running(self) -> int:
         """Jobs in a processor's hands."""
         return self.pending - self.parked - self.ready
+
+
+class Line(NamedTuple):
+    """How the jobs of one partition stand in line: those that wait for their first run stand from `taken` to `end`.
+
+    `ready` are those to be taken up again, which go first, `parked` those that wait for their next try.
+    """
+
+    unfinished: int
+    parked: int
+    ready: int
+    end: LinePlace
+    taken: LinePlace
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their first run, at most: some may have been cancelled."""
+        return max(0, min(self.end.ticket - self.taken.ticket, self.unfinished - self.parked - self.ready))
+
+    @property
+    def running(self) -> int:
+        """How many are in a processor's hands, at least."""
+        return max(0, self.unfinished - self.parked - self.ready - self.waiting)
 
 
 class Sweep(NamedTuple):

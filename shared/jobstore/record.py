@@ -5,12 +5,23 @@ one is for a change that older processes must not misread.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from shared.errors import RecordUnreadable
-from shared.jobs import BundleSummary, Checkpoint, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot
+from shared.jobs import (
+    BundleSummary,
+    Checkpoint,
+    JobError,
+    JobOptions,
+    JobRecord,
+    JobState,
+    ProgressSnapshot,
+    Standing,
+)
+
+T = TypeVar("T")
 
 SCHEMA = 1
 
@@ -27,6 +38,7 @@ _NUMBERS = {
     "finished_at": "finished_at_ms",
     "expires_at": "expires_at_ms",
     "deleted_at": "deleted_at_ms",
+    "run_at": "run_at_ms",
 }
 _TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
 _STRUCTS: dict[str, type] = {
@@ -37,14 +49,23 @@ _STRUCTS: dict[str, type] = {
     "bundle": BundleSummary,
 }
 
-
 _CHECKPOINT = msgspec.json.Decoder(Checkpoint)
+_STANDING = msgspec.json.Decoder(Standing)
 
 
 def read_checkpoint(text: bytes) -> Checkpoint | None:
     """Read a checkpoint; None for what is none: a job may lose what it has done, and must not be lost for it."""
+    return _read_or_none(_CHECKPOINT, text)
+
+
+def _read_standing(text: bytes) -> Standing | None:
+    """Read what estimates are made from; what cannot be read is not known, and no reason to end a job."""
+    return _read_or_none(_STANDING, text)
+
+
+def _read_or_none(decoder: msgspec.json.Decoder[T], text: bytes) -> T | None:
     try:
-        return _CHECKPOINT.decode(text)
+        return decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -55,6 +76,7 @@ _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(_TEXTS, bytes.decode),
     **{name: msgspec.json.Decoder(kind).decode for name, kind in _STRUCTS.items()},
     "checkpoint": read_checkpoint,
+    "standing": _read_standing,
 }
 _WRITTEN_SCHEMA = b"%d" % SCHEMA
 

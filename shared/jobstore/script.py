@@ -50,6 +50,8 @@ REPAIR = _load("repair")
 DROP_CONSUMERS = _load("drop_consumers")
 PARTITIONS = _load("partitions")
 CREATE_GROUP = _load("create_group")
+SIGN_OF_LIFE = _load("sign_of_life")
+PROCESSORS = _load("processors")
 BURY_DAMAGED = _load("bury_damaged")
 BURY_FOREIGN = _load("bury_foreign")
 LEAVE = _load("leave")
@@ -78,6 +80,8 @@ ALL = (
     DROP_CONSUMERS,
     PARTITIONS,
     CREATE_GROUP,
+    SIGN_OF_LIFE,
+    PROCESSORS,
     BURY_DAMAGED,
     BURY_FOREIGN,
     LEAVE,

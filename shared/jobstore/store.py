@@ -25,6 +25,7 @@ from shared.jobstore.operations import (
     Damaged,
     Ending,
     Entry,
+    LinePlace,
     NewJob,
     NotDue,
     Run,
@@ -105,7 +106,7 @@ class JobStore:
                 "traceparent": job.traceparent,
             }
         )
-        word, (unfinished, service_ms) = as_words(
+        word, (unfinished, *places) = as_words(
             await self.connection.run_script(
                 script.CREATE,
                 [*_keys_of(job.job_id), _owner_jobs(job.job_id, job.owner)],
@@ -114,10 +115,13 @@ class JobStore:
                 int(self.partitions > 1),
                 limits.MAX_WAITING_MS,
                 limits.OWNER_LIST_MS,
+                (job.expected_bytes or 0) // 1000,
+                encode_json((job.expected_bytes, job.promised_ms))[1:-1],
                 *fields,
             )
         )
-        return Created(word == "OK", unfinished, int(service_ms) if service_ms else None)
+        place, taken = map(LinePlace.read, places)
+        return Created(word == "OK", unfinished, place, taken)
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Read a record; None when there is none, or when the id is not one of this system's."""

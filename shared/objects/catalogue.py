@@ -21,13 +21,15 @@ MAX_LISTED = 20  # ids or problems named in one message
 class CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file that may be bundled: its id for callers, its own name, and the key of its source object.
 
-    `owners` are those who may have it; None means everybody, an empty list nobody.
+    `owners` are those who may have it; None means everybody, an empty list nobody. `size_bytes`
+    is for estimates alone: what the source really has is asked of the store when the job runs. None: nobody said it.
     """
 
     file_id: FileId
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
     key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_BYTES)]
     owners: tuple[Annotated[str, Meta(min_length=1)], ...] | None = None
+    size_bytes: Annotated[int, Meta(ge=0)] | None = None
 
     def is_for(self, owner: str) -> bool:
         """Tell whether this owner may have the file."""

@@ -67,7 +67,7 @@ class KeyTemplate:
             log.error("catalogue look-up failed", file_id=file_id, key=key, error=error.message)
             raise CatalogueUnavailable("The files cannot be looked up now. Try again in a moment.") from error
         name = info.name or key.rpartition("/")[2]
-        return CatalogueFile(file_id, name[:MAX_NAME_CHARS], key)
+        return CatalogueFile(file_id, name[:MAX_NAME_CHARS], key, size_bytes=info.size_bytes)
 
     def _refuse_nonsense(self) -> None:
         setting = f"WAYBILL_CATALOGUE=template:{self._template}"

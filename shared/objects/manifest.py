@@ -158,6 +158,7 @@ ALLOWED = {
     "key": f"the key of an object, a text of 1 to {MAX_KEY_BYTES:,} bytes",
     "owners": "a list of owners, or null for everybody",
     "owners[]": "the name of an owner, a text that is not empty",
+    "size_bytes": "a whole number, 0 or more, or null",
 }
 """What the members of a line may be, for people."""
 

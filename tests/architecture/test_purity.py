@@ -23,6 +23,7 @@ from tests.architecture.source_tree import (
 PURE = (
     "gateway/idempotency_key.py",
     "gateway/listing_request.py",
+    "gateway/estimate.py",
     "gateway/representation.py",
     "gateway/streaming/sse.py",
     "gateway/streaming/subscription.py",
@@ -47,6 +48,7 @@ PURE = (
     "processor/maintenance/stray.py",
     "processor/outcome.py",
     "processor/progress.py",
+    "processor/remaining.py",
     "shared/errors.py",
     "shared/event_id.py",
     "shared/events.py",
@@ -57,6 +59,7 @@ PURE = (
     "shared/jobstore/operations.py",
     "shared/jobstore/queue.py",
     "shared/jobstore/server_check.py",
+    "shared/jobstore/service_times.py",
     "shared/limits.py",
     "shared/objects/info.py",
     "shared/objects/location.py",

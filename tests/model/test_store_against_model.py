@@ -143,6 +143,7 @@ class StoreMachine(RuleBasedStateMachine):
     def create(self, choice: int, sendings: int) -> None:
         """A gateway creates a job."""
         partition = choice % len(self.partitions)
+        waiting = len(self.partitions[partition].held_by(NEW))
         new = jobs.new_job(self.store, partition=partition)
 
         replies = self.send(lambda: self.store.create(new), sendings)
@@ -155,6 +156,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.created.append(new)
         assert [reply.is_new for reply in replies] == [True] + [False] * (sendings - 1)
         assert {reply.unfinished_jobs for reply in replies} == {len(self.partitions[partition].unfinished)}
+        [(place, taken)] = {(reply.place, reply.taken) for reply in replies}
+        assert place.ticket - taken.ticket - 1 >= waiting, "somebody stands before it who is not counted"
 
     @rule(choice=CHOICE)
     def create_again(self, choice: int) -> None:

@@ -10,9 +10,11 @@ from shared.jobstore import keys
 from shared.jobstore.consistency import Consistency
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven, governing_partitions
+from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.inspection import Inspection, agreed_partitions
 from shared.jobstore.lifetimes import Step
+from shared.jobstore.line import read_line
 from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer
 from shared.jobstore.reader import BlockingReader
@@ -103,6 +105,11 @@ async def walk(store: JobStore, url: str) -> None:
         assert (await looking.log(new.job_id))[1]
         assert await looking.hold(new.job_id, "1-1") is None
         assert await looking.servers()
+        fleet = Fleet(store.connection)
+        await fleet.say("p1", Sign(slots=4, open_slots=4))
+        assert [processor.name for processor in await fleet.processors()] == ["p1"]
+        await fleet.leave("p1")
+        assert (await read_line(store, 0)).times.mean_ms is not None
 
         log = await store.read_events(new.job_id, after=START, count=100)
         assert [await heard.get() for _ in log] == [b"%b %b" % (event_id.encode(), data) for event_id, data in log]

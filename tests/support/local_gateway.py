@@ -13,10 +13,12 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
+from gateway.queue_watch import QueueWatch
 from gateway.routes.jobs import create_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.streaming.hub import Hub
 from shared.errors import WaybillError
+from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import CatalogueFile
@@ -37,6 +39,7 @@ class LocalGateway:
         parts: dict[str, object] = {
             "store": store,
             "hub": hub,
+            "queue": QueueWatch(store, Fleet(store.connection)),
             "catalogue": Manifest(files, path=Path("catalogue.jsonl")),
             "idempotency_keys": IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms),
             "metrics": metrics,

@@ -193,6 +193,10 @@ class System:
 
     # ── Redis as it is ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def redis_has(self, key: str) -> bool:
+        """Tell whether Redis has this key."""
+        return int(ask(self.redis.port, "EXISTS", key)) == 1
+
     def count_in_redis(self, partition: int = 0) -> tuple[int, int]:
         """Count the entries of a partition's command stream, and the job records of all partitions."""
         entries = int(ask(self.redis.port, "XLEN", f"waybill:{{{partition}}}:commands"))

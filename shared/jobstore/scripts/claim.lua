@@ -8,10 +8,10 @@
 --        BURIED, attempts, processor of the last one  |  DAMAGED: record or log cannot be read, and nothing was changed
 --        CANCELLED: somebody wanted the job to end, and this claim has ended it
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
--- uses: clock log entry letter terminal
+-- uses: clock line log entry letter terminal
 local LONGEST_WAIT_MS = 86400000  -- no lease and no delay is longer
 local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
-  'token', 'processor', 'is_takeover', 'cancel_requested')
+  'token', 'processor', 'is_takeover', 'cancel_requested', 'standing')
 if r.err then return {'DAMAGED'} end
 local state, entry = r[1], ARGV[2]
 if state == 'failed' and r[9] == ARGV[3] and (tonumber(r[7]) or 0) >= tonumber(ARGV[6]) then
@@ -72,11 +72,13 @@ end
 local message = string.format(ARGV[7], run.attempt + 1)
 local id = append(run.epoch, run.seq + 1, message)
 redis.call('HSET', KEYS[1], 'state', 'processing', 'epoch', run.epoch, 'token', ARGV[3], 'seq', run.seq + 1,
-  'attempt', run.attempt + 1, 'crashes', run.crashes, 'due_at', now + lease_ms, 'processor', ARGV[4], 'updated_at', now)
+  'attempt', run.attempt + 1, 'crashes', run.crashes, 'due_at', now + lease_ms, 'processor', ARGV[4], 'updated_at', now,
+  'run_at', now)
 redis.call('HSETNX', KEYS[1], 'started_at', now)
 redis.call('HDEL', KEYS[1], 'error', 'is_takeover')
 -- Kept for the repetition of this claim, which must be told the same.
 if state == 'processing' then redis.call('HSET', KEYS[1], 'is_takeover', run.processor or '') end
 own(entry, ARGV[4])
+take_place(r[13])
 publish(id, message)
 return {'OK', redis.call('HGETALL', KEYS[1]), state == 'processing' and 1 or 0, state == 'processing' and run.processor or ''}

@@ -5,8 +5,8 @@
 --        4 whether idle processors must be woken (1) or wait in a blocking read (0)
 --        5 most time to wait (ms)
 -- Reply  OK  |  NOT_FAILED  |  GONE
--- uses: clock log letter
-local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at')
+-- uses: clock letter line log
+local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at', 'standing')
 if not r[1] or r[5] then return {'GONE'} end
 
 local epoch = tonumber(r[2])
@@ -18,11 +18,13 @@ epoch = epoch + 1
 local seq = tonumber(r[3]) + 1
 local id = append(epoch, seq, ARGV[3])
 local entry = redis.call('XADD', KEYS[3], '*', 'job', ARGV[1])
-redis.call('HSET', KEYS[1], 'state', 'queued', 'epoch', epoch, 'seq', seq, 'entry', entry, 'attempt', 0, 'failures', 0,
-  'crashes', 0, 'due_at', 0, 'updated_at', now_ms())
--- started_at too: the estimate for others must not hold the days between a failure and its redrive for work.
+-- What was promised at the creation was not promised for a second life.
+local size_bytes = string.match(r[6] or '', '^%[%d+,%d+,(%d+)')
+local place = draw_place(redis.call('HGET', KEYS[5], 'line_end'), math.floor((size_bytes or 0) / 1000))
+redis.call('HSET', KEYS[1], 'state', 'queued', 'standing', '[' .. place .. ',' .. (size_bytes or 'null') .. ',null]', 'epoch', epoch, 'seq', seq, 'entry', entry,
+  'attempt', 0, 'failures', 0, 'crashes', 0, 'due_at', 0, 'updated_at', now_ms())
 redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
-  'expires_at', 'dead_id', 'cancel_requested')
+  'expires_at', 'dead_id', 'cancel_requested', 'run_at')
 redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])

@@ -62,16 +62,6 @@ async def test_create_tells_how_many_jobs_are_unfinished_in_the_partition(store:
     second = await store.create(jobs.new_job(store, partition=0))
 
     assert (first.unfinished_jobs, second.unfinished_jobs) == (1, 2)
-    assert second.mean_service_ms is None
-
-
-async def test_create_tells_the_mean_service_time_once_a_job_has_completed(store: JobStore) -> None:
-    await store.finish(await jobs.start(store, partition=0), jobs.completion())
-
-    created = await store.create(jobs.new_job(store, partition=0))
-
-    assert created.mean_service_ms is not None
-    assert 0 <= created.mean_service_ms < 60_000
 
 
 async def test_new_job_id_carries_a_partition_of_the_store(store: JobStore) -> None:

@@ -13,7 +13,7 @@ from shared import limits
 from shared.jobs import JobRecord, JobState, make_job_id
 from shared.jobstore import keys
 from shared.jobstore.listing import JobsPage, list_jobs
-from shared.jobstore.operations import Place
+from shared.jobstore.operations import ListPlace
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.cluster import Server
@@ -33,7 +33,7 @@ async def page(
     store: JobStore,
     *,
     owner: str = "anna",
-    after: Place | None = None,
+    after: ListPlace | None = None,
     limit: int = 100,
     is_wanted: Callable[[JobRecord], bool] = anything,
 ) -> JobsPage:
@@ -54,12 +54,12 @@ async def walk(
         assert len(pages) < MOST_PAGES, "the pages do not end"
 
 
-async def create_at(store: JobStore, created_at_ms: int, *, partition: int, owner: str = "anna") -> Place:
+async def create_at(store: JobStore, created_at_ms: int, *, partition: int, owner: str = "anna") -> ListPlace:
     """Create a job, and let it have been created at another moment."""
     job = jobs.new_job(store, partition=partition, owner=owner)
     await store.create(job)
     await store.connection.execute("ZADD", keys.owner_jobs(partition, owner), created_at_ms, job.job_id)
-    return Place(created_at_ms, job.job_id)
+    return ListPlace(created_at_ms, job.job_id)
 
 
 async def create_some(store: JobStore, count: int, *, apart_ms: int = 10, owner: str = "anna") -> list[str]:
@@ -166,12 +166,12 @@ async def test_a_place_whose_job_is_forgotten_is_a_place_still(store: JobStore) 
 @pytest.mark.parametrize(
     ("place", "shown"),
     [
-        (Place(1, make_job_id(0, 0)), 0),
-        (Place(NOON_MS + 15, make_job_id(0, 0)), 2),
-        (Place(10**16 - 1, make_job_id(4_095, 2**110 - 1)), 5),
+        (ListPlace(1, make_job_id(0, 0)), 0),
+        (ListPlace(NOON_MS + 15, make_job_id(0, 0)), 2),
+        (ListPlace(10**16 - 1, make_job_id(4_095, 2**110 - 1)), 5),
     ],
 )
-async def test_a_place_where_no_job_ever_stood_is_a_place_too(store: JobStore, place: Place, shown: int) -> None:
+async def test_a_place_where_no_job_ever_stood_is_a_place_too(store: JobStore, place: ListPlace, shown: int) -> None:
     created = await create_some(store, 5)
 
     found = await page(store, after=place)

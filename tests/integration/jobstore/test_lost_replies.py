@@ -19,6 +19,7 @@ from shared.jobstore import keys, script
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
+from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
 from shared.jobstore.listing import list_jobs
@@ -150,6 +151,16 @@ async def failed_and_told(store: JobStore) -> Untold:
     untold = (await jobs.letters_of(store).next_untold(0, teller="p1")).untold
     assert untold is not None
     return untold
+
+
+async def one_processor(store: JobStore) -> None:
+    """A processor has given a sign of life."""
+    await Fleet(store.connection).say("p1", Sign(slots=4, open_slots=0))
+
+
+async def names_of_processors(store: JobStore, _situation: object) -> object:
+    """List the processors, without how long each has been silent."""
+    return [processor[:3] for processor in await Fleet(store.connection).processors()]
 
 
 async def discard(store: JobStore, run: object) -> object:
@@ -387,6 +398,13 @@ OPERATIONS = [
     ),
     Case(script.MARK_TOLD, "a letter", failed_and_told, mark_told),
     Case(script.DISCARD, "a letter", failed, discard),
+    Case(
+        script.SIGN_OF_LIFE,
+        "of a processor",
+        nothing,
+        lambda store, _: Fleet(store.connection).say("p1", Sign(slots=4, open_slots=4)),
+    ),
+    Case(script.PROCESSORS, "one that lives", one_processor, names_of_processors),
     Case(script.CLAIM, "a job that shall end", crashed_after_it_was_asked, claim),
     Case(
         script.RENEW,
@@ -467,7 +485,7 @@ def seen(outcome: object) -> object:
 def timeless(value: object) -> str:
     """Write a value without the times in it: milliseconds since 1970, entry ids, how long a run took."""
     without_times = re.sub(r"\b1[0-9]{12}(-[0-9]+)?\b", "<time>", repr(value))
-    return re.sub(r"(b'service_ms', )b'[0-9]+'", r"\1<time>", without_times)
+    return re.sub(r"(b'learned', )b'[^']+'", r"\1<times>", without_times)
 
 
 @pytest.fixture(params=[ServerKind.STANDALONE, ServerKind.DEBIAN_REDIS], ids=["valkey", "redis"])

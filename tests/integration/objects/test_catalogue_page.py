@@ -48,7 +48,7 @@ async def test_the_templates_find_their_keys(tmp_path: Path, position: int, key:
 
     found = await open_catalogue(setting, stock(tmp_path, key)).find([7, 8], "alice")
 
-    assert found == [CatalogueFile(7, "7.pdf", key), None]
+    assert found == [CatalogueFile(7, "7.pdf", key, size_bytes=0), None]
 
 
 async def test_the_hook_runs_as_it_stands_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,19 +27,25 @@ async def test_known_ids_get_the_name_at_the_end_of_their_key_and_others_nothing
 
     found = await catalogue.find([3, 2, 1], "local")
 
-    assert found == [CatalogueFile(3, "3.pdf", "files/3.pdf"), None, CatalogueFile(1, "1.pdf", "files/1.pdf")]
+    assert found == [
+        CatalogueFile(3, "3.pdf", "files/3.pdf", size_bytes=1),
+        None,
+        CatalogueFile(1, "1.pdf", "files/1.pdf", size_bytes=1),
+    ]
 
 
 async def test_each_owner_has_files_of_their_own(tmp_path: Path) -> None:
     catalogue = KeyTemplate("{owner}/{file_id}", stock(tmp_path, "alice/1", "bob/2"))
 
-    assert await catalogue.find([1, 2], "alice") == [CatalogueFile(1, "1", "alice/1"), None]
+    assert await catalogue.find([1, 2], "alice") == [CatalogueFile(1, "1", "alice/1", size_bytes=1), None]
 
 
 async def test_an_owner_is_percent_encoded_but_for_what_names_are_made_of(tmp_path: Path) -> None:
     catalogue = KeyTemplate("{owner}/{file_id}", stock(tmp_path, "ann.lee%40example.org/1"))
 
-    assert await catalogue.find([1], "ann.lee@example.org") == [CatalogueFile(1, "1", "ann.lee%40example.org/1")]
+    assert await catalogue.find([1], "ann.lee@example.org") == [
+        CatalogueFile(1, "1", "ann.lee%40example.org/1", size_bytes=1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ async def test_metadata_name_the_file(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(store, "head", head)
 
     assert await KeyTemplate("files/{file_id}", store).find([7], "local") == [
-        CatalogueFile(7, "Übersicht.pdf", "files/7")
+        CatalogueFile(7, "Übersicht.pdf", "files/7", size_bytes=1)
     ]
 
 

@@ -40,6 +40,15 @@ async def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_pat
     assert await catalogue.find([70000, 5], "local") == [CatalogueFile(70000, "Übersicht 1.pdf", "a/b.pdf"), None]
 
 
+async def test_a_manifest_may_say_how_large_files_are(tmp_path: Path) -> None:
+    sized = '{"file_id": 1, "name": "a", "key": "a", "size_bytes": 5000000000}'
+    catalogue = load(tmp_path / "m.jsonl", sized, GOOD)
+
+    found = await catalogue.find([1, 70000], "local")
+
+    assert [file and file.size_bytes for file in found] == [5_000_000_000, None]
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -55,10 +64,14 @@ async def test_a_manifest_is_read_with_empty_lines_and_windows_line_ends(tmp_pat
         ('{"file_id": 1, "name": "a", "key": "../a"}', "only dots"),
         (
             '{"file_id": 1, "name": "a", "key": "a", "nmae": "b"}',
-            "'nmae' is not known; there is file_id, name, key and owners.",
+            "'nmae' is not known; there is file_id, name, key, owners and size_bytes.",
         ),
         ('{"file_id": 1, "name": "a", "key": "a", "owners": "bob"}', "owners must be a list of owners, or null for"),
         ('{"file_id": 1, "name": "a", "key": "a", "owners": [""]}', "owners[0] must be the name of an owner, a text"),
+        (
+            '{"file_id": 1, "name": "a", "key": "a", "size_bytes": -1}',
+            "size_bytes must be a whole number, 0 or more, or null",
+        ),
         (GOOD, "file id 70000 is already that of line 1"),
     ],
 )

@@ -60,6 +60,7 @@ def test_catalogue_names_every_file_written(tmp_path: Path) -> None:
     assert [line["file_id"] for line in lines] == [sample.file_id for sample in FEW]
     assert [line["name"] for line in lines] == [sample.name for sample in FEW]
     assert {line["key"] for line in lines} == set(files(tmp_path / "sources"))
+    assert {line["key"]: line["size_bytes"] for line in lines} == {sample.key: sample.size_bytes for sample in FEW}
 
 
 def test_second_start_writes_nothing(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from gateway.listing_request import ListingRequest, decode_cursor, encode_cursor, read_listing_request
 from shared.errors import InvalidCursor, InvalidLimit, InvalidStatus
 from shared.jobs import JobState, make_job_id
-from shared.jobstore.operations import Place
+from shared.jobstore.operations import ListPlace
 
-PLACE = Place(1_795_461_600_123, make_job_id(3, 2**110 - 1))
+PLACE = ListPlace(1_795_461_600_123, make_job_id(3, 2**110 - 1))
 
 
 def read(
@@ -86,7 +86,7 @@ def test_two_cursors_are_refused() -> None:
 
 @given(st.integers(1, 10**16 - 1), st.integers(0, 4_095), st.integers(0, 2**110 - 1))
 def test_cursor_comes_back_as_it_went_out(created_at_ms: int, partition: int, random_bits: int) -> None:
-    place = Place(created_at_ms, make_job_id(partition, random_bits))
+    place = ListPlace(created_at_ms, make_job_id(partition, random_bits))
 
     cursor = encode_cursor(place)
 

@@ -5,12 +5,12 @@
 --   STALE  somebody else owns the job by now
 local function fence(epoch, token)
   local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'token', 'seq', 'entry', 'attempt', 'failures', 'crashes',
-    'processor', 'started_at', 'cancel_requested')
+    'processor', 'run_at', 'cancel_requested')
   if not r[1] then return nil, 'GONE' end
   if r[2] ~= epoch or r[3] ~= token then return nil, 'STALE' end
   if r[1] ~= 'processing' then return nil, 'DONE' end
   return {
     epoch = tonumber(r[2]), seq = tonumber(r[4]), entry = r[5], attempt = tonumber(r[6]), failures = tonumber(r[7]),
-    crashes = tonumber(r[8]), processor = r[9], started_at = tonumber(r[10]), cancel = r[11],
+    crashes = tonumber(r[8]), processor = r[9], run_at = tonumber(r[10]), cancel = r[11],
   }
 end

@@ -13,14 +13,41 @@ local function bury(run, ending)
     'crashes', run.crashes, 'processor', run.processor or '', 'events', '[' .. table.concat(events, ',') .. ']')
 end
 
+-- What estimates are made from (shared/jobstore/service_times.py), in one text: numbers of jobs, then their averages, each
+-- moved towards what a job shows by the same weight, so that the last twenty or so count. The first ones count alike: a
+-- single slow start is soon outweighed. Of the job the run alone counts that has completed it: waiting is no work.
+local NEWEST_WEIGHT = 0.05
+local function learn_from(run, now)
+  local known = {}
+  for number in string.gmatch(redis.call('HGET', KEYS[5], 'learned') or '', '%S+') do known[#known + 1] = tonumber(number) end
+  for i = #known + 1, 10 do known[i] = 0 end
+  local weight
+  local function meet(jobs) known[jobs] = known[jobs] + 1; weight = math.max(NEWEST_WEIGHT, 1 / known[jobs]) end
+  local function move(mean, value) known[mean] = known[mean] + (value - known[mean]) * weight end
+
+  local r = redis.call('HMGET', KEYS[1], 'created_at', 'standing')
+  local size_bytes, promised_ms = string.match(r[2] or '', '^%[%d+,%d+,(%w+),(%w+)%]$')
+  local mb, promised, took = tonumber(size_bytes), tonumber(promised_ms), math.max(1, now - run.run_at)
+  meet(1)
+  move(4, took)
+  if mb then
+    -- Moments of a line through (size, time), each job weighted so that relative errors count alike above a second.
+    mb = mb / 1000000
+    local one = 1 / math.max(took, 1000) ^ 2
+    meet(2)
+    move(5, one); move(6, one * mb); move(7, one * took); move(8, one * mb * mb); move(9, one * mb * took)
+  end
+  if promised and tonumber(r[1]) then
+    -- How far promises are off, as a logarithm: 0.69 is twice, or half. Below a second nobody minds.
+    meet(3)
+    move(10, math.min(5, math.abs(math.log(math.max(1000, now - r[1]) / math.max(1000, promised)))))
+  end
+  redis.call('HSET', KEYS[5], 'learned', string.format('%.0f %.0f %.0f %.9g %.9g %.9g %.9g %.9g %.9g %.9g', unpack(known)))
+end
+
 local function count(run, ending)
   redis.call('HINCRBY', KEYS[5], ending.state, 1)
-  if ending.state == 'completed' and run.started_at then
-    local mean = tonumber(redis.call('HGET', KEYS[5], 'service_ms'))
-    local took = ending.now - run.started_at
-    -- An exponential average: the last ten jobs or so count.
-    redis.call('HSET', KEYS[5], 'service_ms', math.floor(mean and mean + (took - mean) * 0.1 or took))
-  end
+  if ending.state == 'completed' and run.run_at then learn_from(run, ending.now) end
 end
 
 local function terminate(run, ending)

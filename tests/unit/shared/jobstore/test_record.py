@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.jobs import BundleSummary, JobError, JobOptions, JobRecord, JobState, ProgressSnapshot, RenamedFile
+from shared.jobs import (
+    BundleSummary,
+    JobError,
+    JobOptions,
+    JobRecord,
+    JobState,
+    ProgressSnapshot,
+    RenamedFile,
+    Standing,
+)
 from shared.jobstore.record import as_words, decode_record, encode_json, flatten
 
 TEXTS = st.text(min_size=1, max_size=20)
@@ -34,6 +43,8 @@ RECORDS = st.builds(
     finished_at_ms=st.none() | TIMES_MS,
     expires_at_ms=st.none() | TIMES_MS,
     dead_id=st.none() | TEXTS,
+    run_at_ms=st.none() | TIMES_MS,
+    standing=st.none() | st.builds(Standing, TIMES_MS, TIMES_MS, st.none() | TIMES_MS, st.none() | TIMES_MS),
 )
 
 

@@ -1,0 +1,67 @@
+"""Keeps what estimates are made from: read from Redis every few seconds, and moved on by each job that is created here.
+
+So no request waits for it, and a burst of new jobs does not make each of them the first in line.
+"""
+
+import asyncio
+import random
+
+import structlog
+
+from gateway.estimate import Outlook, Promise, Queue
+from shared import limits
+from shared.errors import UnavailableError
+from shared.jobs import JobRecord, partition_of
+from shared.jobstore.fleet import Fleet
+from shared.jobstore.line import read_line
+from shared.jobstore.operations import Created
+from shared.jobstore.service_times import pooled
+from shared.jobstore.store import JobStore
+
+log = structlog.get_logger(__name__)
+
+
+class QueueWatch:
+    """What this gateway knows of the queue; nothing before the first reading, and while Redis is away."""
+
+    def __init__(self, store: JobStore, fleet: Fleet) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._queue: Queue | None = None
+
+    async def run(self) -> None:
+        """Look at the queue every few seconds, until cancelled."""
+        while True:
+            try:
+                self._queue = await self._read()
+            except UnavailableError as error:
+                self._queue = None  # no number is better than an old one
+                log.debug("cannot look at the queue", trouble=str(error))
+            await asyncio.sleep(random.uniform(0.8, 1.2) * limits.QUEUE_LOOK_EVERY_SECONDS)
+
+    def outlook(self, record: JobRecord) -> Outlook:
+        """Tell where a job stands."""
+        return self._queue.outlook(record) if self._queue else Outlook()
+
+    def promise(self, job_id: str, size_bytes: int | None) -> Promise:
+        """Tell what a job will be told that is being created; the next one stands behind it."""
+        partition = partition_of(job_id)
+        if not self._queue or partition is None:
+            return Promise()
+        promise = self._queue.promise(partition, size_bytes)
+        self._queue = self._queue.joined(partition, size_bytes)
+        return promise
+
+    def note(self, job_id: str, size_bytes: int | None, created: Created) -> int | None:
+        """Take what the answer to a create tells of the line; give the new job's place in it."""
+        partition = partition_of(job_id)
+        if not self._queue or partition is None or not created.place.ticket:
+            return None
+        self._queue = self._queue.noted(partition, created)
+        return self._queue.ahead(partition, created.place, size_bytes).jobs
+
+    async def _read(self) -> Queue:
+        open_slots = sum(processor.open_slots for processor in await self._fleet.processors())
+        readings = [await read_line(self._store, partition) for partition in range(self._store.partitions)]
+        lines, times = tuple(one.line for one in readings), pooled([one.times for one in readings])
+        return Queue(lines, open_slots, times)
