@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs chaos clean s3-server readers mutants
+.PHONY: help environment run dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -62,12 +62,15 @@ bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream
 bench-store: environment ## Measure the job store's operations
 	@$(BIN)/python -m tests.load.bench_store $(ARGS)
 
-bench-environment: environment ## Install the other job queues of the benchmarks into .venv-bench
+bench-environment: environment ## Install what the benchmarks compare with into .venv-bench
 	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
 	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --requirement tests/load/contenders.txt
 
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
+
+bench-streams: environment ## Measure streams with 10,000 viewers (ARGS='--viewers 500 --rate 1000 --seconds 2', '--parts contenders')
+	@$(BIN)/python -m tests.load.bench_streams $(ARGS)
 
 # make itself puts SEED, MINUTES and PARTITIONS into the environment.
 chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5 PARTITIONS=1)
