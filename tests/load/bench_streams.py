@@ -184,6 +184,7 @@ class Weight(NamedTuple):
     viewer_kb: float
     redis_viewer_kb: float
     opened_per_second: float
+    refusals: int
     few_connections: int
     connections: int
 
@@ -198,13 +199,14 @@ def weigh(ground: Field, viewers: int) -> Weight:
     ground.crowd.call("watch", ground.ports, ids[:few], FIRST_SEQ)
     ground.measure(few, SETTLING_RATE)
     few_connections, before_kb, redis_kb = ground.connections(), ground.memory_kb(), ground.redis_memory_kb()
-    took_seconds = ground.crowd.call("watch", ground.ports, ids[few:], FIRST_SEQ)
+    took_seconds, refusals = ground.crowd.call("watch", ground.ports, ids[few:], FIRST_SEQ)
     more = viewers - few
     ground.measure(viewers, SETTLING_RATE)
     return Weight(
         (ground.memory_kb() - before_kb) / more,
         (ground.redis_memory_kb() - redis_kb) / more,
         more / took_seconds,
+        refusals,
         few_connections,
         ground.connections(),
     )
@@ -216,7 +218,7 @@ def measure_viewers(home: Path, server: EmbeddedValkey, viewers: int) -> None:
         weight = weigh(ground, viewers)
     print(f"\n{viewers:,} viewers, each of a job of its own, on one gateway\n")
     print(f"memory for each viewer       {weight.viewer_kb:>9.1f} KB, and in Redis {weight.redis_viewer_kb:.1f} KB")
-    print(f"opened a second              {weight.opened_per_second:>9,.0f}")
+    print(f"opened a second              {weight.opened_per_second:>9,.0f}    told busy at first {weight.refusals}")
     print(f"connections to Redis         {weight.few_connections:>9} with {min(FEW_VIEWERS, viewers // 2)} viewers, "
           f"{weight.connections} with all; one is the storm's, one asks")  # fmt: skip
 
