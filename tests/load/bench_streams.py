@@ -37,6 +37,8 @@ FEW_VIEWERS = 100
 SHARED_JOBS = 10
 MISSED_EVENTS = 20
 FLEETS = (1, 2, 4)
+QUIET_SECONDS = 30.0
+"""Two heartbeats of each viewer."""
 SETTLING_RATE = 1_000.0
 LATE_MAX_MS = 250.0
 FIRST_RATE = 1_000.0
@@ -107,16 +109,17 @@ class Field:
     def measure(self, events: int, events_per_second: float, viewers_each: int = 1) -> Weather:
         """Write events at a rate while the crowd reads."""
         expected = events * viewers_each
-        gateway_us, redis_us = self._spent()
+        gateway_us, redis_us = self.spent()
         self.crowd.send("listen", expected, events / events_per_second + GRACE_SECONDS)
         blown = self.storm.call("blow", events, events_per_second)
         heard = self.crowd.receive()
         gateway_us, redis_us = (
-            after - before for after, before in zip(self._spent(), (gateway_us, redis_us), strict=True)
+            after - before for after, before in zip(self.spent(), (gateway_us, redis_us), strict=True)
         )
         return Weather(blown, heard, expected, gateway_us, redis_us)
 
-    def _spent(self) -> tuple[float, float]:
+    def spent(self) -> tuple[float, float]:
+        """Give the CPU (µs) that the gateways and Redis have used up to now."""
         return sum(cpu_us(gateway.pid) for gateway in self.gateways), spent_cpu_us(self.server)
 
 
@@ -216,8 +219,12 @@ def measure_viewers(home: Path, server: EmbeddedValkey, viewers: int) -> None:
     """Print the memory for each viewer, the rate of connecting, and the connections to Redis."""
     with field(home, server) as ground:
         weight = weigh(ground, viewers)
+        idle_us, _ = ground.spent()
+        ground.crowd.call("listen", 1, QUIET_SECONDS)
+        idle_us = ground.spent()[0] - idle_us
     print(f"\n{viewers:,} viewers, each of a job of its own, on one gateway\n")
     print(f"memory for each viewer       {weight.viewer_kb:>9.1f} KB, and in Redis {weight.redis_viewer_kb:.1f} KB")
+    print(f"while nothing happens        {idle_us / 1e4 / QUIET_SECONDS:>9.0f} % of a core")
     print(f"opened a second              {weight.opened_per_second:>9,.0f}    told busy at first {weight.refusals}")
     print(f"connections to Redis         {weight.few_connections:>9} with {min(FEW_VIEWERS, viewers // 2)} viewers, "
           f"{weight.connections} with all; one is the storm's, one asks")  # fmt: skip
