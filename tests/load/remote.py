@@ -1,6 +1,7 @@
 """An object in a process of its own, asked over a pipe: a load generator must not wait for what it measures."""
 
 import contextlib
+import gc
 import multiprocessing
 import resource
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ def remote(make: Callable[..., object], *arguments: object) -> Iterator[Remote]:
 
 
 def _serve(connection: Connection, make: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    gc.disable()  # a pause of a load generator would look like one of what it measures; it does not live for long
     made = make(*arguments)
     with contextlib.suppress(EOFError):
         while True:
