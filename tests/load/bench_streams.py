@@ -99,8 +99,8 @@ class Field:
         return sum(resident_kb(gateway.pid) for gateway in self.gateways)
 
     def redis_memory_kb(self) -> float:
-        """Give the resident memory of Redis."""
-        return resident_kb(self.server.process.pid)
+        """Give the memory that Redis uses; its resident memory is that of the largest part before."""
+        return int(info(self.server, "memory")["used_memory"]) / 1_000
 
     def connections(self) -> int:
         """Count the connections to Redis."""
