@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs chaos clean s3-server mutants
+.PHONY: help environment run operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -55,23 +55,30 @@ lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 take
 s3-server: environment ## Build the S3 server of the tests into .tools/ where there is none (needs Go; about two minutes)
 	@$(BIN)/python -m tests.support.s3_server
 
+# No scripts of the packages are run: they are read, nothing is built.
+readers: ## Install the npm packages by which the tests read streams into tests/readers/ (needs Node.js 20.18 or newer)
+	@npm ci --prefix tests/readers --ignore-scripts --no-audit --no-fund --silent
+
 bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', small, small-s3)
 	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)
 
 bench-store: environment ## Measure the job store's operations
 	@$(BIN)/python -m tests.load.bench_store $(ARGS)
 
-bench-environment: environment ## Install the other job queues of the benchmarks into .venv-bench
+bench-environment: environment ## Install what the benchmarks compare with into .venv-bench
 	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
 	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --requirement tests/load/contenders.txt
 
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
 
+bench-streams: environment ## Measure streams with 10,000 viewers (ARGS='--viewers 500 --rate 1000 --seconds 2', '--parts contenders')
+	@$(BIN)/python -m tests.load.bench_streams $(ARGS)
+
 # make itself puts SEED, MINUTES and PARTITIONS into the environment.
 chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5 PARTITIONS=1)
 	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
-	@rm -rf .venv .venv.lock .venv-bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv.lock .venv-bench tests/readers/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +

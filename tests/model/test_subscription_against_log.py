@@ -171,7 +171,7 @@ class ViewerOfOneJob(RuleBasedStateMachine):
     def collect(self) -> None:
         """Receive what is sent, and hold it against the promise."""
         for message in self.viewer.take():
-            data = msgspec.json.decode(message.frame.split(b"data: ", 1)[1])
+            data = msgspec.json.decode(message.frame.partition(b"data: ")[2].partition(b"\n")[0])
             if data["type"] == "snapshot":
                 self.last_id = message.event_id or EventId(self.tail.epoch, self.tail.seq - 1)
                 continue

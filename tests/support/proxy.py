@@ -22,6 +22,8 @@ class Fault(NamedTuple):
     """What befalls one connection; by default nothing does.
 
     `cut_after_bytes`: both sides are closed once so many bytes went through, replies and requests together.
+    `cut_after_reply_bytes`: the same, of the replies alone. `piece_bytes`: what arrives goes on in pieces of so many
+    bytes, a packet each.
     `delay_seconds`: before each piece. `bytes_per_second`: in each direction. `is_half_open`: it is accepted and
     everything swallowed, and the server never hears of it. `loses_replies_after_bytes`: replies beyond vanish while
     requests still arrive, and nothing is closed.
@@ -32,6 +34,8 @@ class Fault(NamedTuple):
     bytes_per_second: int | None = None
     is_half_open: bool = False
     loses_replies_after_bytes: int | None = None
+    cut_after_reply_bytes: int | None = None
+    piece_bytes: int | None = None
 
 
 Deal = Callable[[int], Fault]
@@ -75,13 +79,14 @@ class FaultProxy:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["FaultProxy"]:
         """Listen until the end of the block, then close everything."""
+        self._loop = asyncio.get_running_loop()
         listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
             listener.close()
-            self.cut()
+            self.close_all()
             for task in self._serving:
                 task.cancel()
             await asyncio.gather(*self._serving, return_exceptions=True)
@@ -120,7 +125,11 @@ class FaultProxy:
         self._replies_until_loss = after
 
     def cut(self) -> None:
-        """Close all connections."""
+        """Close all connections; from any thread."""
+        self._loop.call_soon_threadsafe(self.close_all)
+
+    def close_all(self) -> None:
+        """Close all connections at once; on the proxy's own loop."""
         for writer in self._writers:
             writer.close()
 
@@ -172,24 +181,28 @@ class _Line:
         self._proxy = proxy
         self._fault = fault
         self._passed_bytes = 0
+        self._passed_reply_bytes = 0
         self._reply_bytes = 0
 
     async def forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_reply: bool) -> None:
         """Pass pieces on until either side ends, or the fault does it."""
-        size = SLOW_PIECE_BYTES if self._fault.bytes_per_second else PIECE_BYTES
+        size = self._fault.piece_bytes or (SLOW_PIECE_BYTES if self._fault.bytes_per_second else PIECE_BYTES)
         while piece := await source.read(size):
             if is_reply and self._proxy.take_lost_reply():
-                self._proxy.cut()
+                self._proxy.close_all()
                 return
             if not is_reply:
                 self._proxy.request_bytes += len(piece)
             await self._linger(piece)
             if is_reply and self._swallows(piece):
                 continue
-            left = self._left_bytes()
+            left = self._left_bytes(is_reply=is_reply)
             target.write(piece if left is None else piece[:left])
             self._passed_bytes += len(piece)
+            self._passed_reply_bytes += len(piece) if is_reply else 0
             await target.drain()
+            if self._fault.piece_bytes:
+                await asyncio.sleep(0)  # let the reader read; what is written in one turn may be one packet
             if left is not None and len(piece) >= left:
                 self._proxy.cuts += 1
                 raise ConnectionResetError("cut by the proxy")
@@ -205,6 +218,8 @@ class _Line:
         bound = self._fault.loses_replies_after_bytes
         return bound is not None and self._reply_bytes > bound
 
-    def _left_bytes(self) -> int | None:
-        bound = self._fault.cut_after_bytes
-        return None if bound is None else max(0, bound - self._passed_bytes)
+    def _left_bytes(self, *, is_reply: bool) -> int | None:
+        bounds = [(self._fault.cut_after_bytes, self._passed_bytes)]
+        if is_reply:
+            bounds.append((self._fault.cut_after_reply_bytes, self._passed_reply_bytes))
+        return min((max(0, bound - passed) for bound, passed in bounds if bound is not None), default=None)

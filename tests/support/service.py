@@ -52,7 +52,12 @@ class Service:
     @property
     def url(self) -> str:
         """The public address (of a gateway)."""
-        return f"http://127.0.0.1:{self.settings['WAYBILL_PORT']}"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The public port (of a gateway)."""
+        return int(self.settings["WAYBILL_PORT"])
 
     @property
     def pid(self) -> int:

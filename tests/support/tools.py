@@ -2,10 +2,11 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"bsdtar": "libarchive-tools"}
+PACKAGES = {"bsdtar": "libarchive-tools", "node": "nodejs"}
 
 
 def require_tool(name: str) -> str:
@@ -13,8 +14,12 @@ def require_tool(name: str) -> str:
     # What Debian keeps in sbin is not on everybody's path.
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if path is None:
-        reason = f"{name} is not installed (Debian: apt install {PACKAGES.get(name, name)})"
-        if os.environ.get("WAYBILL_REQUIRE_TOOLS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"{name} is not installed (Debian: apt install {PACKAGES.get(name, name)})")
     return path
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test because a tool is missing, or fail it where WAYBILL_REQUIRE_TOOLS=1."""
+    if os.environ.get("WAYBILL_REQUIRE_TOOLS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

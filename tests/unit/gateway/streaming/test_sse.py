@@ -16,7 +16,7 @@ def parse(stream: bytes) -> list[httpx_sse.ServerSentEvent]:
 def test_event_has_its_id_and_one_line_of_data() -> None:
     message = event_message(EventId(2, 7), b'{"type":"progress"}')
 
-    assert message.frame == b'id: 2-7\ndata: {"type":"progress"}\n\n'
+    assert message.frame == b'data: {"type":"progress"}\nid: 2-7\n\n'
     assert not message.is_terminal
 
 
@@ -28,7 +28,7 @@ def test_terminal_messages_are_recognised_by_their_type_alone() -> None:
 
 def test_snapshot_before_a_terminal_message_moves_no_cursor() -> None:
     assert snapshot_message(None, b"{}").frame == b"data: {}\n\n"
-    assert snapshot_message(EventId(1, 2), b"{}").frame == b"id: 1-2\ndata: {}\n\n"
+    assert snapshot_message(EventId(1, 2), b"{}").frame == b"data: {}\nid: 1-2\n\n"
 
 
 def test_heartbeat_is_invisible_to_onmessage() -> None:

@@ -51,11 +51,16 @@ def catch_up(
     subscription.replayed([entry for entry in log if entry[0] > subscription.cursor], is_last_page=True)
 
 
+def data_of(message: Message) -> bytes:
+    """Give what stands on the data line of a frame."""
+    return message.frame.partition(b"data: ")[2].partition(b"\n")[0]
+
+
 def shown(subscription: Subscription) -> list[tuple[str | None, str]]:
     """What goes out: (id, type) of each message; of a snapshot with a gap (id, `gap from>to missed`)."""
     found = []
     for message in subscription.take():
-        data: dict[str, Any] = msgspec.json.decode(message.frame.split(b"data: ")[1])
+        data: dict[str, Any] = msgspec.json.decode(data_of(message))
         gap = data.get("gap")
         kind = f"gap {gap['from']}>{gap['to']} {gap['missed']}" if gap else data["type"]
         found.append((str(message.event_id) if message.event_id else None, kind))
