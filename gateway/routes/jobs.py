@@ -20,7 +20,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
 from gateway.representation import represent, status_path
 from gateway.streaming.hub import Hub
-from gateway.streaming.long_poll import wait_for_news
+from gateway.streaming.long_poll import wait_for_end, wait_for_news
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import ObjectError
@@ -58,9 +58,13 @@ async def create_job(
     catalogue: Catalogue,
     idempotency_keys: IdempotencyKeys,
     queue: QueueWatch,
+    hub: Hub,
     metrics: GatewayMetrics,
 ) -> Response[bytes]:
-    """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions."""
+    """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions.
+
+    With `Prefer: wait` the answer is the job itself, when it ends within that time.
+    """
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
     job_id, headers = store.new_job_id(), {"retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
@@ -90,6 +94,12 @@ async def create_job(
             metrics.count_creation()
     headers["location"] = status_path(job_id)
     position = queue.note(job_id, expected_bytes, created)
+    ended, waited_seconds = await wait_for_end(request.headers.get("prefer"), job_id, hub=hub, store=store)
+    if waited_seconds:
+        headers["preference-applied"] = f"wait={waited_seconds}"
+    if ended is not None:
+        body = represent(ended, queue.outlook(ended))
+        return Response(body, status_code=200, media_type="application/json", headers=headers)
     return Response(_accepted(job_id, position, promise), media_type="application/json", headers=headers)
 
 

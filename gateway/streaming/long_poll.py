@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from gateway.preferences import preferred_wait_seconds
@@ -71,3 +72,24 @@ async def wait_for_news(prefer: str | None, record: JobRecord, *, hub: "Hub", st
         return 0
     has_waited = await LongPoll(record.job_id, tail_of(record)).wait(hub, store, within_seconds=seconds)
     return seconds if has_waited else 0
+
+
+async def wait_for_end(prefer: str | None, job_id: str, *, hub: "Hub", store: JobStore) -> tuple[JobRecord | None, int]:
+    """Wait for the end of a job that was just created, as its caller prefers (RFC 7240).
+
+    Gives its record when it has ended in time, and the seconds that were granted. Trouble with Redis ends the waiting,
+    and nothing else: the job is there.
+    """
+    seconds = preferred_wait_seconds(prefer)
+    if not seconds:
+        return None, 0
+    deadline = time.monotonic() + seconds
+    with contextlib.suppress(UnavailableError):
+        while (record := await store.find(job_id)) is not None:
+            if record.state.is_terminal:
+                return record, seconds
+            left_seconds = deadline - time.monotonic()
+            poll = LongPoll(job_id, tail_of(record))
+            if hub.is_draining or left_seconds <= 0 or not await poll.wait(hub, store, within_seconds=left_seconds):
+                break
+    return None, seconds

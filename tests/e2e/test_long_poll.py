@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from shared.jobstore.operations import Run
 from shared.jobstore.store import JobStore
-from tests.support import jobs
+from tests.support import cargo, jobs
 from tests.support.stores import running_store
 from tests.support.system import JOBS, System
 from tests.support.waiting import until_so
@@ -134,6 +134,35 @@ async def test_a_page_with_events_and_one_after_the_end_do_not_wait(store: JobSt
     assert over.json()["events"] == []
     assert "preference-applied" not in full.headers
     assert "preference-applied" not in over.headers
+
+
+async def test_a_job_that_ends_while_its_post_waits_is_the_answer(
+    idle: System, store: JobStore, http: httpx.AsyncClient
+) -> None:
+    call = asyncio.create_task(post(http, "wait=20"))
+    await waiting(idle, call)
+    [entry] = await store.take(0, processor="p9", most=1, in_hand=())
+    run = await jobs.claim(store, entry, processor="p9")
+    await append(store, run)
+    await store.finish(run, jobs.completion())
+    response = await call
+
+    assert response.status_code == 200
+    assert (response.json()["job_id"], response.json()["status"]) == (run.job_id, "completed")
+    assert response.headers["location"] == f"{JOBS}/{run.job_id}"
+    assert response.headers["preference-applied"] == "wait=20"
+
+
+async def test_a_post_whose_time_is_up_is_accepted_as_any_other(store: JobStore, http: httpx.AsyncClient) -> None:
+    response = await post(http, "wait=1")
+    await jobs.cancel(store, response.json()["job_id"])
+
+    assert (response.status_code, response.json()["status"]) == (202, "queued")
+    assert response.headers["preference-applied"] == "wait=1"
+
+
+async def post(http: httpx.AsyncClient, prefer: str) -> httpx.Response:
+    return await http.post(JOBS, json={"file_ids": cargo.ids_of(cargo.MIXED[0])}, headers={"Prefer": prefer})
 
 
 async def test_a_drain_releases_those_who_wait(idle: System, store: JobStore) -> None:
