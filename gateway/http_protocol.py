@@ -54,11 +54,28 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # ── the request (callbacks of the parser) ─────────────────────────────────────────────────────────────────────────
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; those behind a chunked body count like a head, and nobody reads them."""
+        if self._is_in_head:
+            super().on_header(name, value)
+            return
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > limits.MAX_HEAD_BYTES and not self._is_refused:
+            self._refuse_head()
+
     def on_headers_complete(self) -> None:
         """Start the app, unless the head came whole in one piece and is too large nevertheless."""
         if self._is_refused:
             return
         self._is_in_head, self._head_bytes = False, 0
+        self._expect(None)
+        if self._is_answering:
+            # Sent before the request before was answered: it is dropped, and that answer is the connection's last.
+            # Whoever pipelines is ready for that (RFC 9112 §9.3.2); and uvicorn tells only the last request of a
+            # connection that its peer has left, so that a stream before it would go on for nobody.
+            self.cycle.keep_alive = False
+            self._is_refused = True
+            return
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limits.MAX_HEAD_BYTES:
             self._refuse_head()
             return
@@ -72,7 +89,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the whole request is here; what follows is another head."""
-        self._is_in_head = True
+        self._is_in_head, self._head_bytes = True, 0
         self._expect(None)
         if not self._is_refused:
             super().on_message_complete()
@@ -81,7 +98,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, _: str) -> None:
         """Refuse what is not HTTP."""
-        self._refuse(400, "MALFORMED_REQUEST", "This is not an HTTP/1.1 request (RFC 9112).", reason="malformed")
+        if not self._is_refused:
+            self._refuse(400, "MALFORMED_REQUEST", "This is not an HTTP/1.1 request (RFC 9112).", reason="malformed")
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a server may ignore an upgrade (RFC 9110 §7.8), and anybody may ask for one."""
@@ -105,14 +123,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         detail = f"The request's {part} did not arrive in time. Send it again, faster."
         self._refuse(408, "REQUEST_TIMEOUT", detail, reason=f"{part}_time")
 
+    @property
+    def _is_answering(self) -> bool:
+        """Whether a request is on its way through the app."""
+        return not getattr(self.cycle, "response_complete", True)
+
     def _refuse(self, status: int, code: str, detail: str, *, reason: str) -> None:
         self._is_refused = True
         self._expect(None)
         self._count_refusal(reason)
         if self.transport.is_closing():
             return
-        # While a request before this one is unanswered, the next answer on this connection is its own.
-        if getattr(self.cycle, "response_complete", True):
+        # One answer for each request: in a head the next answer is its own, unless the request before still waits for
+        # one; in a body it is this request's, unless the app has begun to give it.
+        is_owed = not self._is_answering if self._is_in_head else not getattr(self.cycle, "response_started", False)
+        if is_owed:
             self.transport.write(_answer(status, problem_body(status, code, detail)))
         self.transport.close()
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from shared import limits
 from shared.errors import RecordUnreadable, UnavailableError, WaybillError
@@ -59,6 +59,9 @@ def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Resp
 def answer_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer what the framework refuses: unknown paths, wrong methods, too large bodies."""
     status = error.status_code
+    if isinstance(error, InternalServerException) and "client disconnected" in error.detail:
+        log.debug("a caller left before its request was whole")
+        return _internal()
     if status >= 500:
         log.error("request failed", exc_info=error)
         return _internal()

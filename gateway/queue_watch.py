@@ -37,28 +37,37 @@ class QueueWatch:
             except UnavailableError as error:
                 self._queue = None  # no number is better than an old one
                 log.debug("cannot look at the queue", trouble=str(error))
+            except Exception as error:  # estimates are the last thing for which a gateway may end
+                self._queue = None
+                log.error("looking at the queue broke", exc_info=error)
             await asyncio.sleep(random.uniform(0.8, 1.2) * limits.QUEUE_LOOK_EVERY_SECONDS)
 
     def outlook(self, record: JobRecord) -> Outlook:
         """Tell where a job stands."""
         return self._queue.outlook(record) if self._queue else Outlook()
 
-    def promise(self, job_id: str, size_bytes: int | None) -> Promise:
-        """Tell what a job will be told that is being created; the next one stands behind it."""
-        partition = partition_of(job_id)
+    def promise(self, job_id: str, size_bytes: int | None, *, joins: bool) -> Promise:
+        """Tell what a job will be told that is being created; if it `joins` the line, the next one stands behind it."""
+        partition = self._known_partition(job_id)
         if not self._queue or partition is None:
             return Promise()
         promise = self._queue.promise(partition, size_bytes)
-        self._queue = self._queue.joined(partition, size_bytes)
+        if joins:
+            self._queue = self._queue.joined(partition, size_bytes)
         return promise
 
     def note(self, job_id: str, size_bytes: int | None, created: Created) -> int | None:
         """Take what the answer to a create tells of the line; give the new job's place in it."""
-        partition = partition_of(job_id)
+        partition = self._known_partition(job_id)
         if not self._queue or partition is None or not created.place.ticket:
             return None
         self._queue = self._queue.noted(partition, created)
         return self._queue.ahead(partition, created.place, size_bytes).jobs
+
+    def _known_partition(self, job_id: str) -> int | None:
+        """Give a job's partition; None for one that was added since this gateway started."""
+        partition = partition_of(job_id)
+        return partition if partition is not None and partition < self._store.partitions else None
 
     async def _read(self) -> Queue:
         open_slots = sum(processor.open_slots for processor in await self._fleet.processors())

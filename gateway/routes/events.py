@@ -36,8 +36,8 @@ async def read_events(
         raise InvalidLimit(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
     record = await find_job(store, job_id)
     headers = {"cache-control": "no-store"}
-    prefer = request.headers.get("prefer") if cursor == tail_of(record) else None
-    if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
+    is_at_end = cursor == tail_of(record)
+    if is_at_end and (waited_seconds := await wait_for_news(request, record, hub=hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, job_id)
     tail = tail_of(record)

@@ -67,14 +67,15 @@ async def create_job(
     """
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
-    job_id, headers = store.new_job_id(), {"retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
+    job_id, is_replayed = store.new_job_id(), False
+    headers = {"retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
     if key is None:
         expected_bytes = await _insist_on_known(catalogue, wanted)
     else:
         reserved, expected_bytes = await _reserve(idempotency_keys, catalogue, wanted, key=key, drawn_id=job_id)
         is_replayed, job_id = reserved.job_id != job_id, reserved.job_id
         headers |= key_headers(now_ms=now_ms(), left_ms=reserved.left_ms, is_replayed=is_replayed)
-    promise = queue.promise(job_id, expected_bytes)
+    promise = queue.promise(job_id, expected_bytes, joins=not is_replayed)
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
         created = await store.create(
             NewJob(
@@ -94,7 +95,7 @@ async def create_job(
             metrics.count_creation()
     headers["location"] = status_path(job_id)
     position = queue.note(job_id, expected_bytes, created)
-    ended, waited_seconds = await wait_for_end(request.headers.get("prefer"), job_id, hub=hub, store=store)
+    ended, waited_seconds = await wait_for_end(request, job_id, hub=hub, store=store)
     if waited_seconds:
         headers["preference-applied"] = f"wait={waited_seconds}"
     if ended is not None:
@@ -165,8 +166,7 @@ async def read_job(
     body, etag = _shown(record, queue)
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
-    prefer = None if is_news else request.headers.get("prefer")
-    if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
+    if not is_news and (waited_seconds := await wait_for_news(request, record, hub=hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, job_id)
         body, etag = _shown(record, queue)

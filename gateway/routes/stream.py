@@ -26,6 +26,7 @@ async def stream_job(
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
         hub.insist_on_room()
         record = await find_job(store, job_id)
+        hub.insist_on_room()  # again: many may have come while Redis was asked
     except UnavailableError as error:
         if "text/event-stream" in request.headers.get("accept", ""):
             reason = _reason(error)

@@ -11,6 +11,8 @@ from shared.event_id import EventId
 class Follower(Protocol):
     """A stream, or a long poll: it has a place in a job's log and is told what may be news."""
 
+    is_long_poll: bool
+
     @property
     def job_id(self) -> str:
         """The job that it follows."""

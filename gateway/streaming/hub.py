@@ -21,7 +21,6 @@ import msgspec
 import structlog
 
 from gateway.streaming.audience import Audience, Follower
-from gateway.streaming.long_poll import LongPoll
 from gateway.streaming.sse import Message, event_message
 from shared import limits
 from shared.errors import TooManyStreams, UnavailableError
@@ -121,12 +120,15 @@ class Hub:
                 async with asyncio.timeout(random.uniform(0.8, 1.2) * limits.READ_LOG_EVERY_SECONDS):
                     await self._doubt.wait()
             self._doubt.clear()
-            await for_each(self._due(), self._look_at, at_once=limits.LOGS_LOOKED_AT_AT_ONCE)
+            try:
+                await for_each(self._due(), self._look_at, at_once=limits.LOGS_LOOKED_AT_AT_ONCE)
+            except Exception as error:  # without the looks, what the live channel loses would be missed
+                log.error("looking at logs broke", exc_info=error)
 
     @property
     def long_polls(self) -> int:
         """How many answers wait for news."""
-        return sum(isinstance(follower, LongPoll) for follower in self._followers())
+        return sum(follower.is_long_poll for follower in self._followers())
 
     @property
     def jobs(self) -> int:
@@ -140,15 +142,24 @@ class Hub:
 
     def _due(self) -> list[Audience]:
         now = time.monotonic()
-        due = [audience for audience in self._audiences.values() if audience.look_after <= now]
+        soon = now + limits.READ_LOG_EVERY_SECONDS
+        due = [audience for audience in self._audiences.values() if self._is_due(audience, now, soon)]
         # Those who have waited longest, never all: with Redis in trouble there may be ten thousand, twice a second.
         return heapq.nsmallest(limits.LOGS_PER_LOOK, due, key=lambda audience: audience.look_after)
+
+    def _is_due(self, audience: Audience, now: float, soon: float) -> bool:
+        """Tell whether to look now; a job whose channel was lost does not wait for its usual turn."""
+        if audience.look_after <= now:
+            return True
+        return audience.look_after > soon and not self.live.is_subscribed(audience.channel)
 
     async def _look_at(self, audience: Audience) -> None:
         is_live = self.live.is_subscribed(audience.channel)
         audience.rest(limits.LOOK_AT_LOG_EVERY_SECONDS if is_live else limits.READ_LOG_EVERY_SECONDS)
-        with contextlib.suppress(UnavailableError):
+        try:
             audience.compare(await self._store.tail(audience.job_id))
+        except UnavailableError:
+            audience.rest(limits.READ_LOG_EVERY_SECONDS)  # it may be this look that everybody waits for
 
     def _doubt_all(self) -> None:
         for audience in self._audiences.values():

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request
 
 from gateway.preferences import preferred_wait_seconds
 from gateway.streaming.sse import Message
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 class LongPoll:
     """Waits for a job's log to have another end than `cursor`."""
+
+    is_long_poll = True
 
     def __init__(self, job_id: str, cursor: EventId) -> None:
         self.job_id = job_id
@@ -38,21 +43,29 @@ class LongPoll:
         """Answer with what there is."""
         self._news.set()
 
-    async def wait(self, hub: "Hub", store: JobStore, *, within_seconds: float) -> bool:
-        """Return when there is news, or when the time is up; False when this process has no room to wait in."""
+    async def wait(
+        self, hub: "Hub", store: JobStore, *, within_seconds: float, has_left: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Return when there is news, the time is up, or the caller has left; False when there is no room to wait in."""
         try:
             hub.insist_on_room()
         except TooManyStreams:
             return False
         hub.register(self)
+        watcher = asyncio.create_task(self._watch(has_left), name=f"long-poll-{self.job_id}")
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within_seconds):
                     await self._subscribe(hub, store)
                     await self._news.wait()
         finally:
+            watcher.cancel()
             hub.leave(self)
         return True
+
+    async def _watch(self, has_left: Callable[[], Awaitable[None]]) -> None:
+        await has_left()
+        self._news.set()
 
     async def _subscribe(self, hub: "Hub", store: JobStore) -> None:
         with contextlib.suppress(UnavailableError):  # the hub looks at the log's end until the channel is back
@@ -62,34 +75,53 @@ class LongPoll:
                 self._news.set()
 
 
-async def wait_for_news(prefer: str | None, record: JobRecord, *, hub: "Hub", store: JobStore) -> int:
+async def wait_for_news(request: Request[Any, Any, Any], record: JobRecord, *, hub: "Hub", store: JobStore) -> int:
     """Wait for an event after `record` as a caller prefers (RFC 7240); give the seconds that were granted.
 
     0: it did not wait, because nobody wished it, the job is over, or this process has no room.
     """
-    seconds = preferred_wait_seconds(prefer)
+    seconds = _seconds_asked(request)
     if not seconds or record.state.is_terminal:
         return 0
-    has_waited = await LongPoll(record.job_id, tail_of(record)).wait(hub, store, within_seconds=seconds)
+    poll = LongPoll(record.job_id, tail_of(record))
+    has_waited = await poll.wait(hub, store, within_seconds=seconds, has_left=_departure_of(request))
     return seconds if has_waited else 0
 
 
-async def wait_for_end(prefer: str | None, job_id: str, *, hub: "Hub", store: JobStore) -> tuple[JobRecord | None, int]:
+async def wait_for_end(
+    request: Request[Any, Any, Any], job_id: str, *, hub: "Hub", store: JobStore
+) -> tuple[JobRecord | None, int]:
     """Wait for the end of a job that was just created, as its caller prefers (RFC 7240).
 
     Gives its record when it has ended in time, and the seconds that were granted. Trouble with Redis ends the waiting,
     and nothing else: the job is there.
     """
-    seconds = preferred_wait_seconds(prefer)
+    seconds = _seconds_asked(request)
     if not seconds:
         return None, 0
-    deadline = time.monotonic() + seconds
+    deadline, has_left = time.monotonic() + seconds, _departure_of(request)
     with contextlib.suppress(UnavailableError):
         while (record := await store.find(job_id)) is not None:
             if record.state.is_terminal:
                 return record, seconds
             left_seconds = deadline - time.monotonic()
             poll = LongPoll(job_id, tail_of(record))
-            if hub.is_draining or left_seconds <= 0 or not await poll.wait(hub, store, within_seconds=left_seconds):
+            if hub.is_draining or left_seconds <= 0:
+                break
+            if not await poll.wait(hub, store, within_seconds=left_seconds, has_left=has_left):
                 break
     return None, seconds
+
+
+def _seconds_asked(request: Request[Any, Any, Any]) -> int:
+    return preferred_wait_seconds(", ".join(request.headers.getall("prefer", [])))
+
+
+def _departure_of(request: Request[Any, Any, Any]) -> Callable[[], Awaitable[None]]:
+    """Give what returns when the caller has left; the body of its request has been read, or is not wanted."""
+
+    async def has_left() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return has_left

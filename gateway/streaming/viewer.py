@@ -70,6 +70,8 @@ class Goodbye:
 class Viewer:
     """One viewer of one job; `subscription` has been opened with `record`."""
 
+    is_long_poll = False
+
     def __init__(
         self,
         record: JobRecord,
@@ -134,7 +136,7 @@ class Viewer:
             self._hub.leave(self)
             self._metrics.close_stream()
             watcher.cancel()
-            reason = self._end or "terminal"
+            reason = "terminal" if self._subscription.is_ended else self._end or "error"
             self._metrics.count_end(reason)
             log.info("stream ended", job_id=self.job_id, reason=reason)
 
@@ -154,7 +156,7 @@ class Viewer:
             elif time.monotonic() >= beat_after:
                 beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
                 await self._beat()
-        if self._end not in (None, "left"):
+        if self._end not in (None, "left") and not self._subscription.is_ended:
             await self._transmit(busy(str(self._end)))
 
     async def _greet(self) -> None:

@@ -52,11 +52,16 @@ class Fleet:
     async def processors(self) -> list[LivingProcessor]:
         """List the processors that live, those that have been silent for longest first; at most 10,000 of them."""
         names = [keys.SIGNS_OF_LIFE, keys.SIGNS_SAY]
-        arguments = (limits.SIGN_COUNTS_MS, limits.MAX_PROCESSORS_LISTED)
+        arguments = (limits.SIGN_COUNTS_MS, limits.MAX_LIVING_PROCESSORS)
         reply = await self._connection.run_script(script.PROCESSORS, names, *arguments)
-        return [_read(*entry) for entry in cast("list[Any]", reply)]
+        found = [_read(*entry) for entry in cast("list[Any]", reply)]
+        return [processor for processor in found if processor is not None]
 
 
-def _read(name: bytes, said: bytes, silent_ms: int) -> LivingProcessor:
-    sign = msgspec.json.decode(said, type=Sign)
+def _read(name: bytes, said: bytes, silent_ms: int) -> LivingProcessor | None:
+    """Read a sign of life; one of another version, or of a stranger, counts as none."""
+    try:
+        sign = msgspec.json.decode(said, type=Sign)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
     return LivingProcessor(name.decode(errors="replace"), sign.slots, sign.open_slots, silent_ms)

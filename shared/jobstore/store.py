@@ -155,8 +155,8 @@ class JobStore:
     async def tail(self, job_id: str) -> EventId | None:
         """Read the id of a job's newest event, and nothing else; None when no record says it."""
         reply = await self.connection.execute("HMGET", _keys_of(job_id).record, "epoch", "seq")
-        epoch, seq = cast(list[bytes | None], reply)
-        return EventId.parse(f"{epoch.decode()}-{seq.decode()}") if epoch and seq else None
+        epoch, seq = (text or b"" for text in cast(list[bytes | None], reply))
+        return EventId.parse((epoch + b"-" + seq).decode(errors="replace"))
 
     async def read_events(self, job_id: str, *, after: EventId, count: int) -> list[tuple[EventId, bytes]]:
         """Read at most `count` events after a cursor, oldest first, as the bytes that their writer encoded."""

@@ -78,20 +78,67 @@ def send_all(peer: socket.socket, data: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("pieces", ["in one piece", "in pieces"])
-def test_head_that_is_too_large_is_refused_with_431(strict: Service, name: str, head: bytes, pieces: str) -> None:
-    before = refusals(strict, "head_size")
+def test_head_that_is_too_large_is_refused_with_431(system: System, name: str, head: bytes, pieces: str) -> None:
+    patient = system.gateways[0]  # it must not be the time that refuses them
+    before = refusals(patient, "head_size")
 
-    with connected(strict) as peer:
+    with connected(patient) as peer:
         step = len(head) if pieces == "in one piece" else 1_000
         for at in range(0, len(head), step):
             send_all(peer, head[at : at + step])
         answer = everything_from(peer)
 
-    if answer:  # a peer that is still sending when it is refused may get a reset before it reads the answer
+    # A peer that is still sending when it is refused may get a reset before it reads the answer.
+    if answer or name == "one long header":
         status, problem = read_problem(answer)
         assert (status, problem["code"]) == (431, "HEAD_TOO_LARGE")
         assert "32,768" in problem["detail"]
-    assert refusals(strict, "head_size") == before + 1
+    assert refusals(patient, "head_size") == before + 1
+
+
+def test_trailers_behind_a_chunked_body_count_like_a_head(system: System) -> None:
+    gateway = system.gateways[0]
+    before = refusals(gateway, "head_size")
+
+    with connected(gateway) as peer:
+        peer.sendall(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" % JOBS.encode()
+        )
+        send_all(peer, b"a: b\r\n" * 10_000)
+        everything_from(peer)
+
+    assert refusals(gateway, "head_size") == before + 1
+
+
+def test_request_behind_an_open_stream_does_not_hide_that_its_viewer_leaves(system: System) -> None:
+    gateway = system.gateways[0]
+    path = system.create_job(*cargo.LONG[:2])
+    before = gateway.metric("sse_streams_ended_total", reason="left")
+
+    with connected(gateway) as peer:
+        peer.sendall(f"GET {path}/stream HTTP/1.1\r\nHost: x\r\n\r\nGET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        until(lambda: b"data:" in peer.recv(65_536), "the stream is open")
+
+    until(lambda: gateway.metric("sse_streams_ended_total", reason="left") == before + 1, "the viewer is seen to leave")
+    system.call("DELETE", path)
+
+
+def test_pipelined_requests_get_the_first_answer_and_a_closed_connection(system: System) -> None:
+    with connected(system.gateways[0]) as peer:
+        peer.sendall(b"GET /v1/a HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+        answer = everything_from(peer)
+
+    assert answer.count(b"HTTP/1.1 404") == 1
+    assert b"connection: close" in answer.lower()
+
+
+def test_body_that_stays_away_after_an_early_answer_gets_no_second_one(strict: Service) -> None:
+    with connected(strict) as peer:
+        peer.sendall(b"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n{")
+        answer = everything_from(peer)
+
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 404")
 
 
 def test_head_just_below_the_bound_is_served(strict: Service) -> None:
@@ -176,8 +223,9 @@ def test_body_that_does_not_arrive_is_refused_with_408_and_creates_nothing(syste
             b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{"
             % JOBS.encode()
         )
-        everything_from(peer)
+        status, problem = read_problem(everything_from(peer))
 
+    assert (status, problem["code"]) == (408, "REQUEST_TIMEOUT")
     assert refusals(strict, "body_time") == before + 1
     assert system.count_in_redis() == jobs
 

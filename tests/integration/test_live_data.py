@@ -55,7 +55,7 @@ async def test_a_gateway_knows_the_line_the_slots_and_the_jobs_that_it_creates_i
     watch = QueueWatch(store, Fleet(store.connection))
 
     async def has_looked() -> bool:
-        return watch.promise(waiting[0], None).estimated_duration is not None
+        return watch.promise(waiting[0], None, joins=True).estimated_duration is not None
 
     async with running(watch.run):
         await until(has_looked)
@@ -76,4 +76,4 @@ async def test_without_redis_a_gateway_says_nothing() -> None:
         async with running(watch.run):
             await asyncio.sleep(0)
 
-            assert watch.promise(JobStore(nowhere, partitions=1).new_job_id(), 1_000) == Promise()
+            assert watch.promise(JobStore(nowhere, partitions=1).new_job_id(), 1_000, joins=True) == Promise()

@@ -8,7 +8,12 @@ from shared.event_id import EventId
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.stores import running
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_so
+
+
+async def stays() -> None:
+    """The caller, who does not leave."""
+    await asyncio.Event().wait()
 
 
 async def test_an_event_before_the_subscription_is_news(store: JobStore) -> None:
@@ -18,7 +23,9 @@ async def test_an_event_before_the_subscription_is_news(store: JobStore) -> None
     hub = Hub(store, store.connection, max_streams=1)
     async with running(hub.live.run):
         async with asyncio.timeout(PATIENCE_SECONDS):
-            has_waited = await LongPoll(run.job_id, known).wait(hub, store, within_seconds=2 * PATIENCE_SECONDS)
+            has_waited = await LongPoll(run.job_id, known).wait(
+                hub, store, within_seconds=2 * PATIENCE_SECONDS, has_left=stays
+            )
 
     assert has_waited
     assert hub.long_polls == 0, "it would count for ever"
@@ -28,4 +35,25 @@ async def test_a_process_without_room_does_not_wait(store: JobStore) -> None:
     run = await jobs.start(store)
     hub = Hub(store, store.connection, max_streams=0)
 
-    assert not await LongPoll(run.job_id, EventId(run.epoch, run.record.seq)).wait(hub, store, within_seconds=60)
+    assert not await LongPoll(run.job_id, EventId(run.epoch, run.record.seq)).wait(
+        hub, store, within_seconds=60, has_left=stays
+    )
+
+
+async def test_a_caller_who_leaves_frees_the_place(store: JobStore) -> None:
+    run = await jobs.start(store)
+    hub = Hub(store, store.connection, max_streams=1)
+    leaves = asyncio.Event()
+
+    async def has_left() -> None:
+        await leaves.wait()
+
+    async with running(hub.live.run):
+        poll = LongPoll(run.job_id, EventId(run.epoch, run.record.seq))
+        waiting = asyncio.create_task(poll.wait(hub, store, within_seconds=2 * PATIENCE_SECONDS, has_left=has_left))
+        await until_so(lambda: hub.long_polls == 1, "it waits")
+        leaves.set()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await waiting
+
+    assert hub.long_polls == 0
