@@ -57,7 +57,7 @@ s3-server: environment ## Build the S3 server of the tests into .tools/ where th
 
 # No scripts of the packages are run: they are read, nothing is built.
 readers: ## Install the npm packages by which the tests read streams into tests/readers/ (needs Node.js 20.18 or newer)
-	@npm ci --prefix tests/readers --ignore-scripts --no-audit --no-fund --silent
+	@npm ci --engine-strict --prefix tests/readers --ignore-scripts --no-audit --no-fund --silent
 
 bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', small, small-s3)
 	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)

@@ -200,7 +200,7 @@ async def cancel_job(store: JobStore, retention: Retention, metrics: GatewayMetr
     reply = await _end(store, retention, metrics, job_id)
     log.info("cancel requested", job_id=job_id, status=reply.state.value)
     is_over = reply.state.is_terminal and reply.state is not JobState.CANCELLED
-    body = msgspec.json.encode(CancelView(job_id, reply.state))
+    body = msgspec.json.encode(CancelView(job_id, reply.state)) + b"\n"
     headers = {"location": status_path(job_id), "cache-control": "no-store"}
     return Response(body, status_code=200 if is_over else 202, media_type="application/json", headers=headers)
 

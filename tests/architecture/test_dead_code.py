@@ -23,6 +23,7 @@ USED_ELSEWHERE = {
     "capture_signals": "uvicorn's Server calls it",
     "daemon_threads": "socketserver's ThreadingMixIn reads it",
     "do_POST": "http.server's handler calls it",
+    "keep_alive": "uvicorn's request cycle reads it",
     "log_message": "http.server's handler calls it",
     "send_400_response": "uvicorn's protocol calls it",
     "should_exit": "uvicorn's Server reads it",

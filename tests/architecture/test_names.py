@@ -127,3 +127,17 @@ def test_a_number_with_its_unit_is_accepted(text: str) -> None:
 @pytest.mark.parametrize("path", ["shared/utils.py", "gateway/common/wire.py", "processor/helpers/__init__.py"])
 def test_a_module_without_a_name_is_seen(path: str) -> None:
     assert list(nameless(parse(path, "")))
+
+
+def test_no_limit_is_set_twice() -> None:
+    """After a merge the second would win in silence."""
+    [limits] = [module for module in modules("shared") if module.path == "shared/limits.py"]
+    names = [
+        target.id
+        for statement in limits.syntax.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    ]
+
+    assert sorted(names) == sorted(set(names))

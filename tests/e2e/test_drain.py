@@ -17,7 +17,7 @@ GRACE = "WAYBILL_STOP_GRACE_SECONDS"
 NO_DRAIN = {GRACE: str(limits.STOP_MARGIN_SECONDS)}
 SHORT_DRAIN = {GRACE: str(limits.STOP_MARGIN_SECONDS + 1)}
 LONGEST_DRAIN = {GRACE: "3600"}
-AT_ONCE_SECONDS = 2.0  # from a job handed back to its next start; a lease that has to lapse takes fifteen
+AT_ONCE_SECONDS = 5.0  # from a job handed back to its next start; a lease that has to lapse takes fifteen
 
 NEVER_YIELDS = """
 async def handle(job, context):

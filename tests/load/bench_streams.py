@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 from deploy.local.valkey import EmbeddedValkey
 from tests.load.bench_jobs import cpu_us, spent_cpu_us
 from tests.load.bench_store import info
-from tests.load.crowd import Crowd, Heard
+from tests.load.epoll_viewers import Crowd, Heard
 from tests.load.push_reading import measure_push_reading
 from tests.load.remote import Remote, raise_file_limit, remote
 from tests.load.storm import FIRST_SEQ, Blown, Storm

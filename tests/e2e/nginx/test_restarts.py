@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.support import cargo
-from tests.support.audience import Audience, Follower
 from tests.support.holding_handler import LET_GO
 from tests.support.nginx import ShippedNginx
+from tests.support.returning_viewers import ReturningViewer, ReturningViewers
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -22,14 +22,14 @@ class Storm(NamedTuple):
     """What the viewers saw while each gateway was restarted, and killed, and both were gone at once."""
 
     logs: dict[str, list[dict[str, object]]]
-    followers: list[Follower]
+    followers: list[ReturningViewer]
     hit_streams: list[float]
 
 
 class Fleet:
     """Two gateways that are replaced one by one, at their own addresses, while an audience watches."""
 
-    def __init__(self, system: System, audience: Audience) -> None:
+    def __init__(self, system: System, audience: ReturningViewers) -> None:
         self.hit_streams: list[float] = []
         """How many streams each blow has ended."""
         self._system = system
@@ -84,7 +84,7 @@ def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
         gateways = [gateway.url.removeprefix("http://") for gateway in system.gateways]
         with ShippedNginx(home / "nginx", gateways) as nginx:
             paths = system.create_jobs(JOBS, *cargo.MIXED)
-            with Audience(nginx.url, paths * (VIEWERS // JOBS), trust=nginx.trust()) as audience:
+            with ReturningViewers(nginx.url, paths * (VIEWERS // JOBS), trust=nginx.trust()) as audience:
                 fleet = Fleet(system, audience)
                 for number in range(2):
                     fleet.restart(number)

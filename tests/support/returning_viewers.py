@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.4
 """A viewer comes back after this ± 80 %. It is told a longer time; to come sooner is the harder case."""
 
 
-class Follower:
+class ReturningViewer:
     """One viewer of one job, from its first event, over as many streams as it takes."""
 
     def __init__(self, path: str) -> None:
@@ -62,11 +62,11 @@ class Follower:
                 self.events.append({"id": frame.id, **frame.data})
 
 
-class Audience:
+class ReturningViewers:
     """A context manager: all followers at once, in a thread with a loop of their own."""
 
     def __init__(self, url: str, paths: Sequence[str], *, trust: ssl.SSLContext) -> None:
-        self.followers = [Follower(path) for path in paths]
+        self.followers = [ReturningViewer(path) for path in paths]
         self._url = url
         self._trust = trust
         self._is_dismissed = threading.Event()
