@@ -7,6 +7,7 @@ The size of a body is bounded by the app. What is refused here is answered as a 
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.problems import PROBLEM_JSON, problem_body
 from shared import limits
+
+_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -48,6 +51,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._deadline is None:  # the first byte of a further request
                 self._expect(limits.REQUEST_HEAD_WITHIN_SECONDS)
             self._head_bytes += len(data)
+            data = _without_upgrade(data)
         super().data_received(data)
         if self._is_in_head and self._head_bytes > limits.MAX_HEAD_BYTES:
             self._refuse_head()
@@ -57,7 +61,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; those behind a chunked body count like a head, and nobody reads them."""
         if self._is_in_head:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # not part of the value (RFC 9110 §5.5); the parser leaves it
             return
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > limits.MAX_HEAD_BYTES and not self._is_refused:
@@ -78,6 +82,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limits.MAX_HEAD_BYTES:
             self._refuse_head()
+            return
+        if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
+            self._refuse(400, "MALFORMED_REQUEST", "There must be one Host header (RFC 9112 §3.2).", reason="malformed")
             return
         self._expect(limits.REQUEST_BODY_WITHIN_SECONDS)
         super().on_headers_complete()
@@ -140,6 +147,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if is_owed:
             self.transport.write(_answer(status, problem_body(status, code, detail)))
         self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Take an offer to speak another protocol out of a head: it is not accepted, and the parser would stop behind it.
+
+    A client of HTTP/1.1 that would rather speak HTTP/2 (curl --http2) makes it with each request, bodies included.
+    """
+    head, border, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nx-upgrade:", head) + border + body
 
 
 def _answer(status: int, body: bytes) -> bytes:

@@ -108,6 +108,7 @@ def gateway_settings(options: Options, redis_url: str) -> dict[str, str]:
         "WAYBILL_HOST": HOST,
         "WAYBILL_PORT": str(options.port),
         "WAYBILL_ADMIN_PORT": str(options.admin_port),
+        "WAYBILL_MAX_STREAMS": "500",  # fits the file limit of every system, which a newcomer need not know of
     }
 
 

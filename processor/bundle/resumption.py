@@ -98,7 +98,8 @@ class Resumption:
     def _note(self, kept: Sequence[KeptPart]) -> None:
         resumed_bytes = sum(part.tag.size_bytes for part in kept)
         self._context.resumed_bytes = resumed_bytes
-        log.info("upload resumed", parts=len(kept), bytes=resumed_bytes, of_bytes=self._plan.size_bytes)
+        if kept:
+            log.info("upload resumed", parts=len(kept), bytes=resumed_bytes, of_bytes=self._plan.size_bytes)
 
     async def _is_there(self) -> bool:
         """Tell whether the archive is there: nothing else of its size can have its key."""

@@ -18,7 +18,10 @@ def configure_logging(service: str, *, level: str) -> None:
         *(_FOR_PEOPLE if is_terminal else _FOR_MACHINES),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(pad_event_to=22) if is_terminal else structlog.processors.JSONRenderer()
+        # Not the tracebacks that it would make: they show local variables, and so what callers have sent.
+        structlog.dev.ConsoleRenderer(pad_event_to=22, exception_formatter=structlog.dev.plain_traceback)
+        if is_terminal
+        else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -28,8 +31,8 @@ def configure_logging(service: str, *, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Its lines ("Started server process …") repeat what ours say.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Its lines ("Started server process …") repeat what ours say, and its warnings are what anybody may send.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # Temporary keys that cannot be had are told by the store's own sentence; these add a traceback at every try.
     for name in ("aiobotocore.credentials", "botocore.credentials"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -42,7 +42,12 @@ def configure_metrics(service: str) -> Meter:
 _GAUGES: tuple[tuple[str, str, Callable[[Backlog], int]], ...] = (
     ("download_queue_depth", "Jobs that no processor has read yet", lambda b: b.waiting),
     ("download_jobs_in_progress", "Jobs in a processor's hands", lambda b: b.running),
-    ("download_jobs_parked", "Jobs that wait for their next try", lambda b: b.parked + b.ready),
+    ("download_jobs_parked", "Jobs that wait for their next try", lambda b: b.parked),
+    (
+        "download_jobs_ready",
+        "Jobs that are to be taken up again at once",
+        lambda b: b.ready,
+    ),
     ("download_dead_letters", "Jobs that failed for good and are kept as evidence", lambda b: b.dead_letters),
 )
 

@@ -132,6 +132,53 @@ def test_pipelined_requests_get_the_first_answer_and_a_closed_connection(system:
     assert b"connection: close" in answer.lower()
 
 
+def test_offer_of_http_2_is_ignored_and_the_body_read(system: System) -> None:
+    body = json.dumps({"file_ids": cargo.ids_of(cargo.MIXED[0])}).encode()
+    head = (
+        f"POST {JOBS} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        f"HTTP2-Settings: AAMAAABk\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+
+    with connected(system.gateways[0]) as peer:
+        peer.sendall(head.encode() + body)
+        answer = peer.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 202"), answer
+
+
+def test_space_behind_the_value_of_a_header_is_none_of_it(system: System) -> None:
+    path = system.create_job(cargo.MIXED[0])
+    system.wait_for_end(path)
+
+    with connected(system.gateways[0]) as peer:
+        request = f"GET {path}/stream HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0-1 \t\r\nConnection: close\r\n\r\n"
+        peer.sendall(request.encode())
+        answer = everything_from(peer)
+
+    assert b"id: 1-2" in answer
+    assert b"snapshot" not in answer
+
+
+@pytest.mark.parametrize("hosts", ["", "Host: a\r\nHost: b\r\n"])
+def test_request_without_one_host_is_refused(system: System, hosts: str) -> None:
+    with connected(system.gateways[0]) as peer:
+        peer.sendall(f"GET /v1/nothing HTTP/1.1\r\n{hosts}\r\n".encode())
+        status, problem = read_problem(everything_from(peer))
+
+    assert (status, problem["code"]) == (400, "MALFORMED_REQUEST")
+
+
+@pytest.mark.parametrize("sent", [b"Transfer-Encoding: gzip\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"])
+def test_body_that_is_no_http_is_refused_with_a_problem(system: System, sent: bytes) -> None:
+    gateway = system.gateways[0]
+    with connected(gateway) as peer:
+        peer.sendall(f"POST {JOBS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode() + sent)
+        status, problem = read_problem(everything_from(peer))
+
+    assert (status, problem["code"]) == (400, "MALFORMED_REQUEST")
+    assert [line for line in gateway.log_lines() if line["level"] == "error"] == []
+
+
 def test_body_that_stays_away_after_an_early_answer_gets_no_second_one(strict: Service) -> None:
     with connected(strict) as peer:
         peer.sendall(b"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n{")
