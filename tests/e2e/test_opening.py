@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from shared import limits
 from shared.jobstore.operations import Run
 from shared.jobstore.store import JobStore
 from tests.support import jobs
@@ -22,6 +23,7 @@ from tests.support.waiting import until_so
 Shown = list[tuple[str | None, str]]
 EVENT_STREAM = {"Accept": "text/event-stream"}
 TAIL, END = "1-5", "1-6"
+LONG_HISTORY = 3 * limits.REPLAY_PAGE_EVENTS + 50
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +147,19 @@ async def test_opening_an_ended_job_whose_log_was_trimmed_with(row: Row, idle: S
     frames = await asyncio.to_thread(read, idle, path, row)
 
     assert [described(frame) for frame in frames] == row.shown
+
+
+async def test_a_long_history_is_replayed_whole_and_in_order_page_by_page(idle: System) -> None:
+    async with running_store(idle.redis.url, partitions=1) as store:
+        run = await jobs.start(store)
+        for seq in range(3, LONG_HISTORY):
+            await store.append_progress(run, seq=seq, message=jobs.progress(seq / (LONG_HISTORY + 1)))
+        await store.finish(run, jobs.completion())
+        path = f"{JOBS}/{run.job_id}"
+
+    frames = await asyncio.to_thread(read, idle, path, Row("0-0", None, []))
+
+    assert [frame.id for frame in frames] == ["0-1", *(f"1-{seq}" for seq in range(2, LONG_HISTORY + 1))]
 
 
 async def test_opening_at_the_end_of_an_ended_job_answers_204_so_that_an_eventsource_stops(idle: System) -> None:

@@ -1,0 +1,29 @@
+"""What every accepted connection inherits, so that a peer who is gone without a word, or reads nothing, is noticed.
+
+Such a silence cannot be made on loopback, where the kernel answers for whoever is gone; the options are what is tested.
+"""
+
+import socket
+import sys
+
+import pytest
+
+from gateway.server import UNACKNOWLEDGED_MAX_MS, bound_connections
+from shared import limits
+from shared.listener import listen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT is Linux' own")
+def test_accepted_connections_end_half_open_peers_and_feel_slow_readers() -> None:
+    with listen("127.0.0.1", 0, port_variable="WAYBILL_PORT") as listener:
+        bound_connections(listener)
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                keepalive = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                unacknowledged_ms = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+                send_buffer_bytes = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+    assert keepalive == 1
+    assert unacknowledged_ms == UNACKNOWLEDGED_MAX_MS
+    assert send_buffer_bytes <= 2 * limits.SOCKET_SEND_BUFFER_BYTES  # the kernel doubles it (socket(7))
