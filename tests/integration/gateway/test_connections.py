@@ -17,6 +17,7 @@ from shared.listener import listen
 def test_accepted_connections_end_half_open_peers_and_feel_slow_readers() -> None:
     with listen("127.0.0.1", 0, port_variable="WAYBILL_PORT") as listener:
         bound_connections(listener)
+        listener.listen()  # as uvicorn does
         with socket.create_connection(listener.getsockname()):
             accepted, _ = listener.accept()
             with accepted:
