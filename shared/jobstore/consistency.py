@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from shared import limits
+from shared.errors import RedisRefused
 from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
@@ -169,7 +170,12 @@ class Consistency:
     async def _members(self, key: str) -> AsyncIterator[list[str]]:
         cursor = b"0"
         while True:
-            reply = await self._connection.execute("ZSCAN", key, cursor, "COUNT", limits.CONSISTENCY_PAGE_JOBS)
+            try:
+                reply = await self._connection.execute("ZSCAN", key, cursor, "COUNT", limits.CONSISTENCY_PAGE_JOBS)
+            except RedisRefused as error:
+                if "WRONGTYPE" in error.message:  # somebody else's, which must not hide what lies behind it
+                    return
+                raise
             cursor, flat = cast("tuple[bytes, list[bytes]]", reply)
             yield [_text(member) for member in flat[::2]]
             if cursor == b"0":

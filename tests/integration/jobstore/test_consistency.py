@@ -208,6 +208,15 @@ async def test_entries_of_others_are_left_to_the_processors(store: JobStore) -> 
     assert await findings(store) == []
 
 
+async def test_a_list_that_is_somebody_elses_hides_nothing_behind_it(store: JobStore) -> None:
+    for partition in range(store.partitions):
+        await store.connection.execute("SET", keys.owner_jobs(partition, "no-list"), "x")
+    await _listing_without_record(store)
+    await _record_without_entry(store)
+
+    assert await kinds(store) == [Kind.LISTING_WITHOUT_RECORD, Kind.RECORD_WITHOUT_ENTRY]
+
+
 async def test_a_walk_of_many_pages_meets_every_job(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CONSISTENCY_PAGE_JOBS", 5)
     lost = [await jobs.create(store) for _ in range(20)]
