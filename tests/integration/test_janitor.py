@@ -553,6 +553,20 @@ async def test_a_record_that_cannot_be_read_keeps_nobody_elses(single: Household
     assert single.metrics.steps["stuck"] == 1
 
 
+async def test_trouble_with_the_inspection_holds_up_nobody(single: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = await _waiting(single)
+
+    async def break_down(_partition: int) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Inspector, "step", lambda _inspector, partition: break_down(partition))
+    with capture_logs() as lines:
+        await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
+
+    assert await single.state(waiting) is JobState.FAILED
+    assert "the inspection of the job store broke" in [line["event"] for line in lines]
+
+
 @pytest.mark.parametrize("member", [b"nobody", b"\xff", b"00000000-0000-8001-8000-000000000000"])
 async def test_what_names_no_job_of_the_partition_is_taken_off_the_list(single: Household, member: bytes) -> None:
     await single.store.connection.execute("ZADD", keys.expiry(0), 1, member)
