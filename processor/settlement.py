@@ -18,6 +18,7 @@ from shared.clock import now_ms
 from shared.jobs import CANCELLED_BY_CALLER, Checkpoint
 from shared.jobstore.operations import Answer, Ending, Run
 from shared.jobstore.store import JobStore
+from shared.objects.info import Upload
 from shared.objects.store import ObjectStore
 from shared.retention import Retention
 
@@ -39,6 +40,11 @@ class Leavings(NamedTuple):
 
     object_key: str | None = None
     checkpoint: Checkpoint | None = None
+
+    @property
+    def upload(self) -> Upload | None:
+        """The upload that the checkpoint tells of."""
+        return self.checkpoint.upload if self.checkpoint else None
 
 
 class Settlement:
@@ -65,8 +71,8 @@ class Settlement:
         self._objects = objects
         self.fate = Fate.LEFT
 
-    async def complete(self, result: Result, last_report: Report | None) -> None:
-        """End the job with its archive."""
+    async def complete(self, result: Result, last_report: Report | None, leavings: Leavings) -> None:
+        """End the job with its archive; of its uploads that one was completed which has the archive's key."""
         at_ms = now_ms()
         bundle, expires_at_ms = result.bundle, self._policy.retention.expires_at_ms(at_ms)
         download_url = f"/v1/download/jobs/{self._run.job_id}/file"
@@ -81,6 +87,8 @@ class Settlement:
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.info("job completed", archive_bytes=bundle.archive_bytes, files=bundle.files)
             self._metrics.count_completion(self._run, at_ms)
+            if leavings.upload and leavings.upload.key != result.object_key:
+                await self._give_up_upload(leavings)
 
     async def fail_or_retry(self, error: BaseException, leavings: Leavings) -> None:
         """End the run, and the job if trying again cannot help or has been tried often enough."""
@@ -168,9 +176,12 @@ class Settlement:
             await self._give_up_upload(leavings)
 
     async def _give_up_upload(self, leavings: Leavings) -> None:
-        """Abort what nobody goes on with; only once the end is written, or it could be somebody else's by now."""
-        if leavings.checkpoint and leavings.checkpoint.upload:
-            await give_up(self._objects, leavings.checkpoint.upload)
+        """Abort what nobody goes on with; only once the end is written, or it could be somebody else's by now.
+
+        A processor that has to go leaves it to the janitor when its time is up, or the watchdog would end it.
+        """
+        if leavings.upload:
+            await give_up(self._objects, leavings.upload, within_seconds=self._repeater.seconds_left)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:
         """Write the end; True when it is ours that stands."""
