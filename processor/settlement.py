@@ -91,7 +91,7 @@ class Settlement:
                 await self._give_up_upload(leavings)
 
     async def fail_or_retry(self, error: BaseException, leavings: Leavings) -> None:
-        """End the run, and the job if trying again cannot help or has been tried often enough."""
+        """End the run, and the job if trying again cannot help, has been tried often enough, or is not wanted."""
         decision = after_error(
             error, failures=self._run.record.failures, policy=self._policy.retry, random_ratio=random.random()
         )
@@ -99,7 +99,7 @@ class Settlement:
             log.error("run failed unexpectedly", exc_info=error)
         match decision:
             case RetryLater():
-                await self._retry_later(decision)
+                await self._retry_later(decision, leavings)
             case Fail():
                 await self._fail(decision, leavings)
 
@@ -130,7 +130,7 @@ class Settlement:
             self.fate = Fate.HANDED_BACK
             log.info("job released")
 
-    async def _retry_later(self, decision: RetryLater) -> None:
+    async def _retry_later(self, decision: RetryLater, leavings: Leavings) -> None:
         retrying = events.Retrying(
             attempt=self._run.record.attempt,
             max_attempts=self._policy.retry.max_failures,
@@ -139,7 +139,7 @@ class Settlement:
             at=events.timestamp(now_ms()),
         )
         message = events.encode(retrying)
-        if await self._write(
+        answer = await self._repeater.insist(
             lambda: self._store.retry_later(
                 self._run,
                 message=message,
@@ -147,7 +147,10 @@ class Settlement:
                 delay_ms=decision.delay_ms,
                 lease_ms=self._policy.lease_ms,
             )
-        ):
+        )
+        if answer is Answer.CANCEL:
+            await self.cancel(leavings)
+        elif self._stands(answer):
             detail = decision.detail
             log.warning("job retrying", code=detail.code, error=detail.message, delay_ms=decision.delay_ms)
 

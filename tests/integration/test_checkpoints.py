@@ -196,6 +196,17 @@ async def test_a_job_that_is_cancelled_while_it_runs_leaves_no_upload(bench: Ben
     assert (record.state, bench.depot.count_uploads()) == (JobState.CANCELLED, 0)
 
 
+async def test_a_run_that_fails_before_it_learns_of_the_wish_ends_its_job_as_cancelled(bench: Bench) -> None:
+    async def fail_at_once(job: JobRecord, context: RunContext) -> Result:
+        await begin(context)
+        await jobs.cancel(bench.store, job.job_id)
+        raise RetryableRunError("Not now.")
+
+    cancelled = await bench.run(await jobs.create(bench.store), fail_at_once)
+
+    assert (cancelled.state, cancelled.failures, bench.depot.count_uploads()) == (JobState.CANCELLED, 0, 0)
+
+
 async def test_a_superseded_run_leaves_the_upload_to_its_successor(bench: Bench) -> None:
     has_begun, is_robbed = asyncio.Event(), asyncio.Event()
 

@@ -408,8 +408,7 @@ async def test_a_job_that_waits_though_somebody_wanted_it_to_end_is_cancelled_wh
     single: Household,
 ) -> None:
     run = await jobs.start(single.store)
-    await single.cancel(run.job_id)
-    await single.store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+    await jobs.park_in_spite_of_a_wish(single.store, run)
 
     with capture_logs() as lines:
         await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
