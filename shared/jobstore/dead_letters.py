@@ -150,9 +150,3 @@ class DeadLetters:
             )
         )
         return cast(int, rest[0]) if word == "OK" else 0
-
-
-async def governing_partitions(connection: Commands) -> int:
-    """Read how many partitions Redis holds, without changing it as a starting process does; 1 where nothing is yet."""
-    reply = cast("bytes | None", await connection.execute("GET", keys.PARTITIONS))
-    return int(reply) if reply else 1
