@@ -43,7 +43,7 @@ _SENTENCES = {
     Kind.ENTRY_WITHOUT_RECORD: "Its entry stands in the command stream, and Redis has no record of it.",
     Kind.ENTRY_OF_ENDED_JOB: "It has ended, and its entry still stands in the command stream.",
     Kind.ENTRY_SUPERSEDED: "It has another entry in the command stream than the one that its record names.",
-    Kind.RECORD_WITHOUT_ENTRY: "It has not ended, and the command stream has no entry of it that a processor will be given.",
+    Kind.RECORD_WITHOUT_ENTRY: "It has not ended, and has no entry in the command stream that a processor is given.",
     Kind.RECORD_WITHOUT_VISIT: "The janitor does not know of it: it would never be ended, or never be cleared away.",
     Kind.RECORD_UNREADABLE: "Its record is damaged, or of another version of Waybill, and is left as it is.",
     Kind.VISIT_WITHOUT_RECORD: "The janitor is to look at it, and Redis has no record of it.",

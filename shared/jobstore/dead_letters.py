@@ -19,9 +19,9 @@ from shared.jobstore.record import as_words
 class Redriven(StrEnum):
     """What a redrive is answered.
 
-    OK: the job is queued, or was by this very redrive before. NOT_FAILED: it did not fail under this epoch. EXPIRING: its
-    time is over, and what its runs may have left in the store is being deleted; after that it can be redriven. GONE:
-    Redis has forgotten the job.
+    OK: the job is queued, or was by this very redrive before. NOT_FAILED: it did not fail under this epoch.
+    EXPIRING: its time is over, and what its runs may have left in the store is being deleted; after that it can be
+    redriven. GONE: Redis has forgotten the job.
     """
 
     OK = "OK"
