@@ -221,7 +221,7 @@ class Execution:
     async def _settle(self, settlement: Settlement, end: "_End") -> None:
         error, leavings = _error_of(end.work), Leavings(end.context.object_key, end.context.checkpoint)
         if error is None:
-            await settlement.complete(end.work.result(), end.context.report_so_far)
+            await settlement.complete(end.work.result(), end.context.report_so_far, leavings)
         elif end.is_cancelled:
             await settlement.cancel(leavings)
         elif self._is_stopping and not (isinstance(error, WaybillError) and not error.is_retryable):

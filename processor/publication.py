@@ -8,6 +8,7 @@ made it. An upload that the next run may go on with is bundle/resumption.py's.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -57,11 +58,16 @@ async def abort(objects: ObjectStore, upload: UploadName, failure: BaseException
         failure.add_note(f"The upload could not be aborted: {error.message}")
 
 
-async def give_up(objects: ObjectStore, upload: UploadName) -> None:
-    """Abort an upload that nobody goes on with, if it can be done soon; else it is an orphan, and found as one."""
+async def give_up(objects: ObjectStore, upload: UploadName, *, within_seconds: float = math.inf) -> None:
+    """Abort an upload that nobody goes on with, if it can be done soon; else the janitor does, or it is an orphan.
+
+    Raises nothing: what it is called after stands, whatever becomes of the upload.
+    """
     try:
-        async with asyncio.timeout(limits.ABORT_WITHIN_SECONDS):
+        async with asyncio.timeout(min(within_seconds, limits.ABORT_WITHIN_SECONDS)):
             await objects.abort(upload)
     except (ObjectError, TimeoutError) as error:
-        trouble = str(error) or "the store of archives does not answer"
+        trouble = str(error) or "the store of archives does not answer in time"
         log.warning("an upload is left behind", key=upload.key, upload=upload.upload_id, trouble=trouble)
+    except Exception:  # a mistake in an adapter; let out, it would be taken for the end of the run
+        log.exception("an upload is left behind", key=upload.key, upload=upload.upload_id)

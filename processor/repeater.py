@@ -22,6 +22,11 @@ class Repeater:
         """Have the last answer, or none, in time for this process to end by itself."""
         self._give_up_after = min(self._give_up_after, time.monotonic() + limits.HAND_BACK_WITHIN_SECONDS)
 
+    @property
+    def seconds_left(self) -> float:
+        """How long this run may still take, 0 for no time at all; without an end until the processor has to go."""
+        return max(0.0, self._give_up_after - time.monotonic())
+
     async def insist(self, operation: Callable[[], Awaitable[T]]) -> T | None:
         """Give the answer of `operation`; None when Redis did not answer in all that time."""
         last_try = time.monotonic() + limits.SETTLE_WITHIN_SECONDS

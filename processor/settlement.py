@@ -18,6 +18,7 @@ from shared.clock import now_ms
 from shared.jobs import CANCELLED_BY_CALLER, Checkpoint
 from shared.jobstore.operations import Answer, Ending, Run
 from shared.jobstore.store import JobStore
+from shared.objects.info import Upload
 from shared.objects.store import ObjectStore
 from shared.retention import Retention
 
@@ -39,6 +40,11 @@ class Leavings(NamedTuple):
 
     object_key: str | None = None
     checkpoint: Checkpoint | None = None
+
+    @property
+    def upload(self) -> Upload | None:
+        """The upload that the checkpoint tells of."""
+        return self.checkpoint.upload if self.checkpoint else None
 
 
 class Settlement:
@@ -65,8 +71,8 @@ class Settlement:
         self._objects = objects
         self.fate = Fate.LEFT
 
-    async def complete(self, result: Result, last_report: Report | None) -> None:
-        """End the job with its archive."""
+    async def complete(self, result: Result, last_report: Report | None, leavings: Leavings) -> None:
+        """End the job with its archive; of its uploads that one was completed which has the archive's key."""
         at_ms = now_ms()
         bundle, expires_at_ms = result.bundle, self._policy.retention.expires_at_ms(at_ms)
         download_url = f"/v1/download/jobs/{self._run.job_id}/file"
@@ -81,9 +87,11 @@ class Settlement:
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.info("job completed", archive_bytes=bundle.archive_bytes, files=bundle.files)
             self._metrics.count_completion(self._run, at_ms)
+            if leavings.upload and leavings.upload.key != result.object_key:
+                await self._give_up_upload(leavings)
 
     async def fail_or_retry(self, error: BaseException, leavings: Leavings) -> None:
-        """End the run, and the job if trying again cannot help or has been tried often enough."""
+        """End the run, and the job if trying again cannot help, has been tried often enough, or is not wanted."""
         decision = after_error(
             error, failures=self._run.record.failures, policy=self._policy.retry, random_ratio=random.random()
         )
@@ -91,7 +99,7 @@ class Settlement:
             log.error("run failed unexpectedly", exc_info=error)
         match decision:
             case RetryLater():
-                await self._retry_later(decision)
+                await self._retry_later(decision, leavings)
             case Fail():
                 await self._fail(decision, leavings)
 
@@ -122,7 +130,7 @@ class Settlement:
             self.fate = Fate.HANDED_BACK
             log.info("job released")
 
-    async def _retry_later(self, decision: RetryLater) -> None:
+    async def _retry_later(self, decision: RetryLater, leavings: Leavings) -> None:
         retrying = events.Retrying(
             attempt=self._run.record.attempt,
             max_attempts=self._policy.retry.max_failures,
@@ -131,7 +139,7 @@ class Settlement:
             at=events.timestamp(now_ms()),
         )
         message = events.encode(retrying)
-        if await self._write(
+        answer = await self._repeater.insist(
             lambda: self._store.retry_later(
                 self._run,
                 message=message,
@@ -139,7 +147,10 @@ class Settlement:
                 delay_ms=decision.delay_ms,
                 lease_ms=self._policy.lease_ms,
             )
-        ):
+        )
+        if answer is Answer.CANCEL:
+            await self.cancel(leavings)
+        elif self._stands(answer):
             detail = decision.detail
             log.warning("job retrying", code=detail.code, error=detail.message, delay_ms=decision.delay_ms)
 
@@ -168,9 +179,12 @@ class Settlement:
             await self._give_up_upload(leavings)
 
     async def _give_up_upload(self, leavings: Leavings) -> None:
-        """Abort what nobody goes on with; only once the end is written, or it could be somebody else's by now."""
-        if leavings.checkpoint and leavings.checkpoint.upload:
-            await give_up(self._objects, leavings.checkpoint.upload)
+        """Abort what nobody goes on with; only once the end is written, or it could be somebody else's by now.
+
+        A processor that has to go leaves it to the janitor when its time is up, or the watchdog would end it.
+        """
+        if leavings.upload:
+            await give_up(self._objects, leavings.upload, within_seconds=self._repeater.seconds_left)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:
         """Write the end; True when it is ours that stands."""

@@ -20,7 +20,7 @@ def timestamp(at_ms: int) -> str:
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="type", omit_defaults=True):
-    """The job was created, handed back by a processor that stops, or redriven after it had failed.
+    """The job was created, handed back (its processor stops, or its store cannot be used), or redriven after it failed.
 
     A created one is told its place and how long it will take, when that is known.
     """

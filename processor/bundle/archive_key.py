@@ -4,8 +4,8 @@ import re
 
 from shared.jobs import partition_of
 
-# Also those that another version of the handler has given, or will: a job's id, then the start of a plan's hash.
-_KEY = re.compile(r"(?:bundles/)?([0-9a-f-]{36})/[0-9a-f]{16,64}(?:\.zip)?", re.ASCII)
+# Exactly as it is given below, and has always been: what is only alike is an object of somebody's own handler.
+_KEY = re.compile(r"bundles/([0-9a-f-]{36})/[0-9a-f]{16}\.zip", re.ASCII)
 
 
 def archive_key(job_id: str, plan_hash: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared import limits
 from shared.jobstore.access import Commands
-from shared.jobstore.dead_letters import governing_partitions
+from shared.jobstore.inspection import agreed_partitions
 from shared.jobstore.lifetimes import Lifetimes
 
 COMMANDS = ("archives",)
@@ -30,7 +30,7 @@ def add_to(commands: Any) -> None:
 
 
 async def _clear(commands: Commands) -> int:
-    await Lifetimes(commands, partitions=await governing_partitions(commands)).permit_archive_deletion()
+    await Lifetimes(commands, partitions=await agreed_partitions(commands) or 1).permit_archive_deletion()
     hours = round(limits.ORPHANS_EVERY_SECONDS * 1.2 / 3_600, 1)
     sys.stdout.write(
         f"Within {hours:g} hours a processor deletes the archives that are old enough and that no job knows of; "

@@ -12,7 +12,8 @@ from processor.commands.letter_work import LetterWork, discard, redrive
 from shared import limits
 from shared.clock import now_ms
 from shared.jobstore.access import Commands
-from shared.jobstore.dead_letters import DeadLetters, governing_partitions
+from shared.jobstore.dead_letters import DeadLetters
+from shared.jobstore.inspection import agreed_partitions
 from shared.jobstore.letter import DeadLetter
 
 COMMANDS = ("dead-letters",)
@@ -154,7 +155,7 @@ def _choice(options: argparse.Namespace) -> LetterChoice:
 def _on_letters(act: Act) -> Callable[[Commands], Coroutine[Any, Any, int]]:
     async def run(commands: Commands) -> int:
         # As Redis says and not as a setting does: a command that believed in fewer would not see all.
-        return await act(DeadLetters(commands, partitions=await governing_partitions(commands)))
+        return await act(DeadLetters(commands, partitions=await agreed_partitions(commands) or 1))
 
     return run
 

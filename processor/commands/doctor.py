@@ -118,9 +118,10 @@ async def _walk(consistency: Consistency, partitions: Sequence[int], *, repairs:
                     if is_repaired or not repairs or finding.kind is Kind.RECORD_UNREADABLE:
                         _count(misfits, finding, is_repaired=is_repaired)
     except RedisRefused as error:
+        remedy = "docs/redis.md has the ACL." if "NOPERM" in error.message else ""
         return [
             *misfits_checks(misfits),
-            Check(Standing.NOTE, "jobs", f"Not all could be looked at. {error.message}", "docs/redis.md has the ACL."),
+            Check(Standing.NOTE, "jobs", f"Not all could be looked at. {error.message}", remedy),
         ]
     return misfits_checks(misfits)
 

@@ -14,7 +14,12 @@ from shared.jobstore.dead_letters import DeadLetters, Redriven
 from shared.jobstore.letter import DeadLetter
 
 DONE = ("redriven", "discarded")
-_OUTCOMES = {Redriven.OK: "redriven", Redriven.NOT_FAILED: "not failed any more", Redriven.GONE: "forgotten by Redis"}
+_OUTCOMES = {
+    Redriven.OK: "redriven",
+    Redriven.NOT_FAILED: "not failed any more",
+    Redriven.EXPIRING: "has expired, and its archive is being removed: try again in a few minutes",
+    Redriven.GONE: "forgotten by Redis",
+}
 
 Act = Callable[[DeadLetters, DeadLetter], Awaitable[str]]
 

@@ -7,6 +7,7 @@ are is never touched. All strays are counted before the first is deleted, and ea
 
 import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -150,7 +151,12 @@ class ArchiveSearch:
             except (ObjectError, TimeoutError) as error:
                 problems.append(error)
 
-        await for_each(strays, remove, at_once=limits.JANITOR_JOBS_AT_ONCE)
+        try:
+            await for_each(strays, remove, at_once=limits.JANITOR_JOBS_AT_ONCE)
+        finally:  # also when Redis goes away in the midst of it: what is deleted must not go unsaid
+            self._tell(strays, deleted, problems)
+
+    def _tell(self, strays: Sequence[_Archive], deleted: Sequence[str], problems: Sequence[Exception]) -> None:
         self._metrics.count_strays("deleted", len(deleted))
         self._metrics.count_strays("stuck", len(problems))
         if deleted:

@@ -52,18 +52,28 @@ class Inspector:
             await self.inspect(partition)
 
     async def inspect(self, partition: int) -> bool:
-        """Take the next page of a round, or begin one; False when the round is over. Raises UnavailableError."""
+        """Take the next page of a round, or begin one; False when the round is over.
+
+        What Redis refuses is told, and ends the round. Raises UnavailableError while Redis is away.
+        """
+        try:
+            goes_on = await self._take_page(partition)
+        except RedisRefused as error:
+            may_not = "NOPERM" in error.message
+            advice = {"advice": "Its user must be allowed to SCAN (docs/redis.md)."} if may_not else {}
+            log.warning("cannot inspect the job store", partition=partition, problem=error.message, **advice)
+            self._walks.pop(partition, None)
+            goes_on = False
+        if not goes_on:
+            self._next_round_at[partition] = time.monotonic() + _round_seconds()
+        return goes_on
+
+    async def _take_page(self, partition: int) -> bool:
         if (walk := self._walks.pop(partition, None)) is None:
             await self._drop_consumers(partition)
             walk = self._consistency.walk(partition)
-        try:
-            page = await anext(walk, None)
-        except RedisRefused as error:
-            advice = "Its user must be allowed to SCAN (docs/redis.md)."
-            log.warning("cannot inspect the job store", partition=partition, problem=error.message, advice=advice)
-            page = None
+        page = await anext(walk, None)
         if page is None:
-            self._next_round_at[partition] = time.monotonic() + _round_seconds()
             return False
         self._walks[partition] = walk
         for finding in page.findings:

@@ -83,10 +83,19 @@ class Janitor:
         due = await self._lifetimes.next_due(partition, janitor=self._processor, now_ms=now_ms)
         if due is None:
             return False
-        await self._inspector.step(partition)
         self._is_store_silent = False
         await for_each(due, lambda job_id: self._take_step(job_id, now_ms), at_once=limits.JANITOR_JOBS_AT_ONCE)
+        await self._inspect_safely(partition)
         return len(due) == limits.JANITOR_PAGE_JOBS
+
+    async def _inspect_safely(self, partition: int) -> None:
+        """Take a step of the slow walk: behind what is due, which no trouble with the walk may hold up."""
+        try:
+            await self._inspector.step(partition)
+        except UnavailableError as error:
+            log.debug("cannot inspect the job store now", partition=partition, trouble=error.message)
+        except Exception:  # the same goes for a mistake in the walk
+            log.exception("the inspection of the job store broke", partition=partition)
 
     async def _take_step(self, job_id: str, now_ms: int | None) -> None:
         at_ms = clock.now_ms() if now_ms is None else now_ms

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from shared import limits
+from shared.errors import RedisRefused
 from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
@@ -42,7 +43,7 @@ _SENTENCES = {
     Kind.ENTRY_WITHOUT_RECORD: "Its entry stands in the command stream, and Redis has no record of it.",
     Kind.ENTRY_OF_ENDED_JOB: "It has ended, and its entry still stands in the command stream.",
     Kind.ENTRY_SUPERSEDED: "It has another entry in the command stream than the one that its record names.",
-    Kind.RECORD_WITHOUT_ENTRY: "It has not ended, and has no entry in the command stream: no processor will find it.",
+    Kind.RECORD_WITHOUT_ENTRY: "It has not ended, and has no entry in the command stream that a processor is given.",
     Kind.RECORD_WITHOUT_VISIT: "The janitor does not know of it: it would never be ended, or never be cleared away.",
     Kind.RECORD_UNREADABLE: "Its record is damaged, or of another version of Waybill, and is left as it is.",
     Kind.VISIT_WITHOUT_RECORD: "The janitor is to look at it, and Redis has no record of it.",
@@ -169,7 +170,12 @@ class Consistency:
     async def _members(self, key: str) -> AsyncIterator[list[str]]:
         cursor = b"0"
         while True:
-            reply = await self._connection.execute("ZSCAN", key, cursor, "COUNT", limits.CONSISTENCY_PAGE_JOBS)
+            try:
+                reply = await self._connection.execute("ZSCAN", key, cursor, "COUNT", limits.CONSISTENCY_PAGE_JOBS)
+            except RedisRefused as error:
+                if "WRONGTYPE" in error.message:  # somebody else's, which must not hide what lies behind it
+                    return
+                raise
             cursor, flat = cast("tuple[bytes, list[bytes]]", reply)
             yield [_text(member) for member in flat[::2]]
             if cursor == b"0":

@@ -19,12 +19,14 @@ from shared.jobstore.record import as_words
 class Redriven(StrEnum):
     """What a redrive is answered.
 
-    OK: the job is queued, or was by this very redrive before. NOT_FAILED: it did not fail under this epoch. GONE: Redis
-    has forgotten the job.
+    OK: the job is queued, or was by this very redrive before. NOT_FAILED: it did not fail under this epoch.
+    EXPIRING: its time is over, and what its runs may have left in the store is being deleted; after that it can be
+    redriven. GONE: Redis has forgotten the job.
     """
 
     OK = "OK"
     NOT_FAILED = "NOT_FAILED"
+    EXPIRING = "EXPIRING"
     GONE = "GONE"
 
 
@@ -148,9 +150,3 @@ class DeadLetters:
             )
         )
         return cast(int, rest[0]) if word == "OK" else 0
-
-
-async def governing_partitions(connection: Commands) -> int:
-    """Read how many partitions Redis holds, without changing it as a starting process does; 1 where nothing is yet."""
-    reply = cast("bytes | None", await connection.execute("GET", keys.PARTITIONS))
-    return int(reply) if reply else 1

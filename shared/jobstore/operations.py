@@ -13,9 +13,8 @@ class Answer(StrEnum):
     """What an operation on a run was answered.
 
     OK and DUP: done (DUP: it had been done before). CANCEL: somebody wants the job to end; it was done all the same,
-    but for a release, which leaves the end to the run. DONE: this very
-    claim has ended its run already, the success of a repetition. STALE: somebody else owns the job by now. GONE: there
-    is no such job.
+    but for a release or a retry, which leave the end to the run. DONE: this very claim has ended its run already, the
+    success of a repetition. STALE: somebody else owns the job by now. GONE: there is no such job.
     """
 
     OK = "OK"

@@ -241,7 +241,10 @@ class JobStore:
         return await self._change(script.RENEW, run, processor, lease_ms, kept)
 
     async def retry_later(self, run: Run, *, message: bytes, error: JobError, delay_ms: int, lease_ms: int) -> Answer:
-        """End a failed run; the job is tried again after `delay_ms`, not earlier."""
+        """End a failed run; the job is tried again after `delay_ms`, not earlier.
+
+        CANCEL: somebody wants the job to end, and nothing was done: finish it as cancelled.
+        """
         return await self._change(script.RETRY_LATER, run, message, delay_ms, lease_ms, encode_json(error))
 
     async def release(self, run: Run, *, message: bytes) -> Answer:

@@ -29,6 +29,7 @@ from shared.retention import Retention
 from tests.support import jobs
 from tests.support.depots import DirectoryDepot
 from tests.support.stores import running_store
+from tests.support.waiting import PATIENCE_SECONDS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "handlers.md"
 PART_BYTES = 4
@@ -195,6 +196,17 @@ async def test_a_job_that_is_cancelled_while_it_runs_leaves_no_upload(bench: Ben
     assert (record.state, bench.depot.count_uploads()) == (JobState.CANCELLED, 0)
 
 
+async def test_a_run_that_fails_before_it_learns_of_the_wish_ends_its_job_as_cancelled(bench: Bench) -> None:
+    async def fail_at_once(job: JobRecord, context: RunContext) -> Result:
+        await begin(context)
+        await jobs.cancel(bench.store, job.job_id)
+        raise RetryableRunError("Not now.")
+
+    cancelled = await bench.run(await jobs.create(bench.store), fail_at_once)
+
+    assert (cancelled.state, cancelled.failures, bench.depot.count_uploads()) == (JobState.CANCELLED, 0, 0)
+
+
 async def test_a_superseded_run_leaves_the_upload_to_its_successor(bench: Bench) -> None:
     has_begun, is_robbed = asyncio.Event(), asyncio.Event()
 
@@ -241,6 +253,69 @@ async def test_an_upload_that_cannot_be_aborted_is_told_and_ends_nothing_otherwi
     assert failed.state is JobState.FAILED
     assert failed.checkpoint is not None, "the janitor still knows of it"
     assert [line["trouble"] for line in lines if line["event"] == "an upload is left behind"] == ["It does not answer."]
+
+
+async def test_a_mistake_in_aborting_an_upload_changes_nothing_about_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(_upload: UploadName) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.objects, "abort", break_down)
+    job_id = await jobs.create(bench.store)
+
+    with capture_logs() as lines:
+        failed = await bench.run(job_id, failing(PermanentRunError("Never.")))
+
+    assert failed.state is JobState.FAILED
+    logged = [line["event"] for line in lines if line["log_level"] in ("warning", "error")]
+    assert logged == ["job failed", "an upload is left behind"]
+
+
+async def test_a_processor_that_has_to_go_leaves_an_upload_that_cannot_be_aborted_in_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its watchdog would end it, with exit code 70; the janitor aborts the upload instead."""
+    monkeypatch.setattr(limits, "ABORT_WITHIN_SECONDS", 3_600.0)
+    monkeypatch.setattr(limits, "HAND_BACK_WITHIN_SECONDS", 0.5)
+    has_begun = asyncio.Event()
+
+    async def say_nothing(_upload: UploadName) -> None:
+        await asyncio.Event().wait()
+
+    async def fail_when_interrupted(_job: JobRecord, context: RunContext) -> Result:
+        await begin(context)
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise PermanentRunError("Never.")
+
+    monkeypatch.setattr(bench.objects, "abort", say_nothing)
+    entry = await jobs.take(bench.store, await jobs.create(bench.store))
+    execution = bench.execution(fail_when_interrupted)
+    executing = asyncio.create_task(execution.execute(entry))
+    await has_begun.wait()
+
+    execution.stop()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await executing
+
+    failed = await bench.store.find(entry.job_id)
+    assert failed is not None
+    assert (failed.state, failed.checkpoint is None) == (JobState.FAILED, False)
+
+
+async def test_a_job_that_completes_under_another_key_leaves_no_upload(bench: Bench) -> None:
+    async def begin_one_and_leave_another(_job: JobRecord, context: RunContext) -> Result:
+        await begin(context)
+        await context.leave("another", CONTENT)
+        return Result("another", SUMMARY)
+
+    completed = await bench.run(await jobs.create(bench.store), begin_one_and_leave_another)
+
+    assert (completed.state, completed.checkpoint) == (JobState.COMPLETED, None)
+    assert (bench.depot.objects(), bench.depot.count_uploads()) == (["another"], 0)
 
 
 async def test_a_checkpoint_that_is_too_large_fails_its_job_and_says_so(bench: Bench) -> None:

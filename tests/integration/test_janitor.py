@@ -408,8 +408,7 @@ async def test_a_job_that_waits_though_somebody_wanted_it_to_end_is_cancelled_wh
     single: Household,
 ) -> None:
     run = await jobs.start(single.store)
-    await single.cancel(run.job_id)
-    await single.store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+    await jobs.park_in_spite_of_a_wish(single.store, run)
 
     with capture_logs() as lines:
         await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
@@ -551,6 +550,20 @@ async def test_a_record_that_cannot_be_read_keeps_nobody_elses(single: Household
 
     assert await single.state(other) is JobState.FAILED
     assert single.metrics.steps["stuck"] == 1
+
+
+async def test_trouble_with_the_inspection_holds_up_nobody(single: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = await _waiting(single)
+
+    async def break_down(_partition: int) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Inspector, "step", lambda _inspector, partition: break_down(partition))
+    with capture_logs() as lines:
+        await single.tidy(after_ms=limits.MAX_WAITING_MS + HOUR_MS)
+
+    assert await single.state(waiting) is JobState.FAILED
+    assert "the inspection of the job store broke" in [line["event"] for line in lines]
 
 
 @pytest.mark.parametrize("member", [b"nobody", b"\xff", b"00000000-0000-8001-8000-000000000000"])

@@ -147,11 +147,8 @@ class Job:
         self.append(message)
         self.state = JobState.RETRYING
         self.failures += 1
-        self.wait_leases = 0.0 if self.is_cancel_asked else delay_leases
-        if self.is_cancel_asked:
-            self.hold(READY)
-        else:
-            self.hold(PARKED, wait_leases=delay_leases)
+        self.wait_leases = delay_leases
+        self.hold(PARKED, wait_leases=delay_leases)
 
     def release(self, message: bytes) -> None:
         """Hand a run back, uncounted."""

@@ -351,6 +351,9 @@ class StoreMachine(RuleBasedStateMachine):
         )
 
         refusal = job.refusal(run.epoch, run.token)
+        if refusal is None and job.is_cancel_asked:
+            assert answers == [Answer.CANCEL] * sendings
+            return
         if refusal is None:
             job.retry_later(jobs.RETRYING, delay_leases=delay_leases)
         assert answers == repeated(refusal, sendings, again=Answer.DONE)

@@ -9,6 +9,7 @@ from shared import events
 from shared.errors import UnavailableError
 from shared.events import Cancelled, Failed, Progress, Queued, Retrying
 from shared.jobs import BundleSummary, Checkpoint, JobError, JobOptions, make_job_id, partition_of
+from shared.jobstore import keys
 from shared.jobstore.dead_letters import DeadLetters, Redriven
 from shared.jobstore.letter import DeadLetter
 from shared.jobstore.lifetimes import ExpiryTerms, Lifetimes
@@ -153,6 +154,13 @@ async def start(store: JobStore, *, partition: int | None = None, processor: str
 async def keep(store: JobStore, run: Run, checkpoint: Checkpoint = CHECKPOINT) -> Answer:
     """Let a run keep a checkpoint."""
     return await store.renew(run, processor=run.record.processor or "", lease_ms=LEASE_MS, checkpoint=checkpoint)
+
+
+async def park_in_spite_of_a_wish(store: JobStore, run: Run) -> None:
+    """Leave a job that waits though somebody wanted it to end, as processors of older versions do."""
+    await store.retry_later(run, message=RETRYING, error=BROKEN, delay_ms=0, lease_ms=LEASE_MS)
+    record = keys.record(partition_number(run.job_id), run.job_id)
+    await store.connection.execute("HSET", record, "cancel_requested", CANCELLED)
 
 
 async def fail(store: JobStore, *, partition: int | None = None, reason: str = "failures") -> Run:

@@ -5,14 +5,18 @@
 --        4 whether idle processors must be woken (1) or wait in a blocking read (0)
 --        5 most time to wait (ms)
 -- Reply  OK  |  NOT_FAILED  |  GONE
+--        EXPIRING: its object is being deleted; when that is done (expire.lua: TOMBSTONE), it can be redriven
 -- uses: clock letter line log
-local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at', 'standing')
+local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at', 'standing',
+  'object_key', 'expires_at')
 if not r[1] or r[5] then return {'GONE'} end
 
 local epoch = tonumber(r[2])
 -- Nothing but a redrive raises the epoch of a failed job: a higher one means that it was redriven from this failure.
 if epoch > tonumber(ARGV[2]) then return {'OK'} end
 if epoch < tonumber(ARGV[2]) or r[1] ~= 'failed' then return {'NOT_FAILED'} end
+-- The janitor may be on its way to the store with the key that the next run would leave its archive under.
+if r[7] and tonumber(r[8] or 0) <= now_ms() then return {'EXPIRING'} end
 
 epoch = epoch + 1
 local seq = tonumber(r[3]) + 1
@@ -21,8 +25,9 @@ local entry = redis.call('XADD', KEYS[3], '*', 'job', ARGV[1])
 -- What was promised at the creation was not promised for a second life.
 local size_bytes = string.match(r[6] or '', '^%[%d+,%d+,(%d+)')
 local place = draw_place(redis.call('HGET', KEYS[5], 'line_end'), math.floor((size_bytes or 0) / 1000))
-redis.call('HSET', KEYS[1], 'state', 'queued', 'standing', '[' .. place .. ',' .. (size_bytes or 'null') .. ',null]', 'epoch', epoch, 'seq', seq, 'entry', entry,
-  'attempt', 0, 'failures', 0, 'crashes', 0, 'due_at', 0, 'updated_at', now_ms())
+local standing = '[' .. place .. ',' .. (size_bytes or 'null') .. ',null]'
+redis.call('HSET', KEYS[1], 'state', 'queued', 'standing', standing, 'epoch', epoch, 'seq', seq, 'entry', entry, 'attempt', 0,
+  'failures', 0, 'crashes', 0, 'due_at', 0, 'updated_at', now_ms())
 redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
   'expires_at', 'dead_id', 'cancel_requested', 'run_at')
 redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])

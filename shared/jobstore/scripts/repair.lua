@@ -28,9 +28,25 @@ local function look_at_entry()
   if r[2] ~= ARGV[3] and stands(r[2]) then find('entry_superseded', drop) end
 end
 
+-- Tells whether somebody will be given the entry: it was not read yet, or is in somebody's hands (`ready` and `parked` among
+-- them). One that was read and is in nobody's, after an XACK or XGROUP DELCONSUMER by hand, is never given again.
+local function is_within_reach(entry)
+  if not stands(entry) then return false end
+  local pending = redis.pcall('XPENDING', KEYS[3], 'processors', entry, entry, 1)
+  if pending.err or #pending == 1 then return true end  -- an error: there is no group, and the next one reads all
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
+    local group = {}
+    for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
+    if group['name'] == 'processors' then
+      return #redis.call('XRANGE', KEYS[3], '(' .. group['last-delivered-id'], entry, 'COUNT', 1) == 1
+    end
+  end
+end
+
 -- A new entry says nothing of where the job stands: state and due_at decide at the claim, which parks what comes too
 -- early, and counts the crash of a run whose lease has run out.
 local function enter()
+  if stands(r[2]) then acknowledge(r[2]) end
   redis.call('HSET', KEYS[1], 'entry', redis.call('XADD', KEYS[3], '*', 'job', job))
   redis.pcall('SPUBLISH', KEYS[6], '')
 end
@@ -38,12 +54,15 @@ end
 local function look_at_record()
   if not state then return end
   local due_at, updated_at = whole(r[3]), whole(r[4])
-  if not (is_over or is_waiting or state == 'processing') or not (is_over or (due_at and updated_at)) then
+  local is_known = is_waiting or state == 'processing'
+  if not is_over and not (is_known and due_at and updated_at) then
+    -- Found by a claim, it is buried. What another version of Waybill means by a state of its own is left alone.
+    if is_known and not is_within_reach(r[2]) then return find('record_without_entry', enter) end
     return find('record_unreadable', function() end)
   end
   -- A run under way needs no entry: it ends the job, or leaves it without one, which is then seen.
   local has_run = state == 'processing' and due_at + tonumber(ARGV[6]) > now
-  if not is_over and not has_run and not stands(r[2]) then find('record_without_entry', enter) end
+  if not is_over and not has_run and not is_within_reach(r[2]) then find('record_without_entry', enter) end
   if not redis.call('ZSCORE', KEYS[7], job) then
     find('record_without_visit', function()
       local visit_at = is_over and now or (is_waiting and updated_at or now) + tonumber(ARGV[5])

@@ -2,18 +2,18 @@
 -- Ends a run that failed; the job waits, parked, for its next try.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry
 -- ARGV   1 epoch  2 token  3 retrying message (JSON)  4 delay (ms)  5 lease (ms)  6 error (JSON)
--- Reply  OK  |  DONE  |  STALE  |  GONE
+-- Reply  OK  |  CANCEL: nothing was done, because somebody wants the job to end, and its run can do that now
+--        DONE  |  STALE  |  GONE
 -- uses: clock log entry fence
 local run, refusal = fence(ARGV[1], ARGV[2])
 if not run then return {refusal} end
+-- Parked or handed on it would wait for its end until somebody has a slot free (release.lua).
+if run.cancel then return {'CANCEL'} end
 
 local now, delay_ms = now_ms(), tonumber(ARGV[4])
--- Somebody wants the job to end: the next claim, which comes at once, does that.
-if run.cancel then delay_ms = 0 end
 local id = append(run.epoch, run.seq + 1, ARGV[3])
 redis.call('HSET', KEYS[1], 'state', 'retrying', 'seq', run.seq + 1, 'failures', run.failures + 1,
   'due_at', now + delay_ms, 'error', ARGV[6], 'updated_at', now)
-if run.cancel then own(run.entry, 'ready') else hold(run.entry, 'parked', delay_ms, tonumber(ARGV[5])) end
+hold(run.entry, 'parked', delay_ms, tonumber(ARGV[5]))
 publish(id, ARGV[3])
-if run.cancel then redis.pcall('SPUBLISH', KEYS[6], '') end
 return {'OK'}

@@ -145,15 +145,19 @@ async def test_a_run_that_hands_its_job_back_after_the_wish_is_told_to_end_it(st
     await _assert_cancelled(store, run.job_id)
 
 
-async def test_a_run_that_fails_after_the_wish_leaves_its_job_to_the_next_claim_at_once(store: JobStore) -> None:
+async def test_a_run_that_fails_after_the_wish_is_told_to_end_its_job(store: JobStore) -> None:
     run = await jobs.start(store)
     await jobs.cancel(store, run.job_id)
+    before = await inspection.everything_about(store, run.job_id)
 
-    await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=60_000, lease_ms=jobs.LEASE_MS)
+    answers = [
+        await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=60_000, lease_ms=jobs.LEASE_MS)
+        for _ in range(2)
+    ]
 
-    assert list((await inspection.pending(store, jobs.partition_number(run.job_id))).values()) == ["ready"]
-    entry = await jobs.take(store, run.job_id, processor="p2")
-    assert await store.claim(entry, "token-new", jobs.terms("p2")) == Cancelled()
+    assert answers == [Answer.CANCEL] * 2
+    assert await inspection.everything_about(store, run.job_id) == before
+    assert await store.finish(run, jobs.cancellation()) is Answer.OK
     await _assert_cancelled(store, run.job_id)
 
 

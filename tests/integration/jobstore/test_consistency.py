@@ -11,7 +11,7 @@ from shared import clock, limits
 from shared.jobs import JobState
 from shared.jobstore import keys
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
-from shared.jobstore.operations import Answer, NotDue, Run
+from shared.jobstore.operations import Answer, Damaged, NotDue, Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
@@ -88,6 +88,12 @@ async def _record_without_entry(store: JobStore) -> None:
     await unlink_entry(store, await jobs.create(store))
 
 
+async def _entry_in_nobodys_hands(store: JobStore) -> None:
+    """Somebody has acknowledged by hand what a processor had taken."""
+    entry = await jobs.take(store, await jobs.create(store))
+    await store.connection.execute("XACK", keys.commands(entry.partition), keys.GROUP, entry.entry_id)
+
+
 async def _waiting_without_visit(store: JobStore) -> None:
     await unlink_visit(store, await jobs.create(store))
 
@@ -122,6 +128,7 @@ WRONGS = [
     Wrong(Kind.ENTRY_OF_ENDED_JOB, _entry_of_ended_job),
     Wrong(Kind.ENTRY_SUPERSEDED, _entry_superseded),
     Wrong(Kind.RECORD_WITHOUT_ENTRY, _record_without_entry),
+    Wrong(Kind.RECORD_WITHOUT_ENTRY, _entry_in_nobodys_hands),
     Wrong(Kind.RECORD_WITHOUT_VISIT, _waiting_without_visit),
     Wrong(Kind.RECORD_WITHOUT_VISIT, _ended_without_visit),
     Wrong(Kind.VISIT_WITHOUT_RECORD, _visit_without_record),
@@ -201,6 +208,15 @@ async def test_entries_of_others_are_left_to_the_processors(store: JobStore) -> 
     assert await findings(store) == []
 
 
+async def test_a_list_that_is_somebody_elses_hides_nothing_behind_it(store: JobStore) -> None:
+    for partition in range(store.partitions):
+        await store.connection.execute("SET", keys.owner_jobs(partition, "no-list"), "x")
+    await _listing_without_record(store)
+    await _record_without_entry(store)
+
+    assert await kinds(store) == [Kind.LISTING_WITHOUT_RECORD, Kind.RECORD_WITHOUT_ENTRY]
+
+
 async def test_a_walk_of_many_pages_meets_every_job(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CONSISTENCY_PAGE_JOBS", 5)
     lost = [await jobs.create(store) for _ in range(20)]
@@ -273,6 +289,21 @@ async def test_a_run_that_died_after_its_entry_was_lost_is_taken_over_and_counte
     assert await store.finish(run, jobs.completion()) is Answer.STALE
 
 
+async def test_a_job_whose_entry_is_in_nobodys_hands_is_given_another(store: JobStore) -> None:
+    run = await jobs.start(store)
+    partition = jobs.partition_number(run.job_id)
+    await store.connection.execute("XGROUP", "DELCONSUMER", keys.commands(partition), keys.GROUP, "p1")
+    await _end_lease(store, run, ago_ms=limits.LOST_RUN_AFTER_MS - 10_000)
+    assert await findings(store) == []
+    await _end_lease(store, run, ago_ms=limits.LOST_RUN_AFTER_MS + 1)
+
+    await repair_all(store)
+
+    later = await jobs.claim(store, await jobs.take(store, run.job_id, processor="p2"), processor="p2")
+    assert later.is_takeover
+    assert list(await inspection.commands(store, partition)) == [later.record.entry]
+
+
 async def _end_lease(store: JobStore, run: Run, *, ago_ms: int) -> None:
     await store.connection.execute("HSET", record_of(run.job_id), "due_at", clock.now_ms() - ago_ms)
 
@@ -299,6 +330,19 @@ async def test_a_record_that_cannot_be_read_is_told_and_left(store: JobStore) ->
     assert await repair_all(store) == [False, False]
 
     assert await inspection.everything(store.connection) == before
+
+
+async def test_a_record_that_cannot_be_read_and_has_no_entry_is_found_by_a_claim(store: JobStore) -> None:
+    """The claim answers that it is damaged, and its processor buries it; without an entry nobody ever would."""
+    job_id = await jobs.create(store)
+    await unlink_entry(store, job_id)
+    await store.connection.execute("HSET", record_of(job_id), "due_at", "soon")
+
+    assert await kinds(store) == [Kind.RECORD_WITHOUT_ENTRY]
+    assert await repair_all(store) == [True]
+
+    assert isinstance(await store.claim(await jobs.take(store, job_id), "t", jobs.terms()), Damaged)
+    assert await kinds(store) == [Kind.RECORD_UNREADABLE]
 
 
 async def test_what_has_mended_itself_since_the_look_is_not_repaired(store: JobStore) -> None:

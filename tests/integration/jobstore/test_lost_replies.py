@@ -184,9 +184,9 @@ async def asked_to_end(store: JobStore) -> Run:
 
 
 async def parked_though_it_shall_end(store: JobStore) -> None:
-    """A run failed after its job was asked to end, and the next claim does not come."""
-    run = await asked_to_end(store)
-    await store.retry_later(run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=0, lease_ms=jobs.LEASE_MS)
+    """A processor of an older version has parked a job that was asked to end, and the next claim does not come."""
+    run = await running(store)
+    await jobs.park_in_spite_of_a_wish(store, run)
     await store.connection.execute("ZADD", keys.expiry(0), 1, run.job_id)
 
 
@@ -356,6 +356,16 @@ OPERATIONS = [
         script.RETRY_LATER,
         "a failed run",
         running,
+        on_run(
+            lambda store, run: store.retry_later(
+                run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=5_000, lease_ms=jobs.LEASE_MS
+            )
+        ),
+    ),
+    Case(
+        script.RETRY_LATER,
+        "a failed run of a job that shall end",
+        asked_to_end,
         on_run(
             lambda store, run: store.retry_later(
                 run, message=jobs.RETRYING, error=jobs.BROKEN, delay_ms=5_000, lease_ms=jobs.LEASE_MS

@@ -2,12 +2,15 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
+from shared import clock
 from shared.errors import RedisFull
 from shared.jobs import JobState
 from shared.jobstore import keys
 from shared.jobstore.dead_letters import Redriven
+from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Answer
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -107,6 +110,22 @@ async def test_a_redrive_of_a_job_that_has_not_failed_is_refused(store: JobStore
 
     assert answers == [Redriven.NOT_FAILED] * 2
     assert [await inspection.everything_about(store, run.job_id) for run in (running, completed)] == before
+
+
+async def test_a_redrive_waits_until_the_janitor_has_deleted_what_was_left(store: JobStore) -> None:
+    """The next run leaves its archive under the same key: a deletion that is on its way would hit it."""
+    run = await jobs.start(store)
+    expired = msgspec.structs.replace(jobs.failure(), object_key="bundles/x.zip", expires_at_ms=clock.now_ms() - 1)
+    await store.finish(run, expired)
+    janitor, terms, later_ms = jobs.lifetimes_of(store), jobs.expiry_terms(), clock.now_ms() + 3_600_000
+    asked = await janitor.expire(run.job_id, terms, now_ms=later_ms)
+
+    meanwhile = await jobs.redrive(store, run)
+    deleted = await janitor.expire(run.job_id, terms, deleted_key=asked.object_key, now_ms=later_ms)
+    afterwards = await jobs.redrive(store, run)
+
+    assert (asked.step, deleted.step) == (Step.DELETE, Step.TOMBSTONE)
+    assert (meanwhile, afterwards) == (Redriven.EXPIRING, Redriven.OK)
 
 
 async def test_a_redrive_of_a_forgotten_job_is_answered_gone(store: JobStore) -> None:

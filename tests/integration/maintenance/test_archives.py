@@ -17,7 +17,7 @@ from processor.bundle.archive_key import archive_key
 from processor.maintenance.archives import ArchiveSearch
 from processor.metrics import ProcessorMetrics
 from shared import clock, limits
-from shared.errors import StoreUnavailable
+from shared.errors import RedisUnavailable, StoreUnavailable
 from shared.jobs import make_job_id
 from shared.jobstore import keys
 from shared.jobstore.operations import Answer
@@ -282,6 +282,29 @@ async def test_archives_that_cannot_be_deleted_are_told_and_left(redis_url: str,
     assert limits.JANITOR_JOBS_AT_ONCE <= metrics.strays["stuck"] < 20
     [line] = lines
     assert (line["archives"], line["problem"]) == (20, "the disk is away")
+
+
+async def test_what_was_deleted_before_redis_went_away_is_told_and_counted(
+    small: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "JANITOR_JOBS_AT_ONCE", 1)
+    for _ in range(3):
+        small.put(small.store.new_job_id())
+    known_object, looks = small.search._lifetimes.known_object, 0
+
+    async def go_away(job_id: str) -> object:
+        nonlocal looks
+        looks += 1
+        if looks > 4:  # three are looked at in the listing, and one before it is deleted
+            raise RedisUnavailable("nobody answers")
+        return await known_object(job_id)
+
+    monkeypatch.setattr(small.search._lifetimes, "known_object", go_away)
+    with capture_logs() as lines, pytest.raises(RedisUnavailable):
+        await small.look()
+
+    assert (len(small.depot.objects()), small.strays["deleted"]) == (2, 1)
+    assert [line["archives"] for line in lines] == [1]
 
 
 # ── whose turn ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -126,6 +126,30 @@ async def test_a_user_who_may_not_scan_is_told_and_the_round_is_over(
     assert job_id not in (await inspection.commands(single, 0)).values()
 
 
+async def test_a_refusal_at_the_beginning_of_a_round_is_told_and_the_next_one_is_due_later(
+    single: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LOST_RUN_AFTER_MS", 0)
+    monkeypatch.setattr(limits, "INSPECTION_EVERY_SECONDS", 0.0)
+    inspector = Inspector(single, Counted())
+    await inspector.step(0)  # becomes due at once, begins, and goes on to its end
+    while await inspector.inspect(0):
+        pass
+    monkeypatch.setattr(limits, "INSPECTION_EVERY_SECONDS", 3_600.0)
+
+    async def refuse(*_arguments: object) -> object:
+        raise RedisRefused("Redis refuses the operation: MISCONF.")
+
+    monkeypatch.setattr(single.connection, "run_script", refuse)
+    with capture_logs() as lines:
+        for _ in range(5):
+            await inspector.step(0)
+
+    [line] = lines
+    assert (line["event"], line["log_level"]) == ("cannot inspect the job store", "warning")
+    assert "advice" not in line, "the right to SCAN is not what is missing"
+
+
 async def test_a_round_begins_when_it_is_due_and_not_again_at_once(
     single: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ local function terminate(run, ending)
   end
   count(run, ending)
   redis.call('HDEL', KEYS[1], 'cancel_requested')
-  -- The upload that it tells of has become the archive. Of any other end the janitor still has to see to it (expire.lua).
+  -- The upload that it tells of has become the archive, or its processor gives it up (settlement.py). Of any other end the janitor still has to see to it (expire.lua).
   if ending.state == 'completed' then redis.call('HDEL', KEYS[1], 'checkpoint') end
   -- What a job that is tried again had last is not why it ended, when it was cancelled.
   if ending.state == 'cancelled' then redis.call('HDEL', KEYS[1], 'error') end
