@@ -468,6 +468,23 @@ class StoreMachine(RuleBasedStateMachine):
         """The janitor comes back to a job that has ended."""
         self.expire_one(chosen(self.cleared(), choice), day, sendings)
 
+    @precondition(lambda self: self.within_reach() or self.going_on())
+    @rule(choice=CHOICE, ending=ENDINGS, deletes=st.booleans(), day=DAYS, sendings=SENDINGS)
+    def end_and_clear_up(self, choice: int, ending: Ending, deletes: bool, day: int, sendings: int) -> None:
+        """A run that kept a checkpoint ends its job, somebody may delete it, and the janitor comes."""
+        if not self.going_on():
+            job = chosen(self.within_reach(), choice)
+            for hand in self.take_from(job.partition, "p1", 1):
+                self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=1)
+        if not self.going_on():  # its claim has ended it
+            return
+        run = chosen(self.going_on(), choice)
+        self.renew_of(run, True, 1, jobs.CHECKPOINT)
+        self.finish_of(run, ending, 1)
+        if deletes:
+            self.cancel_one(self.jobs[run.job_id], True, 1)
+        self.expire_one(self.jobs[run.job_id], day, sendings)
+
     def cleared(self) -> list[Job]:
         """Give the ended jobs of which something is there."""
         return [job for job in self.jobs.values() if job.state.is_terminal and not job.is_forgotten]
