@@ -13,8 +13,8 @@ _LATEST_MS = 253_402_300_799_000  # the end of the year 9999: what somebody else
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """The evidence of a job that failed for good; `reason` is `permanent`, `failures`, `crashes`, `damaged`
-    (its record could not be read) or `foreign` (an entry that names no job).
+    """The evidence of a job that failed for good; `reason` is `permanent`, `failures`, `crashes`, `expired`
+    (it waited too long), `damaged` (its record could not be read) or `foreign` (an entry that names no job).
 
     `dead_id` is its place in its partition's stream, `number` counts the partition's letters without holes, `epoch` is
     the one under which the job failed. `events` are the job's last messages, as their writers encoded them.

@@ -1,4 +1,5 @@
-"""The clients of a storm: one creates jobs, and each job has one that watches its stream, and one that reads its pages.
+"""The clients of a storm: each job has a caller who creates it, and may cancel or delete it, one who watches its
+stream, and one who reads its pages; an operator redrives what failed.
 
 Lines are bad: streams are cut after a random number of bytes and resumed by the last id, through all gateways in turn.
 """
@@ -12,8 +13,13 @@ from typing import Any, Self
 
 import httpx
 
+from shared.clock import now_ms
 from shared.event_id import EventId
-from tests.chaos.history import Answer, Event, Shown, Sighting
+from tests.chaos.caller import Caller
+from tests.chaos.history import Answer, Asked, Call, Event, Shown, Sighting
+from tests.chaos.life import TERMINAL as TERMINAL_TYPES
+from tests.chaos.redriver import Redriver
+from tests.chaos.wishes import Will, Wish, will_of
 from tests.support import cargo
 from tests.support.sse_reader import Frame, FrameReader
 from tests.support.system import JOBS, TERMINAL
@@ -26,15 +32,25 @@ CARGOES = (cargo.MIXED, cargo.MIXED[:2], cargo.LONG[:1])
 
 
 class Crowd:
-    """All clients, in a thread with a loop of their own; `sightings`, `answers` and `accepted` grow meanwhile."""
+    """All clients, in a thread with a loop of their own; `sightings`, `answers`, `calls` and `accepted` grow meanwhile.
 
-    def __init__(self, gateway_urls: list[str], *, seed: int, jobs_per_second: float) -> None:
+    Without `redis_url` there is no operator, and callers want nothing but archives.
+    """
+
+    def __init__(
+        self, gateway_urls: list[str], *, seed: int, jobs_per_second: float, redis_url: str = "", partitions: int = 1
+    ) -> None:
         self.accepted: set[str] = set()
         self.sightings: list[Sighting] = []
         self.answers: list[Answer] = []
+        self.calls: list[Call] = []
+        self.wills: dict[str, Will] = {}
         self.refused_calls = 0
         self.cuts = 0
-        self._gateways = itertools.cycle(gateway_urls)
+        self._gateway_urls = gateway_urls
+        self._redis_url = redis_url
+        self._partitions = partitions
+        self._seed = seed
         self._random = random.Random(f"{seed}/clients")
         self._pause_seconds = 1 / jobs_per_second
         self._is_enough = threading.Event()
@@ -62,7 +78,7 @@ class Crowd:
         self._thread.join(within_seconds)
         if self._trouble is not None:
             raise self._trouble
-        waiting = {one.job_id for one in self.sightings if not one.saw_end}
+        waiting = {one.job_id for one in self.sightings if not (one.saw_end or one.saw_gone)}
         assert not self._thread.is_alive(), f"clients still wait for the end of {sorted(waiting)}"
 
     def _live(self) -> None:
@@ -77,33 +93,73 @@ class Crowd:
             httpx.AsyncClient(timeout=CALL_WITHIN_SECONDS, trust_env=False, verify=False, limits=unlimited) as http,
             asyncio.TaskGroup() as group,
         ):
+            caller = Caller(http, self._gateway_urls, self.calls)
+            if self._redis_url:
+                redriver = Redriver(self._redis_url, self._partitions, caller, self._may_be_redriven)
+                group.create_task(redriver.work(self._is_enough.is_set))
             for number in itertools.count():
                 if self._is_enough.is_set():
                     break
-                if job_id := await self._create(http, number):
-                    group.create_task(self._watch(http, job_id))
-                    group.create_task(self._read(http, job_id))
+                group.create_task(self._accompany(caller, number))
                 await asyncio.sleep(self._random.uniform(0.5, 1.5) * self._pause_seconds)
+        self.refused_calls = caller.refused_calls
 
-    async def _create(self, http: httpx.AsyncClient, number: int) -> str | None:
+    # ── a caller ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _accompany(self, caller: Caller, number: int) -> None:
+        """Create a job, see it to its end, and do with it what its caller wants."""
+        will = will_of(self._seed, number) if self._redis_url else Will(Wish.ARCHIVE, is_keyed=False, pause_seconds=0.0)
         body = {"file_ids": cargo.ids_of(*CARGOES[number % len(CARGOES)]), "archive_name": str(number)}
-        answer = await self._call(http, "POST", JOBS, body)
-        if answer is None or answer.status_code != 202:
-            return None
-        job_id: str = answer.json()["job_id"]
-        self.accepted.add(job_id)
+        job_id = await self._create(caller, body, key=str(number) if will.is_keyed else "")
+        if job_id is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            viewer = group.create_task(self._watch(caller, job_id))
+            group.create_task(self._read(caller, job_id))
+            if will.wish is Wish.DELETE_ENDED:
+                await viewer
+            if will.wish is not Wish.ARCHIVE:
+                await asyncio.sleep(will.pause_seconds)
+                await self._fulfil(caller, job_id, will.wish)
+        if will.is_keyed:
+            await self._create(caller, body, key=str(number))
+
+    async def _create(self, caller: Caller, body: dict[str, Any], *, key: str) -> str | None:
+        """Create a job: once, or under a key again and again until it is accepted, by two requests at the same time."""
+        created = list(await asyncio.gather(*(caller.create(body, key=key) for _ in range(2 if key else 1))))
+        while key and not (any(created) or self._is_dismissed.is_set()):
+            await asyncio.sleep(self._random.uniform(0.5, 1.5) * PAUSE_SECONDS)
+            created = list(await asyncio.gather(caller.create(body, key=key), caller.create(body, key=key)))
+        job_id = next(filter(None, created), None)
+        if job_id is not None:
+            self.accepted.add(job_id)
+            self.wills[job_id] = will_of(self._seed, int(body["archive_name"]))
         return job_id
+
+    async def _fulfil(self, caller: Caller, job_id: str, wish: Wish) -> None:
+        """Cancel or delete a job, again and again until that is answered."""
+        asked, method, path = (Asked.CANCEL, "POST", "/cancel") if wish is Wish.CANCEL else (Asked.DELETE, "DELETE", "")
+        answer = None
+        while answer is None and not self._is_dismissed.is_set():
+            answer = await caller.ask(asked, method, job_id, path)
+            await asyncio.sleep(self._random.uniform(0.5, 1.5) * PAUSE_SECONDS)
+
+    def _may_be_redriven(self, job_id: str) -> bool:
+        return job_id in self.wills and self.wills[job_id].may_be_redriven
 
     # ── pages and records ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _read(self, http: httpx.AsyncClient, job_id: str) -> None:
-        """Read the record and the pages after the last one, until the job has ended and its last page was read."""
+    async def _read(self, caller: Caller, job_id: str) -> None:
+        """Read the record and the pages after the last one, to the last page of a job that has ended, or is gone."""
         sighting = self._see("reader of pages", job_id)
         after = "0-0"
         while not (sighting.saw_end or self._is_dismissed.is_set()):
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * LOOK_EVERY_SECONDS)
-            record = await self._call(http, "GET", f"{JOBS}/{job_id}")
-            page = await self._call(http, "GET", f"{JOBS}/{job_id}/events?after={after}")
+            record = await caller.ask(Asked.LOOK, "GET", job_id)
+            page = await caller.ask(Asked.LOOK, "GET", job_id, f"/events?after={after}")
+            if any(answer is not None and answer.status_code == 410 for answer in (record, page)):
+                sighting.saw_gone = True
+                return
             if record is not None:
                 self.answers.append(_as_answer(record.json()))
             if page is not None:
@@ -111,28 +167,23 @@ class Crowd:
                 sighting.shown.extend(_of_page(body))
                 after = body["next_after"]
                 is_over = record is not None and record.json()["status"] in TERMINAL
+                # A job that was redriven between the two shows the beginning of its next life.
+                is_over = is_over and sighting.shown[-1].event.type in TERMINAL_TYPES
                 sighting.saw_end = is_over and not body["has_more"]
-
-    async def _call(
-        self, http: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None
-    ) -> httpx.Response | None:
-        """Make a call; None when it was refused for now, as calls may be while Redis is away."""
-        answer = await http.request(method, next(self._gateways) + path, json=body)
-        if answer.status_code == 503:
-            self.refused_calls += 1
-            return None
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer
 
     # ── streams ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _watch(self, http: httpx.AsyncClient, job_id: str) -> None:
-        """Follow a job's stream to its end, through as many connections as it takes."""
+    async def _watch(self, caller: Caller, job_id: str) -> None:
+        """Follow a job's stream to its end, through as many connections as it takes, or until the job is gone."""
         viewer = _Viewer(self._see("viewer of the stream", job_id))
         while not (viewer.sighting.saw_end or self._is_dismissed.is_set()):
             headers = {"Last-Event-ID": viewer.cursor, "Accept": "text/event-stream"}
-            url = f"{next(self._gateways)}{JOBS}/{job_id}/stream"
-            async with http.stream("GET", url, headers=headers) as response:
+            url, sent_at_ms = caller.next_url(f"{JOBS}/{job_id}/stream"), now_ms()
+            async with caller.http.stream("GET", url, headers=headers) as response:
+                if response.status_code == 410:
+                    caller.note(Asked.LOOK, job_id, sent_at_ms, status=410)
+                    viewer.sighting.saw_gone = True
+                    return
                 if response.status_code == 204:
                     viewer.sighting.saw_end = True
                     return

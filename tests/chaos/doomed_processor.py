@@ -61,6 +61,8 @@ diary = Diary(Path(os.environ["CHAOS_DIARY"]), os.environ["CHAOS_NAME"])
 fate = Fate.from_environment(os.environ, diary)
 seed = int(os.environ["CHAOS_SEED"])
 PART_BYTES = 256 * 1024  # so that archives have several parts, and runs go on with what others have begun
+PUT_OFF_MS = 120_000
+"""Of a job that is to expire; not where jobs may wait for longer, because nobody would see its end."""
 current_run: ContextVar[Run] = ContextVar("current_run")
 is_confirming: ContextVar[bool] = ContextVar("is_confirming", default=False)
 
@@ -117,6 +119,8 @@ class DoomedStore(JobStore):
     async def retry_later(self, run: Run, *, message: bytes, error: JobError, delay_ms: int, lease_ms: int) -> Answer:
         """Hand the job over to a later run, and write the answer down."""
         fate.visit(CrashPoint.BEFORE_RETRY, run.job_id)
+        if failure_of_run(run.record) is Failure.FOR_LONG and limits.MAX_WAITING_MS < PUT_OFF_MS:
+            delay_ms = PUT_OFF_MS
         answer = await super().retry_later(run, message=message, error=error, delay_ms=delay_ms, lease_ms=lease_ms)
         note(What.ANSWERED, f"retry_later {answer}", run)
         fate.visit(CrashPoint.AFTER_RETRY, run.job_id)
@@ -198,13 +202,18 @@ class DoomedDirectory(ObjectDirectory):
         note(What.COMPLETED, upload.key)
 
 
+def failure_of_run(job: JobRecord) -> Failure | None:
+    """Tell how this run of a job fails, by the job's number, which is its archive's name; None: it does not."""
+    return failure_of(seed, int(job.options.archive_name or 0), job.attempt)
+
+
 def failing(handler: Handler) -> Handler:
     """Let a handler fail as the seed says for this job's number (its archive's name) and this attempt."""
 
     async def handle(job: JobRecord, context: RunContext) -> Result:
         try:
-            match failure_of(seed, int(job.options.archive_name or 0), job.attempt):
-                case Failure.RETRYABLE:
+            match failure_of_run(job):
+                case Failure.RETRYABLE | Failure.FOR_LONG:
                     raise RetryableRunError("The weather is bad.")
                 case Failure.PERMANENT:
                     raise PermanentRunError("The harbour is gone.")

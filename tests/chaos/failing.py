@@ -12,6 +12,7 @@ class Failure(StrEnum):
     RETRYABLE = "retryable"
     PERMANENT = "permanent"
     UNEXPECTED = "unexpected"
+    FOR_LONG = "retryable, and put off for longer than a job may wait"
 
 
 def failure_of(seed: int, job_number: int, attempt: int) -> Failure | None:
@@ -20,5 +21,7 @@ def failure_of(seed: int, job_number: int, attempt: int) -> Failure | None:
     kind, how = chance.random(), chance.choice((Failure.RETRYABLE, Failure.UNEXPECTED))
     if kind < 0.05:
         return Failure.PERMANENT
+    if attempt == 1 and (job_number == 0 or 0.18 <= kind < 0.24):  # the first: no storm is to be without one
+        return Failure.FOR_LONG
     failing_attempts = ALWAYS if kind < 0.10 else 2 if kind < 0.18 else 1 if kind < 0.40 else 0
     return how if attempt <= failing_attempts else None

@@ -72,6 +72,7 @@ class Sighting(msgspec.Struct, kw_only=True):
     job_id: str
     shown: list[Shown]
     saw_end: bool = False
+    saw_gone: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +84,39 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
 
 
+class Asked(StrEnum):
+    """What a caller wants; LOOK is any way of looking at a job, REDRIVE is an operator's."""
+
+    CREATE = "create"
+    CANCEL = "cancel"
+    DELETE = "delete"
+    LOOK = "look"
+    REDRIVE = "redrive"
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that was answered, from its sending to its answer (milliseconds since 1970).
+
+    `status` is HTTP's. `word`: where the job stands, as CANCEL is told, or the answer to REDRIVE, which was asked for
+    under `epoch`. `key`: the Idempotency-Key of CREATE, which is the job's number; "" for none.
+    """
+
+    asked: Asked
+    job_id: str
+    sent_at_ms: int
+    answered_at_ms: int
+    status: int = 0
+    word: str = ""
+    key: str = ""
+    epoch: int = 0
+
+
 class DeadLetter(NamedTuple):
-    """A dead letter: its id, and the job that it is about."""
+    """A dead letter: its id, the job that it is about, and why it failed."""
 
     dead_id: str
     job_id: str
+    reason: str = ""
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +125,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     `accepted`: the jobs that were answered 202. `deaths`: when a processor died without a word; `frozen`: when one
     was stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries`, `pending`:
     what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
-    nothing is. `open_uploads`: the ids of uploads that nobody ended.
+    nothing is. `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators
+    wanted. `listed`: the ids in the owner's list. `findings`: what doctor would say does not fit together, in words.
+    `left`: what is still there once the time of everything is over, by its name in Redis or in the store.
     """
 
     accepted: frozenset[str]
@@ -112,3 +143,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: list[DeadLetter]
     archives: dict[str, str]
     open_uploads: list[str]
+    calls: list[Call]
+    listed: list[str]
+    findings: list[str]
+    left: list[str]

@@ -1,10 +1,11 @@
 """Says what a storm was like: a table for whoever reads the run."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tests.chaos.crash_points import CrashPoint
-from tests.chaos.history import Deed, History, What
-from tests.chaos.life import Life
+from tests.chaos.history import Asked, Deed, History, What
+from tests.chaos.life import Life, code_of
 from tests.chaos.plan import Kind
 from tests.chaos.storm import Aftermath
 
@@ -29,12 +30,24 @@ def _lines(aftermath: Aftermath) -> Iterator[str]:
     yield f"streams cut {aftermath.cuts}, calls refused for now {aftermath.refused_calls}"
     yield f"processors dead {len(history.deaths)}, frozen {len(history.frozen)}"
     yield f"runs {_count(history, What.BEGAN)}, of which nobody knew {sum(map(len, _untold(history)))}"
+    yield from _wanted(history)
     yield f"taken over {sum(life.crashes for life in lives)}, failures {sum(life.failures for life in lives)}"
     yield f"told to be superseded {_superseded(history)}, open uploads of the dead {len(history.open_uploads)}"
     if times := sorted(take_over_seconds(history)):
         middle, longest = times[len(times) // 2], times[-1]
         yield f"from death to the next run: median {middle:.1f} s, longest {longest:.1f} s ({len(times)} times)"
     yield f"took {aftermath.seconds:.0f} s"
+
+
+def _wanted(history: History) -> Iterator[str]:
+    """Say what callers and operators wanted, by what they were answered, and how many jobs waited for too long."""
+    calls = Counter((call.asked, call.status or call.word) for call in history.calls if call.asked is not Asked.LOOK)
+    yield "answered: " + ", ".join(
+        f"{asked} {answer} {count}" for (asked, answer), count in sorted(calls.items(), key=str)
+    )
+    expired = sum(code_of(event) == "EXPIRED" for log in history.logs.values() for event in log)
+    gone = sum(call.status == 410 for call in history.calls)
+    yield f"keys {len({call.key for call in history.calls} - {''})}, expired {expired}, told to be gone {gone}"
 
 
 def take_over_seconds(history: History) -> Iterator[float]:

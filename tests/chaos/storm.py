@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +23,17 @@ from tests.chaos.crash_points import CrashPoint
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import History
 from tests.chaos.plan import Fault, Kind, dooms, faults
-from tests.chaos.remains import archive_of, read_remains
+from tests.chaos.remains import (
+    archive_of,
+    due_now,
+    leave_it_to_time,
+    listed_by,
+    looks_at_the_deleted,
+    partitions_of,
+    read_remains,
+)
 from tests.support import servers
+from tests.support.altered import altered_here
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -36,6 +45,12 @@ SETTINGS = {
     "WAYBILL_LOG_LEVEL": "info",
     # One second for jobs: some end in it, others are handed back.
     "WAYBILL_STOP_GRACE_SECONDS": str(limits.STOP_MARGIN_SECONDS + 1),
+}
+ALTERATIONS = {
+    "MAX_WAITING_MS": 5000,  # what is put off for longer expires
+    "JANITOR_EVERY_SECONDS": 0.5,
+    "JANITOR_LOCK_MS": 2000,
+    "INSPECTION_EVERY_SECONDS": 2.0,
 }
 PAST_THE_LEASE_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 0.1
@@ -67,27 +82,45 @@ class Aftermath(NamedTuple):
 
 
 def history_of(system: System, fleet: Fleet, crowd: Crowd) -> History:
-    """Gather what everybody saw and did, once the system has come to rest."""
+    """Gather what everybody saw and did, once the system has come to rest; then stop the fleet, and let time pass."""
+    until(lambda: not any(map(sum, _unsettled(system))), "the janitor has deleted what it should, and nothing waits")
     remains = asyncio.run(read_remains(system, crowd.accepted))
+    deleted = [job_id for job_id, record in remains.records.items() if record.deleted_at_ms is not None]
+    looks = list(looks_at_the_deleted(system, deleted))
+    archives = {
+        job_id: archive_of(system, record)
+        for job_id, record in remains.records.items()
+        if record.state is JobState.COMPLETED and record.deleted_at_ms is None
+    }
+    listed = listed_by(system)
+    deeds = fleet.deeds()
+    fleet.stop()
     return History(
         accepted=frozenset(crowd.accepted),
         logs=remains.logs,
         records=remains.records,
         sightings=crowd.sightings,
         answers=crowd.answers,
-        deeds=fleet.deeds(),
+        deeds=deeds,
         deaths=fleet.deaths,
         frozen=fleet.frozen,
         entries=remains.entries,
         pending=remains.pending,
         dead_letters=remains.dead_letters,
-        archives={
-            job_id: archive_of(system, record)
-            for job_id, record in remains.records.items()
-            if record.state is JobState.COMPLETED
-        },
+        archives=archives,
         open_uploads=remains.open_uploads,
+        calls=[*crowd.calls, *looks],
+        listed=listed,
+        findings=remains.findings,
+        left=asyncio.run(leave_it_to_time(system)),
     )
+
+
+def _unsettled(system: System) -> Iterator[tuple[int, int]]:
+    """Give, for each partition, how many entries there are, and how many jobs are due now."""
+    due = asyncio.run(due_now(system))
+    for partition in range(partitions_of(system)):
+        yield system.count_in_redis(partition)[0], due[partition]
 
 
 class Storm:
@@ -95,7 +128,9 @@ class Storm:
 
     def __init__(self, home: Path, weather: Weather) -> None:
         self._weather = weather
-        self._system = System(home, gateways=2, processors=0, settings=SETTINGS | dict(weather.settings))
+        self._system = System(
+            home, gateways=2, processors=0, settings=SETTINGS | dict(weather.settings), alterations=ALTERATIONS
+        )
         self._diaries_dir = home / "diaries"
         self._faults: Counter[Kind] = Counter()
         self._bring_back: Callable[[], object] | None = None
@@ -105,11 +140,18 @@ class Storm:
         """Let it rage, wait for rest, and give what is left. Fails when the system does not come to rest in time."""
         began_at, seed = time.monotonic(), self._weather.seed
         self._diaries_dir.mkdir(parents=True)
-        with self._system as system:
+        # The operator redrives from this process, and gives a job as long to wait as everybody else does.
+        with altered_here(ALTERATIONS), self._system as system:
             fleet = Fleet(system, dooms(seed), size=SIZE, seed=seed, diaries_dir=self._diaries_dir)
             fleet.start_first()
             urls = [gateway.url for gateway in system.gateways]
-            with Crowd(urls, seed=seed, jobs_per_second=self._weather.jobs_per_second) as crowd:
+            with Crowd(
+                urls,
+                seed=seed,
+                jobs_per_second=self._weather.jobs_per_second,
+                redis_url=system.redis.url,
+                partitions=partitions_of(system),
+            ) as crowd:
                 self._blow(fleet)
                 crowd.create_no_more()
                 fleet.retire()

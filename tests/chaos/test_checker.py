@@ -8,10 +8,10 @@ import pytest
 
 from shared.event_id import EventId
 from shared.events import timestamp
-from shared.jobs import Checkpoint, JobRecord, JobState
+from shared.jobs import Checkpoint, JobOptions, JobRecord, JobState
 from shared.objects.info import Upload
 from tests.chaos.checker import INVARIANTS, breaches
-from tests.chaos.history import Answer, DeadLetter, Deed, Event, History, Shown, Sighting, What
+from tests.chaos.history import Answer, Asked, Call, DeadLetter, Deed, Event, History, Shown, Sighting, What
 
 DIED_AT_MS = 1_795_461_605_000
 GOOD, BAD = "job-good", "job-bad"
@@ -96,7 +96,81 @@ CALM = History(
     dead_letters=[DeadLetter("9-1", BAD)],
     archives={GOOD: ""},
     open_uploads=["u1"],
+    calls=[],
+    listed=[GOOD, BAD],
+    findings=[],
+    left=[],
 )
+
+LATE = "job-late"
+LATE_LOG = [
+    event("0-1", "queued"),
+    event("1-2", "error", error={"code": "EXPIRED"}),
+    event("2-3", "queued"),  # an operator starts it anew
+    event("3-4", "started", attempt=1),
+    event("3-5", "retrying", attempt=1),
+    event("4-6", "error", error={"code": "EXPIRED"}),
+]
+DROPPED, DELETED = "job-dropped", "job-deleted"
+DROPPED_LOG = [
+    event("0-1", "queued"),
+    event("1-2", "started", attempt=1, at_ms=DIED_AT_MS - 2_000),
+    event("2-3", "cancelled", at_ms=DIED_AT_MS - 1_000),  # by a claim, after its processor had died
+]
+DELETED_LOG = [event("1-4", "progress"), event("1-5", "retrying", attempt=1), event("2-6", "cancelled")]
+
+
+def call(
+    asked: Asked, job_id: str, at_ms: int, *, status: int = 0, word: str = "", key: str = "", epoch: int = 0
+) -> Call:
+    """Write down a call that took ten milliseconds."""
+    more = {"status": status, "word": word, "key": key, "epoch": epoch}
+    return msgspec.convert(
+        {"asked": asked, "job_id": job_id, "sent_at_ms": at_ms, "answered_at_ms": at_ms + 10} | more, Call
+    )
+
+
+CANCEL_CALL = call(Asked.CANCEL, DROPPED, DIED_AT_MS - 1_000, status=202, word="processing")
+DELETE_CALL = call(Asked.DELETE, DELETED, DIED_AT_MS, status=204)
+CALLS = [
+    call(Asked.CREATE, GOOD, 0, status=202, key="7"),
+    call(Asked.CREATE, GOOD, DIED_AT_MS, status=202, key="7"),
+    call(Asked.REDRIVE, LATE, DIED_AT_MS, word="OK", epoch=1),
+    CANCEL_CALL,
+    call(Asked.LOOK, DELETED, DIED_AT_MS - 20, status=200),
+    DELETE_CALL,
+    call(Asked.LOOK, DELETED, DIED_AT_MS + 20, status=410),
+]
+WILFUL = msgspec.structs.replace(
+    CALM,
+    accepted=frozenset({LATE, DROPPED, DELETED}),
+    logs=CALM.logs | {LATE: LATE_LOG, DROPPED: DROPPED_LOG, DELETED: DELETED_LOG},
+    records=CALM.records
+    | {
+        LATE: record(LATE, JobState.FAILED, 4, 6, attempt=1, failures=1, dead_id="9-2"),
+        DROPPED: record(DROPPED, JobState.CANCELLED, 2, 3, attempt=1, crashes=1),
+        DELETED: record(DELETED, JobState.CANCELLED, 2, 6, attempt=1, failures=1, deleted_at_ms=DIED_AT_MS),
+    },
+    sightings=[
+        Sighting(client="viewer", job_id=LATE, shown=[Shown(seen) for seen in LATE_LOG[:2]], saw_end=True),
+        Sighting(client="viewer", job_id=DELETED, shown=[Shown(event("0-1", "queued"))]),
+    ],
+    answers=[
+        Answer(job_id=LATE, status="failed", attempt=0, progress=0.0),
+        Answer(job_id=LATE, status="processing", attempt=1, progress=0.0),
+    ],
+    deeds=[
+        *DEEDS,
+        deed("p1", What.BEGAN, 1, job_id=DROPPED),
+        deed("p3", What.BEGAN, 3, job_id=LATE),
+        deed("p3", What.ANSWERED, 3, "retry_later OK", job_id=LATE),
+        deed("p3", What.BEGAN, 1, job_id=DELETED),
+    ],
+    dead_letters=[*CALM.dead_letters, DeadLetter("9-2", LATE, "expired")],
+    calls=CALLS,
+    listed=[GOOD, BAD, LATE, DROPPED],
+)
+"""A history in which callers cancel and delete, an operator redrives, and a job waits for too long."""
 
 
 def with_log(job_id: str, log: list[Event]) -> History:
@@ -158,7 +232,89 @@ A_LIVING_WRITER = with_deeds(deed("p2", What.UPLOADING, 2, "u2"))
 NOT_HANDED_BACK = [one for one in DEEDS if one.detail != "release OK"]
 COUNTED = deed("p2", What.ANSWERED, 2, "retry_later OK")
 
+
+def wilful(**changes: object) -> History:
+    """Forge something of what callers wanted."""
+    return msgspec.structs.replace(WILFUL, **changes)
+
+
+def wilful_log(job_id: str, log: list[Event], **changes: object) -> History:
+    """Forge the log of a job whose end somebody wanted, and its record with it."""
+    forged = msgspec.structs.replace(WILFUL.records[job_id], **changes)
+    return wilful(logs=WILFUL.logs | {job_id: log}, records=WILFUL.records | {job_id: forged})
+
+
+def with_call(*more: Call) -> History:
+    """Forge what somebody was answered."""
+    return wilful(calls=[*CALLS, *more])
+
+
+RUN_AGAIN = [*DROPPED_LOG[:2], event("2-3", "started", attempt=2), event("2-4", "cancelled")]
 FORGERIES = [
+    Forgery("cancels_are_kept", "it is run again", wilful_log(DROPPED, RUN_AGAIN, seq=4)),
+    Forgery(
+        "cancels_are_kept",
+        "it is buried",
+        wilful_log(
+            DROPPED, [*DROPPED_LOG[:2], event("2-3", "error", error={"code": "CRASHED"})], state=JobState.FAILED
+        ),
+    ),
+    Forgery("cancels_are_kept", "it was told so", with_call(call(Asked.CANCEL, GOOD, 0, status=202, word="cancelled"))),
+    Forgery("cancels_are_kept", "it had ended", with_call(call(Asked.CANCEL, BAD, 0, status=200, word="completed"))),
+    Forgery("cancels_are_kept", "it is forgotten", with_call(call(Asked.CANCEL, "job-lost", 0, status=202))),
+    Forgery(
+        "who_is_told_to_end_confirms_nothing",
+        "a confirmation",
+        with_deeds(deed("p2", What.ANSWERED, 2, "renew CANCEL"), deed("p2", What.CONFIRMED, 2)),
+    ),
+    Forgery("deleted_jobs_are_gone", "a look", with_call(call(Asked.LOOK, DELETED, DIED_AT_MS + 20, status=200))),
+    Forgery("deleted_jobs_are_gone", "too early", with_call(call(Asked.LOOK, DELETED, DIED_AT_MS - 20, status=410))),
+    Forgery("deleted_jobs_are_gone", "nobody did", with_call(call(Asked.LOOK, GOOD, DIED_AT_MS, status=410))),
+    Forgery(
+        "deleted_jobs_are_gone", "its archive stays", wilful_log(DELETED, DELETED_LOG, object_key="bundles/there.zip")
+    ),
+    Forgery("deleted_jobs_are_gone", "undone", wilful_log(DELETED, DELETED_LOG, deleted_at_ms=None)),
+    Forgery("a_key_is_one_job", "two answers", with_call(call(Asked.CREATE, BAD, 0, status=202, key="7"))),
+    Forgery(
+        "a_key_is_one_job", "one nobody was told of", wilful_log(LATE, LATE_LOG, options=JobOptions(archive_name="7"))
+    ),
+    Forgery("redrives_go_on", "it was answered", with_call(call(Asked.REDRIVE, BAD, 0, word="OK", epoch=2))),
+    Forgery(
+        "redrives_go_on", "nobody wanted it", wilful(calls=[one for one in CALLS if one.asked is not Asked.REDRIVE])
+    ),
+    Forgery(
+        "logs_tell_a_life", "a redrive without an epoch", wilful_log(LATE, [*LATE_LOG[:2], event("1-3", "queued")])
+    ),
+    Forgery(
+        "logs_tell_a_life",
+        "a run expires",
+        wilful_log(LATE, [*LATE_LOG[:4], event("3-5", "error", error={"code": "EXPIRED"})]),
+    ),
+    Forgery(
+        "logs_tell_a_life",
+        "a wait ends without an epoch",
+        wilful_log(DROPPED, [*DROPPED_LOG[:1], event("0-2", "cancelled")]),
+    ),
+    Forgery("every_job_ends_once", "redriven, and never ended", wilful_log(LATE, LATE_LOG[:5])),
+    Forgery("every_job_ends_once", "cancelled, and goes on", wilful_log(DROPPED, [*DROPPED_LOG, *LATE_LOG[2:]])),
+    Forgery("counters_add_up", "a redrive that kept them", wilful_log(LATE, LATE_LOG, failures=2)),
+    Forgery("logs_are_dense", "trimmed, and not deleted", wilful_log(LATE, LATE_LOG[2:])),
+    Forgery(
+        "clients_saw_the_log",
+        "a hole in what is trimmed",
+        wilful(sightings=[Sighting(client="viewer", job_id=DELETED, shown=[Shown(event("1-2", "started"))])]),
+    ),
+    Forgery("expired_jobs_have_letters_that_say_so", "none", wilful(dead_letters=CALM.dead_letters)),
+    Forgery(
+        "expired_jobs_have_letters_that_say_so",
+        "it did not",
+        wilful(dead_letters=[DeadLetter("9-1", BAD, "expired"), *WILFUL.dead_letters[1:]]),
+    ),
+    Forgery("the_list_is_complete", "one is missing", wilful(listed=[GOOD, BAD, LATE])),
+    Forgery("the_list_is_complete", "a deleted one", wilful(listed=[*WILFUL.listed, DELETED])),
+    Forgery("the_list_is_complete", "one twice", wilful(listed=[*WILFUL.listed, GOOD])),
+    Forgery("everything_fits_together", "a finding", wilful(findings=["It has no entry."])),
+    Forgery("nothing_is_left", "an archive", wilful(left=["bundles/good.zip"])),
     Forgery("who_drains_claims_nothing_more", "a claim", with_deeds(deed("p2", What.CLAIMING, 4))),
     Forgery("drains_cost_nothing", "a run left as it was", but(deeds=NOT_HANDED_BACK)),
     Forgery("drains_cost_nothing", "an interruption counted", but(deeds=[*NOT_HANDED_BACK, COUNTED])),
@@ -257,6 +413,10 @@ def test_a_calm_history_breaks_nothing() -> None:
     assert breaches(CALM) == []
 
 
+def test_what_callers_and_operators_want_breaks_nothing() -> None:
+    assert breaches(WILFUL) == []
+
+
 def test_a_gap_that_is_told_is_no_hole() -> None:
     history = with_sighting(*shown(0), Shown(GOOD_LOG[3], has_gap=True), *shown(4, 5, 6), saw_end=True)
 
@@ -287,6 +447,7 @@ def test_a_burial_is_a_crash_and_no_failure() -> None:
         deeds=[deed("p1", What.BEGAN, 1, job_id=BAD), deed("p2", What.BEGAN, 2, job_id=BAD)],
         deaths={"p1": DIED_AT_MS, "p2": DIED_AT_MS},
         open_uploads=[],
+        listed=[BAD],
     )
 
     assert breaches(history) == []

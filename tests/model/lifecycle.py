@@ -7,8 +7,11 @@
 
     failed ──redrive──▶ new        its dead letter goes; discard takes the letter alone
     anything that waits ──cancel──▶ cancelled        processing: its run is asked, or else the next claim does it
+    anything that waits ──expire──▶ failed           a day later; cancelled, when its run was asked and did not do it
+    ended ──expire──▶ trimmed ──▶ tombstone ──▶ forgotten
 
-Time stands still here, and is counted in leases: a lease or a delay lasts until somebody lets it go by.
+Time stands still here, and is counted in leases: a lease or a delay lasts until somebody lets it go by. The time of the
+janitor is passed in, and counted in days from now.
 """
 
 from collections.abc import Collection
@@ -20,11 +23,18 @@ from shared import limits
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobState
 from shared.jobstore.dead_letters import Redriven
+from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Answer
 
 NEW = None
 PARKED = "parked"
 READY = "ready"
+WAITS_DAYS = 1.0
+"""From now until the janitor looks at what waits; all that happens in a test is now."""
+TRIMMED_AFTER_DAYS = 0.01
+KEPT_DAYS = 30_000.0
+"""From now until an archive's time is over: until 2096 is longer than 4 days, and shorter than 40,000."""
+KEPT_EVENTS = 3
 
 
 class Claimed(StrEnum):
@@ -77,7 +87,16 @@ class Job:
     """Its run was asked to end."""
     is_deleted: bool = False
     checkpoint: Checkpoint | None = None
-    """What the last run that kept one wants the next to go on from; only a job that is completed has none any more."""
+    """What the last run that kept one wants the next to go on from, until the job is completed, or cleared up."""
+    ticket: int = 0
+    """Its place in the partition's line, counted from 1; another one after a redrive."""
+    object_key: str | None = None
+    trimmed: int = 0
+    """How many of its first events the log has no more."""
+    visit_day: float = WAITS_DAYS
+    """When the janitor looks at it next."""
+    expires_day: float = KEPT_DAYS
+    is_forgotten: bool = False
 
     @property
     def seq(self) -> int:
@@ -90,6 +109,8 @@ class Job:
 
     def refusal(self, epoch: int, token: str) -> Answer | None:
         """Give what the fence answers; None when it lets the run through."""
+        if self.is_forgotten:
+            return Answer.GONE
         if not self.is_owned_by(epoch, token):
             return Answer.STALE
         return None if self.state is JobState.PROCESSING else Answer.DONE
@@ -108,6 +129,8 @@ class Job:
 
     def claim(self, entry: str, token: str, processor: str, *, is_lasting: bool, messages: ClaimMessages) -> Claimed:
         """Begin a run, or do what the claim must do instead."""
+        if self.is_forgotten:
+            return Claimed.GONE
         if self.state is JobState.FAILED and token == self.token and self.crashes == limits.MAX_CRASHES:
             return Claimed.BURIED
         if self.state is JobState.CANCELLED and token == self.token:
@@ -158,11 +181,12 @@ class Job:
         self.wait_leases = 0.0
         self.hold(READY)
 
-    def end(self, state: JobState, message: bytes) -> None:
-        """End the job."""
+    def end(self, state: JobState, message: bytes, *, day: float = 0.0) -> None:
+        """End the job, on this day."""
         self.append(message)
         self.state = state
         self.is_cancel_asked = False
+        self.visit_day, self.expires_day = (day, day) if self.is_deleted else (day + TRIMMED_AFTER_DAYS, KEPT_DAYS)
         if state is JobState.COMPLETED:
             self.checkpoint = None
         if state is JobState.FAILED:
@@ -171,6 +195,8 @@ class Job:
 
     def cancel(self, message: bytes, *, deletes: bool) -> JobState:
         """End the job if it waits, ask its run to if it runs; give where it stands then."""
+        if deletes and not self.is_deleted and self.state.is_terminal:
+            self.visit_day = self.expires_day = 0.0
         self.is_deleted = self.is_deleted or deletes
         if self.state is JobState.PROCESSING:
             self.is_cancel_asked = True
@@ -181,7 +207,7 @@ class Job:
 
     def redrive(self, epoch: int, message: bytes) -> Redriven:
         """Begin anew, once for each failure; the caller gives the new entry."""
-        if self.is_deleted:
+        if self.is_deleted or self.is_forgotten:
             return Redriven.GONE
         if epoch < self.epoch:
             return Redriven.OK
@@ -193,8 +219,43 @@ class Job:
         self.attempt = self.failures = self.crashes = 0
         self.token = self.processor = None
         self.wait_leases, self.has_letter = 0.0, False
+        self.visit_day = WAITS_DAYS
         self.hold(NEW)
         return Redriven.OK
+
+    def expire(self, day: float, *, expired: bytes, cancelled: bytes, has_cleared: bool) -> Step:
+        """Take the job one step further, if it is time; `has_cleared`: what ABORT or DELETE asked for is done."""
+        if self.is_forgotten:
+            return Step.FORGOTTEN
+        if self.visit_day > day:
+            return Step.EXPIRED if self.log[-1][1] == expired else Step.NOT_YET
+        if self.state is JobState.PROCESSING:
+            self.visit_day = day + WAITS_DAYS
+            return Step.NOT_YET
+        if self.state.is_terminal:
+            return self.clear_up(day, has_cleared=has_cleared)
+        self.epoch += 1
+        if self.is_cancel_asked:
+            self.end(JobState.CANCELLED, cancelled, day=day)
+            return Step.CANCELLED
+        self.end(JobState.FAILED, expired, day=day)
+        return Step.EXPIRED
+
+    def clear_up(self, day: float, *, has_cleared: bool) -> Step:
+        """Take away what is left of an ended job, as far as it is time."""
+        self.trimmed = max(self.trimmed, self.seq - KEPT_EVENTS)
+        if self.checkpoint and not has_cleared:
+            return Step.ABORT
+        self.checkpoint = None
+        if day < self.expires_day:
+            self.visit_day = self.expires_day
+            return Step.TRIMMED
+        if self.object_key and not has_cleared:
+            return Step.DELETE
+        self.object_key = None
+        self.visit_day = self.expires_day + 1
+        self.is_forgotten = day >= self.visit_day
+        return Step.FORGOTTEN if self.is_forgotten else Step.TOMBSTONE
 
     def bury_damaged(self, message: bytes) -> None:
         """End the job although its record could not be read; nobody older comes back."""
@@ -210,6 +271,18 @@ class Partition:
     """In the order of their entries: of creation, or of the last redrive."""
     foreign_letters: int = 0
     """Letters of entries that somebody else wrote."""
+    tickets: int = 0
+    """How many places in line were drawn."""
+    taken: int = 0
+    """The furthest place that a run has begun from."""
+
+    def join(self, job: Job) -> None:
+        """Put a job at the end of the line: one that is new, or is started anew."""
+        self.tickets += 1
+        job.ticket = self.tickets
+        if job in self.jobs:
+            self.jobs.remove(job)
+        self.jobs.append(job)
 
     @property
     def dead_letters(self) -> int:

@@ -1,15 +1,15 @@
 """The job store against its model: whatever happens in whatever order, both agree after every step.
 
 Processors crash, callers cancel and delete, replies are lost and operations are sent again, sweepers come too early,
-records break, strangers write into the stream, and the dead come back with old claims. The invariants are the design's
-rules 1 to 5 and 9.
+the janitor comes days and decades later, records break, strangers write into the stream, and the dead come back with
+old claims. The invariants are the design's rules 1 to 5 and 9.
 CI takes 60 times 40 steps on each set-up; `MODEL_EXAMPLES=2000` looks further, at random, and makes small what fails.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -23,13 +23,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from shared.clock import now_ms
 from shared.event_id import EventId
-from shared.jobs import Checkpoint, JobState
+from shared.jobs import Checkpoint, JobRecord, JobState
 from shared.jobstore import keys
-from shared.jobstore.consistency import Consistency, Finding
+from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
+from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.letter import DeadLetter
+from shared.jobstore.lifetimes import Step, Taken
+from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import (
     Answer,
     Behind,
@@ -39,6 +43,8 @@ from shared.jobstore.operations import (
     Damaged,
     Ending,
     Entry,
+    LinePlace,
+    ListPlace,
     NewJob,
     NotDue,
     Run,
@@ -77,6 +83,9 @@ AGES_LEASES = st.sampled_from([0.0, 0.4, 1.0])
 ENDINGS = st.sampled_from([jobs.completion(), jobs.failure(), jobs.cancellation()])
 CHECKPOINTS = st.sampled_from([None, None, jobs.CHECKPOINT, Checkpoint("of another plan")])
 LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
+DAYS = st.sampled_from([0, 0, 2, 4, 40_000])
+"""How much later the janitor comes: at once, when all that waits is over, and when all archives are."""
+DAY_MS = 86_400_000
 CLAIM_MESSAGES = ClaimMessages(jobs.terms().started_message, jobs.BURIED, jobs.CANCELLED)
 TERMINAL_TYPES = ("completed", "error", "cancelled")
 
@@ -105,6 +114,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.letters: list[DeadLetter] = []
         """All that were ever seen, the gone ones too."""
         self.tokens = 0
+        self.reserved: dict[str, NewJob] = {}
+        """What was created under which Idempotency-Key."""
 
     def teardown(self) -> None:
         """Stop the connection and the loop."""
@@ -142,9 +153,12 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(choice=CHOICE, sendings=SENDINGS)
     def create(self, choice: int, sendings: int) -> None:
         """A gateway creates a job."""
-        partition = choice % len(self.partitions)
+        self.create_one(jobs.new_job(self.store, partition=choice % len(self.partitions)), sendings)
+
+    def create_one(self, new: NewJob, sendings: int) -> None:
+        """Create in the store and in the model, and compare."""
+        partition = jobs.partition_number(new.job_id)
         waiting = len(self.partitions[partition].held_by(NEW))
-        new = jobs.new_job(self.store, partition=partition)
 
         replies = self.send(lambda: self.store.create(new), sendings)
 
@@ -152,17 +166,49 @@ class StoreMachine(RuleBasedStateMachine):
         assert record is not None
         job = Job(new.job_id, partition, record.entry, [(EventId(0, 1), jobs.QUEUED)])
         self.jobs[job.job_id] = job
-        self.partitions[partition].jobs.append(job)
+        self.partitions[partition].join(job)
         self.created.append(new)
         assert [reply.is_new for reply in replies] == [True] + [False] * (sendings - 1)
         assert {reply.unfinished_jobs for reply in replies} == {len(self.partitions[partition].unfinished)}
         [(place, taken)] = {(reply.place, reply.taken) for reply in replies}
         assert place.ticket - taken.ticket - 1 >= waiting, "somebody stands before it who is not counted"
+        assert (place.ticket, taken.ticket) == (job.ticket, self.partitions[partition].taken)
 
+    @precondition(lambda self: self.remembered())
     @rule(choice=CHOICE)
     def create_again(self, choice: int) -> None:
-        """A client repeats its request, however late."""
-        assert not self.run(self.store.create(chosen(self.created, choice))).is_new
+        """A client repeats its request, however late, as long as the job is remembered."""
+        again = chosen([new for new in self.created if new.job_id in self.remembered()], choice)
+
+        created = self.run(self.store.create(again))
+
+        assert not created.is_new
+        assert created.place.ticket == self.jobs[again.job_id].ticket
+
+    def remembered(self) -> list[str]:
+        """Give the ids of the jobs that have a record still."""
+        return [job.job_id for job in self.jobs.values() if not job.is_forgotten]
+
+    @rule(choice=CHOICE, number=st.integers(0, 3), sendings=SENDINGS)
+    def create_under_a_key(self, choice: int, number: int, sendings: int) -> None:
+        """A client creates a job under a key; its repetitions are other requests, which draw ids of their own."""
+        key, idempotency = f"key {number}", IdempotencyKeys(self.store.connection, keep_ms=DAY_MS)
+        drawn = jobs.new_job(self.store, partition=choice % len(self.partitions))
+        first = self.reserved.get(key)
+        wanted = (first or drawn).job_id, f"of {(first or drawn).job_id}"
+
+        found = self.run(idempotency.find("anna", key))
+        assert (found and found[:2]) == (first and wanted)
+        kept = self.send(
+            lambda: idempotency.reserve("anna", key, job_id=drawn.job_id, fingerprint=f"of {drawn.job_id}"), sendings
+        )
+
+        assert [reservation[:2] for reservation in kept] == [wanted] * sendings
+        self.reserved[key] = first or drawn
+        if first is None:
+            self.create_one(drawn, sendings)
+        elif first.job_id in self.remembered():
+            assert not self.run(self.store.create(first)).is_new
 
     # ── getting hold of a job ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -223,6 +269,8 @@ class StoreMachine(RuleBasedStateMachine):
             match job.claim(hand.entry.entry_id, token, hand.processor, is_lasting=is_lasting, messages=CLAIM_MESSAGES):
                 case Claimed.RUN | Claimed.SAME_RUN:
                     assert isinstance(answer, Run)
+                    partition = self.partitions[job.partition]
+                    partition.taken = max(partition.taken, job.ticket)
                     assert (answer.epoch, answer.token, answer.is_takeover) == (job.epoch, token, job.is_takeover)
                     self.runs.append(answer)
                 case Claimed.NOT_DUE:
@@ -381,6 +429,7 @@ class StoreMachine(RuleBasedStateMachine):
         refusal = job.refusal(run.epoch, run.token)
         if refusal is None:
             job.failures += 1 if ending.error else 0
+            job.object_key = ending.object_key
             job.end(ending.state, ending.message)
         assert answers == repeated(refusal, sendings, again=Answer.DONE)
 
@@ -401,11 +450,76 @@ class StoreMachine(RuleBasedStateMachine):
         """Cancel in the store and in the model, and compare."""
         replies = self.send(lambda: jobs.cancel(self.store, job.job_id, deletes=deletes), sendings)
 
-        was_over = job.state.is_terminal
-        key = jobs.completion().object_key if job.state is JobState.COMPLETED else None
+        if job.is_forgotten:
+            assert replies == [None] * sendings
+            return
+        was_over, key = job.state.is_terminal, job.object_key
         states = [job.cancel(jobs.CANCELLED, deletes=deletes) for _ in range(sendings)]
         ends_now = [not was_over and job.state.is_terminal] + [False] * (sendings - 1)
         assert replies == [CancelReply(*reply) for reply in zip(states, [key] * sendings, ends_now, strict=True)]
+
+    # ── the janitor ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
+    def expire(self, choice: int, day: int, sendings: int) -> None:
+        """The janitor comes to a job, wherever it stands, and whether it is time or not."""
+        self.expire_one(chosen(list(self.jobs.values()), choice), day, sendings)
+
+    @precondition(lambda self: self.cleared())
+    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
+    def clear_up(self, choice: int, day: int, sendings: int) -> None:
+        """The janitor comes back to a job that has ended."""
+        self.expire_one(chosen(self.cleared(), choice), day, sendings)
+
+    @precondition(lambda self: self.within_reach() or self.going_on())
+    @rule(choice=CHOICE, ending=ENDINGS, deletes=st.booleans(), day=DAYS, sendings=SENDINGS)
+    def end_and_clear_up(self, choice: int, ending: Ending, deletes: bool, day: int, sendings: int) -> None:
+        """A run that kept a checkpoint ends its job, somebody may delete it, and the janitor comes."""
+        if not self.going_on():
+            job = chosen(self.within_reach(), choice)
+            for hand in self.take_from(job.partition, "p1", 1):
+                self.claim_with(self.fresh_token(), hand, is_lasting=True, sendings=1)
+        if not self.going_on():  # its claim has ended it
+            return
+        run = chosen(self.going_on(), choice)
+        self.renew_of(run, True, 1, jobs.CHECKPOINT)
+        self.finish_of(run, ending, 1)
+        if deletes:
+            self.cancel_one(self.jobs[run.job_id], True, 1)
+        self.expire_one(self.jobs[run.job_id], day, sendings)
+
+    def cleared(self) -> list[Job]:
+        """Give the ended jobs of which something is there."""
+        return [job for job in self.jobs.values() if job.state.is_terminal and not job.is_forgotten]
+
+    def expire_one(self, job: Job, day: int, sendings: int) -> None:
+        """Take a step in the store and in the model, and compare; do what it asks for, and take it again."""
+        taken = self.step(job, day, Taken(Step.NOT_YET), sendings)
+        if taken.step is Step.ABORT:
+            assert taken.upload == (job.checkpoint and job.checkpoint.upload)
+            taken = self.step(job, day, taken, sendings)
+        if taken.step is Step.DELETE:
+            assert taken.object_key == job.object_key
+            taken = self.step(job, day, taken, sendings)
+        assert taken.step not in (Step.ABORT, Step.DELETE)
+
+    def step(self, job: Job, day: int, done: Taken, sendings: int) -> Taken:
+        """Take one step; a repetition is answered with what the first one has come to."""
+        at_ms = now_ms() + day * DAY_MS
+        expire = jobs.lifetimes_of(self.store).expire
+        answers = self.send(
+            lambda: expire(
+                job.job_id, jobs.expiry_terms(), deleted_key=done.object_key, aborted=done.checkpoint, now_ms=at_ms
+            ),
+            sendings,
+        )
+
+        has_cleared = done.step in (Step.ABORT, Step.DELETE)
+        steps = [
+            job.expire(day, expired=jobs.EXPIRED, cancelled=jobs.CANCELLED, has_cleared=has_cleared) for _ in answers
+        ]
+        assert [answer.step for answer in answers] == steps
+        return answers[0]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -475,6 +589,35 @@ class StoreMachine(RuleBasedStateMachine):
     def walk(self, choice: int) -> None:
         """However the jobs stand, a walk finds nothing that does not fit together."""
         assert self.run(self.findings(choice % len(self.partitions))) == []
+
+    @rule(choice=CHOICE, kind=st.sampled_from(list(Kind)))
+    def repair(self, choice: int, kind: Kind) -> None:
+        """However the jobs stand, a repair finds nothing to do, even where a walk that was mistaken sent it."""
+        job = chosen(list(self.jobs.values()), choice)
+        place = Place(kind.partition("_")[0])
+        seen = Sighting(job.job_id, place, entry_id=job.entry if place is Place.ENTRY else "", owner="anna")
+        consistency = Consistency(self.store.connection, partitions=self.store.partitions)
+
+        assert not self.run(consistency.repair(Finding(kind, seen)))
+
+    @rule(limit=st.integers(1, 3))
+    def list_all(self, limit: int) -> None:
+        """The owner's list has each job that is remembered, newest first, however long its pages are."""
+        records = self.run(self.listed(limit))
+
+        assert sorted(record.job_id for record in records) == sorted(self.remembered())
+        places = [ListPlace(record.created_at_ms, record.job_id) for record in records]
+        assert places == sorted(places, reverse=True)
+
+    async def listed(self, limit: int) -> list[JobRecord]:
+        """Read an owner's list to its end."""
+        records: list[JobRecord] = []
+        place: ListPlace | None = None
+        while True:
+            page = await list_jobs(self.store, "anna", after=place, limit=limit, is_wanted=lambda record: True)
+            records += page.records
+            if (place := page.next_place) is None:
+                return records
 
     async def findings(self, partition: int) -> list[Finding]:
         """Walk through a partition."""
@@ -564,9 +707,7 @@ class StoreMachine(RuleBasedStateMachine):
             record = self.run(self.store.find(job.job_id))
             assert record is not None
             job.entry = record.entry
-            in_order = self.partitions[job.partition].jobs
-            in_order.remove(job)
-            in_order.append(job)
+            self.partitions[job.partition].join(job)
 
     @precondition(lambda self: self.letters)
     @rule(choice=CHOICE, sendings=SENDINGS)
@@ -616,19 +757,30 @@ class StoreMachine(RuleBasedStateMachine):
         """Compare one job: record, log, keys."""
         record, log = await asyncio.gather(self.store.find(job.job_id), inspection.read_log(self.store, job.job_id))
 
+        lifetimes = [ttl for key, ttl in expiries.items() if job.job_id in key]
+        if job.is_forgotten:
+            assert (record, log, lifetimes) == (None, [], [])
+            return
         assert record is not None
         assert (record.state, record.epoch, record.seq) == (job.state, job.epoch, job.seq)
         assert (record.attempt, record.failures, record.crashes) == (job.attempt, job.failures, job.crashes)
         assert (record.token, record.processor, record.entry) == (job.token, job.processor, job.entry)
         assert record.progress.progress == job.progress_ratio
-        assert record.checkpoint == job.checkpoint
+        assert (record.checkpoint, record.object_key) == (job.checkpoint, job.object_key)
         assert (record.dead_id is not None) == job.has_letter
         assert (record.deleted_at_ms is not None) == job.is_deleted
         assert (record.error is not None) == (job.state in (JobState.FAILED, JobState.RETRYING))
         if not job.state.is_terminal:
             assert (record.due_at_ms > record.created_at_ms + jobs.LEASE_MS // 4) == (job.wait_leases > 0)
 
-        assert [(entry.event_id, entry.message) for entry in log] == job.log
+        assert [(entry.event_id, entry.message) for entry in log] == job.log[job.trimmed :]
+        assert len(lifetimes) == 2
+        assert all((ttl != inspection.NO_EXPIRY) == job.state.is_terminal for ttl in lifetimes)
+        if not job.trimmed:
+            self.insist_on_one_end_each(job, log)
+
+    def insist_on_one_end_each(self, job: Job, log: list[inspection.LogEntry]) -> None:
+        """A whole log is dense, its epochs never fall, and each of the job's lives has one end."""
         assert [entry.event_id.seq for entry in log] == list(range(1, len(log) + 1))
         epochs = [entry.event_id.epoch for entry in log]
         assert epochs == sorted(epochs)
@@ -639,16 +791,13 @@ class StoreMachine(RuleBasedStateMachine):
         after_the_end = [log[n + 1].message for n, entry in enumerate(log[:-1]) if entry.type in TERMINAL_TYPES]
         assert set(after_the_end) <= {jobs.REDRIVEN}
 
-        lifetimes = [ttl for key, ttl in expiries.items() if job.job_id in key]
-        assert len(lifetimes) == 2
-        assert all((ttl != inspection.NO_EXPIRY) == job.state.is_terminal for ttl in lifetimes)
-
     async def compare_partition(self, number: int) -> None:
-        """Compare one partition: its entries, who holds them, its dead letters."""
-        commands, pending, backlog, dead_letters = await asyncio.gather(
+        """Compare one partition: its entries, who holds them, its line, its dead letters."""
+        commands, pending, backlog, line, dead_letters = await asyncio.gather(
             inspection.commands(self.store, number),
             inspection.pending(self.store, number),
             self.store.backlog(number),
+            self.store.connection.execute("HMGET", keys.stats(number), "line_end", "line_taken"),
             self.store.connection.execute("XLEN", keys.dead(number)),
         )
 
@@ -660,6 +809,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert backlog.parked == len(partition.held_by(PARKED))
         assert backlog.ready == len(partition.held_by(READY))
         assert backlog.running == sum(len(partition.held_by(processor)) for processor in ("p1", "p2", "p3"))
+        tickets = [LinePlace.read(place).ticket for place in cast("list[bytes | None]", line)]
+        assert tickets == [partition.tickets, partition.taken]
         assert dead_letters == partition.dead_letters
 
 

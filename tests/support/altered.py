@@ -4,9 +4,10 @@ A name is a bound of shared/limits.py, so that nobody has to wait for half a min
 the clock is wrong by which S3 requests are signed. Everything else is the program as it is.
 """
 
+import contextlib
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,17 @@ def command(module: str, altered: Mapping[str, float]) -> list[str]:
     if not altered:
         return [sys.executable, "-m", module]
     return [sys.executable, "-m", __name__, module, *(f"{name}={value:g}" for name, value in altered.items())]
+
+
+@contextlib.contextmanager
+def altered_here(altered: Mapping[str, float]) -> Iterator[None]:
+    """Alter bounds in this process, for as long as it takes: of what a test does beside its programs."""
+    before = {name: getattr(limits, name) for name in altered}
+    vars(limits).update(altered)
+    try:
+        yield
+    finally:
+        vars(limits).update(before)
 
 
 def main(module: str, settings: Sequence[str]) -> None:

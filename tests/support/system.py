@@ -1,6 +1,7 @@
 """A whole Waybill of real processes over a directory of its own: Redis, gateways, processors, sources, a store.
 
-With `buckets` the sources and the store are in S3, in place of the directory.
+With `buckets` the sources and the store are in S3, in place of the directory. `alterations` are altered.py's, of all
+processes that are not started with others.
 """
 
 import json
@@ -38,6 +39,7 @@ class System:
         processors: int = 1,
         settings: Mapping[str, str] | None = None,
         buckets: Buckets | None = None,
+        alterations: Mapping[str, float] | None = None,
     ) -> None:
         self.sources_dir = home / "sources"
         self.objects_dir = home / "objects"
@@ -48,6 +50,7 @@ class System:
         self._home = home
         self._counts = (gateways, processors)
         self._buckets = buckets
+        self._alterations = alterations
         self._settings = (buckets.settings() if buckets else {}) | dict(settings or {})
         self._http = local_client()
 
@@ -81,6 +84,11 @@ class System:
             service.close()
         self.redis.kill()
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Everything that was started, whether it lives or not."""
+        return tuple(self._started)
+
     # ── processes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self, module: str, alterations: Mapping[str, float] | None = None, /, **settings: str) -> Service:
@@ -90,7 +98,7 @@ class System:
         """
         log_path = self._home / f"{module}-{len(self._started)}.log"
         environment = self.settings_of_a_service(**settings)
-        self._started.append(Service(module, environment, log_path, alterations=alterations))
+        self._started.append(Service(module, environment, log_path, alterations=alterations or self._alterations))
         return self._started[-1]
 
     def settings_of_a_service(self, **settings: str) -> dict[str, str]:
