@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from gateway.file_limit import raise_file_limit
+from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -115,6 +116,7 @@ class Gateway:
         listener = listen(self._settings.host, self._settings.port, port_variable="WAYBILL_PORT")
         bound_connections(listener)
         raise_file_limit(self._settings.max_streams)
+        collect_rarely()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
