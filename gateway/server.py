@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
-from gateway.http_protocol import BoundedHttpProtocol
+from gateway.streaming.connection import StreamingHttpProtocol
 from shared import limits
 from shared.telemetry.admin import EmbeddedServer
 
@@ -51,7 +51,7 @@ class GatewayServer(EmbeddedServer):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast(Any, functools.partial(BoundedHttpProtocol, count_refusal=count_refusal)),
+                http=cast(Any, functools.partial(StreamingHttpProtocol, count_refusal=count_refusal)),
                 ws="none",
                 access_log=False,
                 log_config=None,
