@@ -19,6 +19,7 @@ from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
+from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
@@ -74,11 +75,11 @@ class Gateway:
         retention = Retention(self._settings.keep_seconds)
         parts: dict[str, object] = {
             "store": self._store,
-            "hub": self._hub,
             "queue": self._queue,
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
+            "following": Following(store=self._store, hub=self._hub, queue=self._queue, metrics=metrics),
             "retention": retention,
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }

@@ -19,7 +19,7 @@ from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
 from gateway.representation import represent, status_path
-from gateway.streaming.hub import Hub
+from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_news
 from shared import events, limits
 from shared.clock import now_ms
@@ -143,20 +143,19 @@ async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> int | No
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def read_job(
-    request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch, hub: Hub, job_id: str
-) -> Response[bytes]:
+async def read_job(request: Request[Any, Any, Any], following: Following, job_id: str) -> Response[bytes]:
     """Show a job as it is now; with If-None-Match, 304 while nothing has changed.
 
     With `Prefer: wait`, an answer that would tell nothing new waits for news first.
     """
+    store, queue = following.store, following.queue
     known = request.headers.get("if-none-match")
     record = await find_job(store, job_id)
     body, etag = _shown(record, queue)
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
     prefer = None if is_news else request.headers.get("prefer")
-    if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
+    if waited_seconds := await wait_for_news(prefer, record, hub=following.hub, store=store):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, job_id)
         body, etag = _shown(record, queue)
