@@ -163,9 +163,11 @@ class LiveChannel:
     async def _insist_on_answers(self) -> None:
         """Raise TimeoutError when the server has been silent for too long; a timeout of each read would cost more."""
         self._heard_at = time.monotonic()
-        while (silent_seconds := time.monotonic() - self._heard_at) < limits.LIVE_SILENCE_MAX_SECONDS:
+        while True:
+            silent_seconds = time.monotonic() - self._heard_at
+            if silent_seconds >= limits.LIVE_SILENCE_MAX_SECONDS:
+                raise TimeoutError("no answer to two pings")
             await asyncio.sleep(limits.LIVE_SILENCE_MAX_SECONDS - silent_seconds)
-        raise TimeoutError("no answer to two pings")
 
     async def _read(self) -> None:
         while True:
