@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from gateway.file_limit import raise_file_limit
+from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -18,6 +19,7 @@ from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
+from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
@@ -73,11 +75,11 @@ class Gateway:
         retention = Retention(self._settings.keep_seconds)
         parts: dict[str, object] = {
             "store": self._store,
-            "hub": self._hub,
             "queue": self._queue,
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
+            "following": Following(store=self._store, hub=self._hub, queue=self._queue, metrics=metrics),
             "retention": retention,
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
@@ -115,6 +117,7 @@ class Gateway:
         listener = listen(self._settings.host, self._settings.port, port_variable="WAYBILL_PORT")
         bound_connections(listener)
         raise_file_limit(self._settings.max_streams)
+        collect_rarely()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)

@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
-from gateway.http_protocol import BoundedHttpProtocol
+from gateway.streaming.connection import StreamingHttpProtocol
 from shared import limits
 from shared.telemetry.admin import EmbeddedServer
 
@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 KEEPALIVE_IDLE_SECONDS = 30
 UNACKNOWLEDGED_MAX_MS = 60_000
 ABORT_AFTER_SECONDS = 2
+CONNECTIONS_WAITING = 4_096
+"""As many as Linux allows by default (net.core.somaxconn). When thousands come back at once, who finds no place among
+them asks again after 1, 3 and 7 seconds."""
 
 
 def bound_connections(listener: socket.socket) -> None:
@@ -51,13 +54,13 @@ class GatewayServer(EmbeddedServer):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast(Any, functools.partial(BoundedHttpProtocol, count_refusal=count_refusal)),
+                http=cast(Any, functools.partial(StreamingHttpProtocol, count_refusal=count_refusal)),
                 ws="none",
                 access_log=False,
                 log_config=None,
                 server_header=False,
                 lifespan="off",
-                backlog=2048,
+                backlog=CONNECTIONS_WAITING,
                 timeout_graceful_shutdown=2 * ABORT_AFTER_SECONDS,
             )
         )

@@ -6,21 +6,19 @@ import msgspec
 from litestar import Request, Response, get
 
 from gateway.access import find_job
-from gateway.streaming.hub import Hub
+from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_news
 from gateway.streaming.subscription import tail_of
 from shared import limits
 from shared.errors import InvalidCursor, InvalidLimit
 from shared.event_id import START, EventId
 from shared.events import Gap
-from shared.jobstore.store import JobStore
 
 
 @get("/v1/download/jobs/{job_id:str}/events")
 async def read_events(
     request: Request[Any, Any, Any],
-    store: JobStore,
-    hub: Hub,
+    following: Following,
     job_id: str,
     after: str = str(START),
     limit: str = str(limits.DEFAULT_EVENTS_PER_PAGE),
@@ -34,6 +32,7 @@ async def read_events(
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
     if not (len(limit) < 5 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limits.MAX_EVENTS_PER_PAGE):
         raise InvalidLimit(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
+    store, hub = following.store, following.hub
     record = await find_job(store, job_id)
     headers = {"cache-control": "no-store"}
     is_at_end = cursor == tail_of(record)

@@ -19,7 +19,7 @@ from gateway.job_request import read_job_request
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
 from gateway.representation import represent, status_path
-from gateway.streaming.hub import Hub
+from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_end, wait_for_news
 from shared import events, limits
 from shared.clock import now_ms
@@ -53,18 +53,13 @@ class Accepted(msgspec.Struct, frozen=True):
 
 @post("/v1/download/jobs", status_code=202)
 async def create_job(
-    request: Request[Any, Any, Any],
-    store: JobStore,
-    catalogue: Catalogue,
-    idempotency_keys: IdempotencyKeys,
-    queue: QueueWatch,
-    hub: Hub,
-    metrics: GatewayMetrics,
+    request: Request[Any, Any, Any], following: Following, catalogue: Catalogue, idempotency_keys: IdempotencyKeys
 ) -> Response[bytes]:
     """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions.
 
     With `Prefer: wait` the answer is the job itself, when it ends within that time.
     """
+    store, queue, hub, metrics = following.store, following.queue, following.hub, following.metrics
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
     job_id, is_replayed = store.new_job_id(), False
@@ -154,19 +149,18 @@ async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> int | No
 
 
 @route("/v1/download/jobs/{job_id:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def read_job(
-    request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch, hub: Hub, job_id: str
-) -> Response[bytes]:
+async def read_job(request: Request[Any, Any, Any], following: Following, job_id: str) -> Response[bytes]:
     """Show a job as it is now; with If-None-Match, 304 while nothing has changed.
 
     With `Prefer: wait`, an answer that would tell nothing new waits for news first.
     """
+    store, queue = following.store, following.queue
     known = request.headers.get("if-none-match")
     record = await find_job(store, job_id)
     body, etag = _shown(record, queue)
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
-    if not is_news and (waited_seconds := await wait_for_news(request, record, hub=hub, store=store)):
+    if not is_news and (waited_seconds := await wait_for_news(request, record, hub=following.hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, job_id)
         body, etag = _shown(record, queue)

@@ -6,21 +6,17 @@ from litestar import Request, Response, get
 from litestar.types import ASGIApp
 
 from gateway.access import find_job
-from gateway.metrics import GatewayMetrics
-from gateway.queue_watch import QueueWatch
-from gateway.streaming.hub import Hub
+from gateway.streaming.following import Following
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
 from shared.clock import now_ms
 from shared.errors import Draining, TooManyStreams, UnavailableError
-from shared.jobstore.store import JobStore
 
 
 @get("/v1/download/jobs/{job_id:str}/stream")
-async def stream_job(
-    request: Request[Any, Any, Any], store: JobStore, hub: Hub, metrics: GatewayMetrics, queue: QueueWatch, job_id: str
-) -> ASGIApp:
+async def stream_job(request: Request[Any, Any, Any], following: Following, job_id: str) -> ASGIApp:
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
+    store, hub, metrics = following.store, following.hub, following.metrics
     try:
         if hub.is_draining:
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
@@ -33,7 +29,7 @@ async def stream_job(
             metrics.count_refusal(reason)
             return Goodbye(reason)
         raise
-    subscription = Subscription(queue.outlook)
+    subscription = Subscription(following.queue.outlook)
     cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
     has_more = subscription.open(cursor, record, at_ms=now_ms())
     if not has_more:

@@ -46,6 +46,6 @@ class Audience:
 
     def compare(self, tail: EventId | None) -> None:
         """Send everybody back to the log whose cursor is not its end; None: there is no such job any more."""
-        for follower in self.followers:
+        for follower in tuple(self.followers):  # who has nothing to wait for leaves in this moment
             if follower.cursor != tail:
                 follower.fall_behind()

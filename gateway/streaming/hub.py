@@ -172,7 +172,7 @@ class Hub:
             log.error("unreadable live message", channel=channel)
             return
         if audience := self._audiences.get(channel):
-            for follower in audience.followers:
+            for follower in tuple(audience.followers):  # who is given the end leaves in this moment
                 follower.offer(message)
 
 

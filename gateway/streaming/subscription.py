@@ -72,6 +72,21 @@ class Subscription:
     begin_replay(), read the log after `cursor`, replayed().
     """
 
+    __slots__ = (
+        "_at_ms",
+        "_fruitless",
+        "_is_doubtful",
+        "_out",
+        "_outlook_of",
+        "_parked",
+        "_record",
+        "_replayed_from",
+        "cursor",
+        "is_behind",
+        "is_ended",
+        "resume",
+    )
+
     def __init__(self, outlook_of: Callable[[JobRecord], Outlook] = lambda _: Outlook()) -> None:
         self._outlook_of = outlook_of
         self.cursor = EventId(0, 0)
@@ -177,6 +192,7 @@ class Subscription:
         self._go_live()
 
     def _go_live(self) -> None:
+        self._record = None  # a kilobyte for each viewer; the next reading brings its own
         was_doubtful = self._is_doubtful
         self.is_behind, self._is_doubtful = was_doubtful, False
         if not was_doubtful:

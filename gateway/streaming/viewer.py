@@ -1,9 +1,12 @@
 """One open stream: an ASGI app that a normal handler returns. It holds no connection to Redis, only a place in a job.
 
-first frames ─▶ subscribe ─▶ ┌─ read the log when behind ─▶ send ─▶ wait: news, heartbeat, end ─┐ ─▶ goodbye
-                             └──────────────────────────────────────────────────────────────────┘
+                             ┌── offered a message: written at once ──┐
+first frames ─▶ subscribe ─▶ live ◀───────────────────────────────────┘ ─▶ goodbye
+                  behind ─▶ read the log ─▶ live
 
-Whether something was missed is asked by the hub, for all viewers of a job at once.
+It has a task while it is opened and while it reads the log, and none while it is live: then it is told what happens
+(a message, a doubt, a dismissal, room in its socket, its timer) and does what is to be done in that call. Whether
+something was missed is asked by the hub, for all viewers of a job at once.
 """
 
 import asyncio
@@ -11,11 +14,13 @@ import contextlib
 import math
 import random
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 import structlog
 from litestar.types import Receive, Scope, Send
 
+from gateway.streaming.connection import StreamingHttpProtocol, connection_of
 from gateway.streaming.sse import Message, busy_frame, heartbeat_frame, with_retry
 from gateway.streaming.subscription import Subscription
 from shared import events, limits
@@ -50,6 +55,10 @@ def busy(reason: str) -> bytes:
     return busy_frame(events.encode(events.Busy(reason=reason, at=events.timestamp(now_ms()))), retry_ms())
 
 
+_SILENT_ENDS = ("left", "slow", "error")
+"""Nobody is there to be told goodbye, or nobody listens."""
+
+
 def _soon(seconds: float) -> float:
     return time.monotonic() + random.uniform(0.8, 1.2) * seconds
 
@@ -72,6 +81,25 @@ class Viewer:
 
     is_long_poll = False
 
+    __slots__ = (
+        "_beat_after",
+        "_connection",
+        "_end",
+        "_end_after",
+        "_hub",
+        "_is_busy",
+        "_is_closed",
+        "_is_first",
+        "_look_after",
+        "_metrics",
+        "_reader",
+        "_record",
+        "_store",
+        "_subscription",
+        "_timer",
+        "job_id",
+    )
+
     def __init__(
         self,
         record: JobRecord,
@@ -88,106 +116,100 @@ class Viewer:
         self._hub = hub
         self._store = store
         self._metrics = metrics
-        self._news = asyncio.Event()
+        self._connection: StreamingHttpProtocol
         self._end: str | None = None
         self._is_first = True
+        self._is_busy = True
+        """A task opens this stream, or reads for it, and will go on by itself."""
+        self._is_closed = False
+        self._reader: asyncio.Task[None] | None = None
         self._look_after = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def cursor(self) -> EventId:
         """The id of the last event that this viewer has been given."""
         return self._subscription.cursor
 
-    # ── what the hub tells ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what it is told ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def offer(self, message: Message) -> None:
         """Take a live message."""
         self._subscription.offer(message)
-        self._news.set()
+        self.go_on()
 
     def fall_behind(self) -> None:
         """Read the log again: live messages may have been missed."""
         self._subscription.fall_behind()
-        self._news.set()
+        self.go_on()
 
     def dismiss(self, reason: str) -> None:
-        """End this stream soon with a busy frame; the client comes back by itself."""
+        """End this stream soon, with a busy frame if somebody is there to read it; the client comes back by itself."""
         self._end = self._end or reason
-        self._news.set()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Do what there is to do: what is at hand is sent in this call, what stands in the log is read by a task."""
+        if self._is_busy:
+            return
+        if self._subscription.is_behind and self._end is None:
+            self._is_busy = True
+            self._reader = asyncio.create_task(self._work(self._read()), name=f"viewer-{self.job_id}")
+        else:
+            self._send()
 
     # ── the stream ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until the job ends, the viewer leaves, or the process drains (ASGI 3)."""
-        self._send = send
-        watcher = asyncio.create_task(self._watch(receive), name=f"viewer-{self.job_id}")
+        """Open the stream on the request's connection, and return when it is live or over (ASGI 3)."""
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        self._connection = connection_of(scope)
         self._hub.register(self)
         self._metrics.open_stream()
+        self._connection.hand_over(self)
+        await self._work(self._open())
+
+    async def _work(self, steps: Awaitable[None]) -> None:
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await self._stream()
-            await self._transmit(b"", more=False)
-        except TimeoutError:
-            self._end = "slow"
+            await steps
         except Exception:
+            log.exception("stream failed", job_id=self.job_id)
             self._end = "error"
-            raise
+            self._connection.cut()
         finally:
-            self._hub.leave(self)
-            self._metrics.close_stream()
-            watcher.cancel()
-            reason = "terminal" if self._subscription.is_ended else self._end or "error"
-            self._metrics.count_end(reason)
-            log.info("stream ended", job_id=self.job_id, reason=reason)
+            self._is_busy, self._reader = False, None
+            self._send()
 
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self.dismiss("left")
-
-    async def _stream(self) -> None:
-        beat_after, end_after = _soon(limits.HEARTBEAT_EVERY_SECONDS), _soon(limits.STREAM_MAX_AGE_SECONDS)
+    async def _open(self) -> None:
+        self._beat_after, self._end_after = _soon(limits.HEARTBEAT_EVERY_SECONDS), _soon(limits.STREAM_MAX_AGE_SECONDS)
         await self._greet()
-        await self._subscribe()
-        while await self._tell_news():
-            await self._wait(min(beat_after, end_after, self._look_after))
-            if time.monotonic() >= end_after:
-                self.dismiss("max_age")
-            elif time.monotonic() >= beat_after:
-                beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
-                await self._beat()
-        if self._end not in (None, "left") and not self._subscription.is_ended:
-            await self._transmit(busy(str(self._end)))
+        if not self._subscription.is_ended and self._end is None:
+            with contextlib.suppress(UnavailableError):  # it stays wanted; until it is back the hub reads the log's end
+                await self._hub.subscribe(self)
+            self._subscription.fall_behind()
+        await self._read()
 
     async def _greet(self) -> None:
         """Send the first bytes before anything is waited for, whatever the cursor: a data frame."""
         assert self._record is not None
-        has_told = await self._flush()
+        has_told = self._flush()
         if not has_told or self._record.state.is_terminal:
             await self._catch_up()
-            has_told = await self._flush() or has_told
+            has_told = self._flush() or has_told
         if not has_told and self._end is None:
-            await self._beat()
+            self._beat()
         self._record = None
         self._metrics.count_resume(self._subscription.resume)
 
-    async def _tell_news(self) -> bool:
-        """Send everything that is new; False when the stream is at its end."""
-        self._news.clear()
+    async def _read(self) -> None:
+        """Read the log until there is nothing more in it; when Redis does not answer, again in a while."""
         self._look_after = math.inf
         while self._subscription.is_behind and self._end is None:
             if not await self._catch_up():
                 self._look_after = _soon(limits.RECONNECT_MAX_SECONDS)
                 break
-            await self._flush()
-        await self._flush()
-        return not self._subscription.is_ended and self._end is None
-
-    async def _subscribe(self) -> None:
-        if not self._subscription.is_ended:
-            with contextlib.suppress(UnavailableError):  # it stays wanted; until it is back the hub reads the log's end
-                await self._hub.subscribe(self)
-            self._subscription.fall_behind()
+            self._flush()
+        self._set_timer()
 
     async def _catch_up(self) -> bool:
         """Read the log after the cursor, page by page; False when Redis does not answer."""
@@ -211,34 +233,77 @@ class Viewer:
                 subscription.replayed(page, is_last_page=is_last_page)
                 if is_last_page or subscription.is_ended or self._end is not None:
                     return True
-                await self._flush()  # back-pressure: the next page is read when this one is on its way
+                self._flush()
+                await self._connection.writable()  # back-pressure: the next page is read when this one is on its way
         except UnavailableError:
             return False
         except RecordUnreadable:
             self.dismiss("unreadable")  # the next request is told what that means
             return False
 
-    async def _flush(self) -> bool:
+    # ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _send(self) -> None:
+        """Send what there is, and end what is over; a peer that takes nothing now is served when it does."""
+        if self._is_closed:
+            return
+        self._flush()
+        if self._end in _SILENT_ENDS:
+            self._close(str(self._end))
+        elif not self._connection.is_writable:
+            return
+        elif self._subscription.is_ended:
+            self._connection.end()
+            self._close("terminal")
+        elif self._end is not None:
+            self._write(busy(self._end))
+            self._connection.end()
+            self._close(self._end)
+
+    def _flush(self) -> bool:
         """Send what the subscription has for this viewer; False when that is nothing."""
-        messages = self._subscription.take()
-        if not messages:
+        if not self._connection.is_writable or not (messages := self._subscription.take()):
             return False
-        await self._transmit(b"".join(message.frame for message in messages))
+        self._write(b"".join(message.frame for message in messages))
         self._metrics.observe_ages(messages, now_ms())
         return True
 
-    async def _beat(self) -> None:
-        await self._transmit(heartbeat_frame(events.encode(events.Heartbeat(at=events.timestamp(now_ms())))))
+    def _beat(self) -> None:
+        if self._connection.is_writable:
+            self._write(heartbeat_frame(events.encode(events.Heartbeat(at=events.timestamp(now_ms())))))
 
-    async def _transmit(self, chunk: bytes, *, more: bool = True) -> None:
-        if self._is_first and chunk:
+    def _write(self, frames: bytes) -> None:
+        if self._is_first:
             # How soon to come back rides in the first frame: after a cut everybody's time is another one.
             self._is_first = False
-            chunk = chunk if chunk.startswith(b"retry:") else with_retry(chunk, retry_ms())
-        async with asyncio.timeout(limits.STREAM_SEND_WITHIN_SECONDS):
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+            frames = frames if frames.startswith(b"retry:") else with_retry(frames, retry_ms())
+        self._connection.write(frames)
 
-    async def _wait(self, until: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                await self._news.wait()
+    def _close(self, reason: str) -> None:
+        self._is_closed = self._is_busy = True
+        self._set_timer()
+        self._hub.leave(self)
+        self._metrics.close_stream()
+        self._metrics.count_end(reason)
+        log.info("stream ended", job_id=self.job_id, reason=reason)
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _set_timer(self) -> None:
+        """Wake at the next heartbeat, the end, or the next look at the log; one timer for all three."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._is_closed:
+            after = min(self._beat_after, self._end_after, self._look_after)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, after - time.monotonic()), self._wake)
+
+    def _wake(self) -> None:
+        if time.monotonic() >= self._end_after:
+            self.dismiss("max_age")
+        elif time.monotonic() >= self._beat_after:
+            self._beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
+            self._beat()
+        self._look_after = math.inf
+        self._set_timer()
+        self.go_on()

@@ -5,7 +5,9 @@ whoever listens must notice a hole by the event ids and read the log, and must d
 """
 
 import asyncio
+import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -54,6 +56,7 @@ class LiveChannel:
         self._restoring: set[str] = set()
         self._commands: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self._failures = 0
+        self._heard_at = 0.0
         self._is_open = False
         self.is_connected = False
         """The server answers, and accepts what it is asked for."""
@@ -129,6 +132,7 @@ class LiveChannel:
         parts = {
             asyncio.create_task(self._write(), name="live-write"),
             asyncio.create_task(self._read(), name="live-read"),
+            asyncio.create_task(self._insist_on_answers(), name="live-silence"),
         }
         try:
             ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -156,15 +160,28 @@ class LiveChannel:
                 command = ("PING",)
             await self._connection.send_command(*command)
 
+    async def _insist_on_answers(self) -> None:
+        """Raise TimeoutError when the server has been silent for too long; a timeout of each read would cost more."""
+        self._heard_at = time.monotonic()
+        while True:
+            silent_seconds = time.monotonic() - self._heard_at
+            if silent_seconds >= limits.LIVE_SILENCE_MAX_SECONDS:
+                raise TimeoutError("no answer to two pings")
+            await asyncio.sleep(limits.LIVE_SILENCE_MAX_SECONDS - silent_seconds)
+
     async def _read(self) -> None:
         while True:
-            async with asyncio.timeout(limits.LIVE_SILENCE_MAX_SECONDS):
-                try:
-                    reply = await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
-                except MovedError as moved:
-                    # The answer to a SSUBSCRIBE of a slot that has gone; it names the slot, not the channel.
-                    self._displace([name for name in self._unconfirmed() if slot_of(name) == moved.slot_id])
-                    continue
+            try:
+                # Without a timeout: _insist_on_answers has one for all reads.
+                reply = await self._connection.read_response(
+                    disable_decoding=True, timeout=math.inf, disconnect_on_error=False
+                )
+            except MovedError as moved:
+                # The answer to a SSUBSCRIBE of a slot that has gone; it names the slot, not the channel.
+                self._displace([name for name in self._unconfirmed() if slot_of(name) == moved.slot_id])
+                continue
+            finally:
+                self._heard_at = time.monotonic()
             match reply:
                 case [b"smessage", bytes(channel), bytes(message)]:
                     self._deliver(channel.decode(), message)

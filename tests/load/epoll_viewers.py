@@ -127,15 +127,15 @@ class Crowd:
                     continue
                 except ConnectionError:
                     piece = b""
-                if not piece or piece.endswith(LAST_CHUNK):
+                text = viewer.rest + piece if viewer.rest else piece
+                if not piece or text.endswith(LAST_CHUNK):
                     ended += 1
                     self._forget(descriptor)
                     heapq.heappush(self._returning, (now + random.uniform(*RETURN_SECONDS), viewer.number))
                 at_ns = time.monotonic_ns()
-                text = viewer.rest + piece if viewer.rest else piece
                 end = text.rfind(b"\n\n")
                 # A frame that has not ended is read with its end.
-                viewer.rest, text = text[end + 2 :], text[: end + 2]
+                viewer.rest, text = (text[end + 2 :], text[: end + 2]) if end >= 0 else (text, b"")
                 for seq in map(int, _ID.findall(text)):
                     out_of_order += seq != viewer.seq + 1
                     viewer.seq = seq

@@ -16,6 +16,7 @@ from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
 from gateway.routes.jobs import create_job, read_job
 from gateway.routes.listing import read_jobs
+from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from shared.errors import WaybillError
 from shared.jobstore.fleet import Fleet
@@ -34,12 +35,13 @@ class LocalGateway:
     def __init__(self, store: JobStore, *file_ids: int) -> None:
         self._reader = InMemoryMetricReader()
         hub = Hub(store, store.connection, max_streams=0)  # no room: nobody waits here, and no live channel is needed
+        queue = QueueWatch(store, Fleet(store.connection))
         metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         parts: dict[str, object] = {
             "store": store,
-            "hub": hub,
-            "queue": QueueWatch(store, Fleet(store.connection)),
+            "following": Following(store=store, hub=hub, queue=queue, metrics=metrics),
+            "queue": queue,
             "catalogue": Manifest(files, path=Path("catalogue.jsonl")),
             "idempotency_keys": IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms),
             "metrics": metrics,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from shared import limits
 from shared.errors import RedisUnavailable
 from shared.jobstore.access import Live, open_live
 from shared.jobstore.store import JobStore
@@ -14,6 +15,7 @@ from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
 from tests.support.servers import cut_clients, frozen
 from tests.support.stores import running, running_commands, running_live
+from tests.support.waiting import until_so
 
 PATIENCE_SECONDS = 10.0
 
@@ -192,6 +194,27 @@ async def test_subscribe_without_an_answer_raises_in_time_and_the_channel_stays_
     await store.append_progress(run, seq=3, message=jobs.progress(0.5))
 
     assert len(await listener.next(1)) == 1
+
+
+async def test_a_server_that_falls_silent_is_taken_for_lost_and_restored(
+    store: JobStore, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LIVE_PING_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "LIVE_SILENCE_MAX_SECONDS", 0.5)
+    run = await jobs.start(store)
+    name = store.live_channel(run.job_id)
+    async with Listener().listening(server.url) as listener:
+        await listener.channel.subscribe(name)
+        await until_so(lambda: listener.channel.is_connected, "it is connected")
+        while not listener.restored.empty():
+            listener.restored.get_nowait()
+
+        with frozen(server):
+            await until_so(lambda: not listener.channel.is_subscribed(name), "the silence is noticed")
+        await listener.until_restored()
+        await store.append_progress(run, seq=3, message=jobs.progress(0.5))
+
+        assert len(await listener.next(1)) == 1
 
 
 async def test_channels_that_were_wanted_before_the_start_are_subscribed_at_the_start(
