@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response, get
 
 from gateway.access import find_job
+from gateway.auth.gate import Gate
 from gateway.streaming.hub import Hub
 from gateway.streaming.long_poll import wait_for_news
 from gateway.streaming.subscription import tail_of
@@ -19,6 +20,7 @@ from shared.jobstore.store import JobStore
 @get("/v1/download/jobs/{job_id:str}/events")
 async def read_events(
     request: Request[Any, Any, Any],
+    gate: Gate,
     store: JobStore,
     hub: Hub,
     job_id: str,
@@ -29,17 +31,18 @@ async def read_events(
 
     With `Prefer: wait`, a page that would be empty waits for the next event; not for one after the job's end.
     """
+    caller = await gate.admit(request)
     cursor = EventId.parse(after)
     if cursor is None:
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
     if not (len(limit) < 5 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limits.MAX_EVENTS_PER_PAGE):
         raise InvalidLimit(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
-    record = await find_job(store, job_id)
+    record = await find_job(store, caller, job_id)
     headers = {"cache-control": "no-store"}
     prefer = request.headers.get("prefer") if cursor == tail_of(record) else None
     if waited_seconds := await wait_for_news(prefer, record, hub=hub, store=store):
         headers["preference-applied"] = f"wait={waited_seconds}"
-        record = await find_job(store, job_id)
+        record = await find_job(store, caller, job_id)
     tail = tail_of(record)
     found = await store.read_events(job_id, after=cursor, count=int(limit) + 1)
     body = page(found, cursor, int(limit)) if cursor <= tail else beyond(cursor, tail)

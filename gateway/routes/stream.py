@@ -6,26 +6,34 @@ from litestar import Request, Response, get
 from litestar.types import ASGIApp
 
 from gateway.access import find_job
+from gateway.auth.gate import Gate
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
 from gateway.streaming.hub import Hub
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, TooManyStreams, UnavailableError
+from shared.errors import Draining, TokenKeysUnavailable, TooManyStreams, UnavailableError
 from shared.jobstore.store import JobStore
 
 
 @get("/v1/download/jobs/{job_id:str}/stream")
 async def stream_job(
-    request: Request[Any, Any, Any], store: JobStore, hub: Hub, metrics: GatewayMetrics, queue: QueueWatch, job_id: str
+    request: Request[Any, Any, Any],
+    gate: Gate,
+    store: JobStore,
+    hub: Hub,
+    metrics: GatewayMetrics,
+    queue: QueueWatch,
+    job_id: str,
 ) -> ASGIApp:
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
     try:
+        caller = await gate.admit(request)
         if hub.is_draining:
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
         hub.insist_on_room()
-        record = await find_job(store, job_id)
+        record = await find_job(store, caller, job_id)
     except UnavailableError as error:
         if "text/event-stream" in request.headers.get("accept", ""):
             reason = _reason(error)
@@ -48,5 +56,7 @@ def _reason(error: UnavailableError) -> str:
             return "drain"
         case TooManyStreams():
             return "overload"
+        case TokenKeysUnavailable():
+            return "token_keys"
         case _:
             return "redis"

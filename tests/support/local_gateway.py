@@ -11,6 +11,7 @@ from litestar.di import Provide
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from gateway.auth.gate import Gate
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -37,6 +38,7 @@ class LocalGateway:
         metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         parts: dict[str, object] = {
+            "gate": Gate(),
             "store": store,
             "hub": hub,
             "queue": QueueWatch(store, Fleet(store.connection)),

@@ -157,7 +157,7 @@ def test_half_a_pair_of_keys_and_keys_of_a_directory_are_refused_together() -> N
 def test_gateway_without_authentication_listens_on_loopback_only(host: str) -> None:
     [problem] = problems_of(GatewaySettings, WAYBILL_HOST=host)
 
-    assert f"WAYBILL_HOST={host!r}" in problem
+    assert problem.startswith(f"WAYBILL_HOST={host} must be a loopback address with WAYBILL_AUTH=none")
 
 
 @pytest.mark.parametrize(
