@@ -1,4 +1,4 @@
-"""An operator at a terminal: runs commands of `python -m processor`, or of another program, as processes of their own, and reads them."""
+"""An operator at a terminal: runs commands of our programs as processes of their own, and reads them."""
 
 import asyncio
 import json

@@ -18,7 +18,7 @@ ISSUER, AUDIENCE = "https://id.example.org/", "waybill"
 
 
 def private_key(kind: str, number: int = 0) -> Any:
-    """Give a key to sign with: `RS256`, `weak` (RSA of 1,024 bits), `ES256` or `EdDSA`; the same for the same number."""
+    """Give a key to sign with: `RS256`, `weak` (RSA of 1,024 bits), `ES256` or `EdDSA`; a number has one."""
     return _made(kind, number)
 
 

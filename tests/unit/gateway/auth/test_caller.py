@@ -14,8 +14,8 @@ def test_these_are_owners(owner: str) -> None:
 
 @pytest.mark.parametrize(
     "owner",
-    ["", ".", "..", "../x", "-x", " a", "a b", "a\n", "a\x00", "a\x1b[2J", "ä", "аnna", "a{0}", "a'b", 'a"b', "a*", "a\\b",
-     "a%2e", "a" * 129, None, 7, ["anna"], {"a": 1}, True],
+    ["", ".", "..", "../x", "-x", " a", "a b", "a\n", "a\x00", "a\x1b[2J", "ä", "аnna", "a{0}", "a'b", 'a"b', "a*",
+     "a\\b", "a%2e", "a" * 129, None, 7, ["anna"], {"a": 1}, True],
 )  # fmt: skip
 def test_these_are_none(owner: object) -> None:
     assert not is_owner(owner)
