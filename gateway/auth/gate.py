@@ -15,7 +15,7 @@ from gateway.auth.bearer import read_bearer
 from gateway.auth.caller import LOCAL, Caller, Scope
 from gateway.auth.issuer_keys import IssuerKeys, SecretKeys
 from gateway.auth.jwks import read_secrets
-from gateway.auth.token import TokenRules, caller_by_token, read_head
+from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared.clock import now_ms
 from shared.errors import ScopeMissing, Unauthenticated
 from shared.jobstore.access import Commands
@@ -32,7 +32,7 @@ class Tokens:
 
     async def caller(self, token: str) -> Caller:
         """Say who calls. Raises Unauthenticated, OwnerRefused, TokenKeysUnavailable."""
-        keys = await self.keys.named(read_head(token).key_id)
+        keys = await self.keys.named(key_id_of(token))
         return caller_by_token(token, keys, self._rules)
 
 

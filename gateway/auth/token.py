@@ -4,7 +4,7 @@ Signature, times, issuer and audience are PyJWT's affair. What a caller is told 
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jwt
 import msgspec
@@ -34,21 +34,16 @@ class TokenRules(msgspec.Struct, frozen=True, kw_only=True):
     scope_claim: str = ""
 
 
-class TokenHead(NamedTuple):
-    """What a token says of its key, before anything of it is believed."""
+def key_id_of(token: str) -> str | None:
+    """Read which key a token names, before anything of it is believed; None when it names none.
 
-    key_id: str | None
-
-
-def read_head(token: str) -> TokenHead:
-    """Read which key a token names. Raises Unauthenticated for what is no token, or asks to be read in another way."""
+    Raises Unauthenticated for what is no token, or must be read in a way that PyJWT does not know (`crit`).
+    """
     try:
-        head = jwt.get_unverified_header(token)
+        key_id: str | None = jwt.get_unverified_header(token).get("kid")
     except _NO_TOKEN:
         raise _refused("This is neither an API key nor a JSON Web Token.") from None
-    if "crit" in head:  # RFC 7515 §4.1.11: we know no extension, so none may be critical
-        raise _refused("The token needs an extension (crit) that is not known here.")
-    return TokenHead(head.get("kid"))
+    return key_id
 
 
 def caller_by_token(token: str, keys: Iterable[SignatureKey], rules: TokenRules) -> Caller:

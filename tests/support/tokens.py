@@ -42,10 +42,13 @@ def jwk_set(*described: Mapping[str, Any]) -> bytes:
     return json.dumps({"keys": described}).encode()
 
 
-def claims(owner: object = "anna", *, lives_seconds: int = 600, **more: object) -> dict[str, Any]:
+def claims(
+    owner: object = "anna", *, lives_seconds: int = 86_400, begins_in_seconds: int = 0, **more: object
+) -> dict[str, Any]:
     """Claim what a good token does; a claim that is None is left out."""
     now_seconds = int(time.time())
-    said = {"sub": owner, "iss": ISSUER, "aud": AUDIENCE, "exp": now_seconds + lives_seconds} | more
+    said = {"sub": owner, "iss": ISSUER, "aud": AUDIENCE, "exp": now_seconds + lives_seconds}
+    said |= {"nbf": now_seconds + begins_in_seconds} | more
     return {name: claim for name, claim in said.items() if claim is not None}
 
 

@@ -2,14 +2,14 @@
 
 import hmac
 import json
-import time
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.auth.caller import Caller, Scope
 from gateway.auth.jwks import SignatureKey, read_jwks, read_secrets
-from gateway.auth.token import TokenRules, caller_by_token, read_head
+from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared.errors import OwnerRefused, Unauthenticated
 from tests.support.tokens import AUDIENCE, ISSUER, SECRET, claims, jwk_set, pieced, private_key, public_jwk, signed
 
@@ -22,7 +22,7 @@ GOOD = signed(claims())
 
 def judge(token: str, *, keys: tuple[SignatureKey, ...] = SECRETS, rules: TokenRules = RULES) -> Caller:
     """Judge a token as the gate does."""
-    read_head(token)
+    key_id_of(token)
     return caller_by_token(token, keys, rules)
 
 
@@ -30,7 +30,7 @@ def judge(token: str, *, keys: tuple[SignatureKey, ...] = SECRETS, rules: TokenR
 def test_a_token_of_each_kind_of_key_opens(key: SignatureKey) -> None:
     token = signed(claims(), private_key(key.algorithm), key.algorithm, kid=key.key_id)
 
-    assert read_head(token).key_id == key.key_id
+    assert key_id_of(token) == key.key_id
     assert judge(token, keys=KEYS) == Caller("anna", frozenset({Scope.USER}), f"jwt:{key.key_id}")
 
 
@@ -43,10 +43,12 @@ def test_each_of_several_secrets_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    "claimed", [claims(lives_seconds=-20), claims(nbf=int(time.time()) + 20), claims(aud=["other", AUDIENCE])]
+    "more",
+    [{"lives_seconds": -20}, {"begins_in_seconds": 20}, {"aud": ["other", AUDIENCE]}],
+    ids=lambda more: next(iter(more)),
 )
-def test_clocks_may_differ_by_the_leeway_and_audiences_may_be_several(claimed: dict[str, object]) -> None:
-    assert judge(signed(claimed)).owner == "anna"
+def test_clocks_may_differ_by_the_leeway_and_audiences_may_be_several(more: dict[str, Any]) -> None:
+    assert judge(signed(claims(**more))).owner == "anna"
 
 
 PUBLIC_PEM = private_key("RS256").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -73,8 +75,8 @@ BAD = {
     "unencoded body": pieced(b'{"alg":"HS256","b64":false,"crit":["b64"]}', b"", b"x"),
     "another secret": signed(claims(), SECRET[::-1]),
     "expired": signed(claims(lives_seconds=-31)),
-    "not yet": signed(claims(nbf=int(time.time()) + 90)),
-    "issued in the future": signed(claims(iat=int(time.time()) + 90)),
+    "not yet": signed(claims(nbf=2**33)),
+    "issued in the future": signed(claims(iat=2**33)),
     "never expires": signed(claims(exp=None)),
     "expires at a text": signed(claims(exp="soon")),
     "expires at infinity": signed(claims(exp=float("inf"))),
