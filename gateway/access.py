@@ -1,17 +1,25 @@
-"""Who may see which job. Without authentication there is one owner, and the gateway listens on loopback only."""
+"""Who may see which job: its owner. To all others it is a job that does not exist."""
 
+from gateway.auth.caller import Caller
 from shared.clock import now_ms
-from shared.errors import JobGone, JobNotFound
+from shared.errors import JobGone, JobNotFound, RecordUnreadable
 from shared.jobs import JobRecord
 from shared.jobstore.store import JobStore
 
-OWNER = "local"
 
+async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
+    """Find a caller's job or raise: JobNotFound when there is none, or none of theirs, JobGone when its time is over.
 
-async def find_job(store: JobStore, job_id: str) -> JobRecord:
-    """Find a job or raise: JobNotFound when there is none, JobGone when its time is over."""
-    record = await store.find(job_id)
-    if record is None:
+    Raises RecordUnreadable for a damaged one, which its owner alone is told of.
+    """
+    try:
+        record = await store.find(job_id)
+    except RecordUnreadable:
+        if await store.owner_of(job_id) != caller.owner:
+            raise job_not_found() from None
+        raise
+    # Before anything else is looked at: that a job of others is gone, or failed, is theirs to know.
+    if record is None or record.owner != caller.owner:
         raise job_not_found()
     if (refusal := refusal_of(record, now_ms())) is not None:
         raise refusal

@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from gateway.auth.gate import open_gate
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
@@ -54,6 +55,7 @@ class Gateway:
         self._objects = objects
         self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
+        self._gate = open_gate(settings, self._connection)
         self._hub = Hub(self._store, self._connection, max_streams=settings.max_streams)
         self._queue = QueueWatch(self._store, Fleet(self._connection))
         self._catalogue = open_catalogue(settings.catalogue, sources)
@@ -74,12 +76,15 @@ class Gateway:
     def _make_app(self, metrics: GatewayMetrics) -> Litestar:
         retention = Retention(self._settings.keep_seconds)
         parts: dict[str, object] = {
+            "gate": self._gate,
             "store": self._store,
             "queue": self._queue,
             "metrics": metrics,
             "catalogue": self._catalogue,
             "objects": self._objects,
-            "following": Following(store=self._store, hub=self._hub, queue=self._queue, metrics=metrics),
+            "following": Following(
+                gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics
+            ),
             "retention": retention,
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
@@ -108,6 +113,7 @@ class Gateway:
             problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
+        problems += self._gate.problems
         if not self._hub.live.is_connected:
             problems.append("The live channel is not connected; streams read the log instead.")
         return problems
@@ -129,11 +135,14 @@ class Gateway:
                 group.create_task(self._gauges.run(), name="gauges"),
                 group.create_task(self._queue.run(), name="queue"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
+                group.create_task(self._gate.run(), name="gate"),
                 group.create_task(self._prepare(), name="prepare"),
                 *(group.create_task(store.run(), name=f"look at {store.name}") for store in self._stores),
             ]
             admin = group.create_task(self._admin.serve(), name="admin")
-            log.info("gateway listening", host=self._settings.host, port=listener.getsockname()[1])
+            log.info(
+                "gateway listening", host=self._settings.host, port=listener.getsockname()[1], auth=self._settings.auth
+            )
             await self._public.serve(sockets=[listener])
             self._admin.should_exit = True
             await admin

@@ -9,11 +9,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
 from shared import limits
-from shared.errors import RecordUnreadable, UnavailableError, WaybillError
+from shared.errors import RecordUnreadable, ScopeMissing, Unauthenticated, UnavailableError, WaybillError
 
 log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+CHALLENGE = 'Bearer realm="waybill"'
 
 _SENTENCES = {
     404: ("NOT_FOUND", "There is nothing at this address."),
@@ -50,10 +51,22 @@ def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Resp
         log.error("request failed", exc_info=error)
         if not isinstance(error, RecordUnreadable):
             return _internal()
-    headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else {}
+    headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else _challenge(error)
     return problem(
         error.status, error.code, error.message, headers=headers, file_ids=list(getattr(error, "file_ids", ()))
     )
+
+
+def _challenge(error: WaybillError) -> dict[str, str]:
+    """Say how to get in (RFC 6750 §3), without an error code for those who have not tried yet (§3.1)."""
+    match error:
+        case Unauthenticated(is_refused=False):
+            return {"www-authenticate": CHALLENGE}
+        case Unauthenticated():
+            return {"www-authenticate": f'{CHALLENGE}, error="invalid_token"'}
+        case ScopeMissing(scope=scope):
+            return {"www-authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'}
+    return {}
 
 
 def answer_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -73,6 +73,7 @@ def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
             "a place that is Waybill's alone: unfinished uploads of others are aborted there",
         )
     if isinstance(settings, GatewaySettings):
+        yield from _contradictions_of_auth(settings)
         if settings.drain_seconds + STOP_SLACK_SECONDS > settings.stop_grace_seconds:
             yield _contradiction(
                 settings,
@@ -84,6 +85,33 @@ def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
         if settings.port and settings.port == settings.admin_port:
             yield _contradiction(
                 settings, "port", "must differ from", "admin_port", "or one of the two servers cannot listen"
+            )
+
+
+def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction]:
+    if settings.auth == "none" and not settings.is_loopback:
+        yield _contradiction(
+            settings,
+            "host",
+            "must be a loopback address with",
+            "auth",
+            "or all the network may use and delete all jobs",
+        )
+    if settings.takes_tokens and bool(settings.jwt_secrets) == bool(settings.jwt_jwks):
+        yield _contradiction(
+            settings,
+            "jwt_secrets",
+            "must be there, and not together with",
+            "jwt_jwks",
+            "because tokens are judged by the one or by the other",
+        )
+    for given in ("jwt_secrets", "jwt_jwks"):
+        if getattr(settings, given) and not settings.takes_tokens:
+            yield _contradiction(settings, given, "means nothing with", "auth", "which takes no tokens")
+    for needed in ("jwt_issuer", "jwt_audience"):
+        if settings.takes_tokens and settings.jwt_jwks and not getattr(settings, needed):
+            yield _contradiction(
+                settings, needed, "must be there with", "jwt_jwks", "whose keys sign tokens for other services too"
             )
 
 

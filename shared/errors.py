@@ -6,10 +6,11 @@
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
     │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── UnsupportedMediaType
+    │   ├── Unauthenticated, OwnerRefused, ScopeMissing
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
-    │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, Draining,
-    │       TooManyStreams
+    │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
+    │       Draining, TooManyStreams
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── KeyForeign                 a key of ours holds what somebody else has written
     ├── ObjectError                one object of the object store
@@ -133,6 +134,35 @@ class UnsupportedMediaType(RequestError):
     status = 415
 
 
+class Unauthenticated(RequestError):
+    """Nobody knows who calls. `is_refused`: a key or a token was sent, and is not taken."""
+
+    code = "UNAUTHENTICATED"
+    status = 401
+
+    def __init__(self, message: str, *, is_refused: bool) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
+
+
+class OwnerRefused(RequestError):
+    """The token is good, and what it calls its owner is not."""
+
+    code = "OWNER_REFUSED"
+    status = 403
+
+
+class ScopeMissing(RequestError):
+    """The caller is known, and may not do this; `scope` is what it takes."""
+
+    code = "SCOPE_MISSING"
+    status = 403
+
+    def __init__(self, message: str, *, scope: str) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
 class JobNotFound(RequestError):
     """No such job, or not the caller's: the two look alike on purpose."""
 
@@ -192,6 +222,12 @@ class CatalogueUnavailable(UnavailableError):
     """The catalogue could not say in time which files there are, or not at all."""
 
     code = "CATALOGUE_UNAVAILABLE"
+
+
+class TokenKeysUnavailable(UnavailableError):
+    """The keys that tokens are signed with could not be had from their issuer (for too long)."""
+
+    code = "TOKEN_KEYS_UNAVAILABLE"
 
 
 class Draining(UnavailableError):

@@ -16,6 +16,22 @@ DEFAULT_JOBS_PER_PAGE = 20  # for who does not say how many: about a screen
 LISTING_BATCH_JOBS = 50  # records read at once; of 1,000 files each they are 1 MB
 LISTING_BATCHES = 4  # of one page: whoever looks for few among many asks again, and Redis serves others in between
 
+# Who calls
+MAX_CREDENTIAL_CHARS = 8_192  # of a key or token; more is no token, and a fourth of the head that is taken
+MAX_OWNER_CHARS = 128  # part of Redis keys; OpenID Connect allows a subject 255, and nobody's is that long
+MAX_API_KEYS = 10_000  # together: they are listed in one reply of 3 MB
+MAX_API_KEY_LIFE_SECONDS = 10 * 366 * 86_400
+MIN_JWT_SECRET_BYTES = 32  # RFC 7518 §3.2: as long as the hash
+MIN_RSA_KEY_BITS = 2_048  # RFC 7518 §3.3
+MAX_RSA_KEY_BITS = 8_192  # a signature of more costs a millisecond to look at
+MAX_JWKS_BYTES = 256 * 1024
+MAX_JWKS_KEYS = 100
+JWKS_WITHIN_SECONDS = 5.0  # of one fetch, and of a request that waits for it
+JWKS_EVERY_SECONDS = 300.0  # ± 20 %; how long a key that its issuer took back is trusted, and a fetch costs nothing
+JWKS_FILE_EVERY_SECONDS = 5.0  # ± 20 %
+JWKS_AGAIN_SECONDS = 10.0  # after a fetch: made-up key ids make one more fetch in so many seconds, and not more
+JWKS_TRUSTED_SECONDS = 86_400.0  # after the last good fetch: an issuer may be away for a day, not for ever
+
 # The catalogue
 CATALOGUE_WITHIN_SECONDS = 10.0  # of one lookup, so that a POST is answered before anybody's proxy loses patience
 CATALOGUE_LOOK_UPS_AT_ONCE = 16  # of one request, where the store is asked for each file

@@ -54,7 +54,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self, text: str) -> str:
         """Write a value so that everybody may read it: secrets, and passwords inside URLs, become `***`."""
-        return HIDDEN if self.is_secret else without_passwords(text)
+        return HIDDEN if self.is_secret and text else without_passwords(text)
 
     def _about(self, text: str) -> str:
         example = f" Example: {self.variable}={self.example}" if self.example is not None else ""

@@ -4,6 +4,7 @@ A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have n
 (setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -20,6 +21,9 @@ Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a dire
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where all job state is: what every program needs, and all that the operators' commands do."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # secrets are among the values, and a repr ends in tracebacks and logs
 
     redis_url: Annotated[
         str,
@@ -170,13 +174,69 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """The gateway's settings. Without authentication it listens on loopback only."""
 
+    auth: Annotated[
+        Literal["none", "keys", "jwt", "keys,jwt"],
+        Meta(
+            description="How callers say who they are: API keys (python -m gateway keys), JSON Web Tokens, or either. "
+            "With none everybody is the owner local. See docs/operations.md.",
+            examples=["keys"],
+        ),
+    ] = "none"
+    jwt_secrets: Annotated[
+        str,
+        Meta(
+            pattern=rf"^(\S{{{limits.MIN_JWT_SECRET_BYTES},}}( +\S{{{limits.MIN_JWT_SECRET_BYTES},}})*)?$",
+            description="The secrets with which tokens are signed (HS256); each of several is taken, so that one can "
+            "take another's place.",
+            examples=["EXAMPLE-of-random-text-of-32-characters-or-more"],
+            extra={
+                "secret": True,
+                "form": f"one or several texts of {limits.MIN_JWT_SECRET_BYTES} characters or more, "
+                "with spaces between them",
+            },
+        ),
+    ] = ""
+    jwt_jwks: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https://[^\s/]\S*|http://(127\.0\.0\.1|localhost|\[::1\])[:/]\S*|(?![A-Za-z][\w+.-]*://)[^\x00]+)?$",
+            description="The public keys of the tokens' issuer (RS256, ES256, EdDSA), as a JWK set: a file, or a URL, "
+            "which is asked every five minutes and for each new key.",
+            examples=["https://id.example.org/.well-known/jwks.json"],
+            extra={"form": "the path of a file, or an https:// URL (http:// on this machine alone)"},
+        ),
+    ] = ""
+    jwt_issuer: Annotated[
+        str, Meta(description="What a token's iss must be.", examples=["https://id.example.org/"])
+    ] = ""
+    jwt_audience: Annotated[
+        str,
+        Meta(
+            description="What a token's aud must be, or hold. Without it tokens that have one are refused.",
+            examples=["waybill"],
+        ),
+    ] = ""
+    jwt_leeway_seconds: Annotated[
+        int, Meta(ge=0, le=300, description="How far the issuer's clock may be from ours.", examples=[30])
+    ] = 30
+    jwt_owner_claim: Annotated[
+        str, Meta(min_length=1, description="The claim of a token that names the owner.", examples=["email"])
+    ] = "sub"
+    jwt_scope_claim: Annotated[
+        str,
+        Meta(
+            description="The claim of a token with its scopes, of which waybill:user and waybill:admin are read. "
+            "Without it every good token has the scope user.",
+            examples=["scope"],
+        ),
+    ] = ""
     host: Annotated[
         str,
         Meta(
-            pattern=r"^(127(\.[0-9]{1,3}){3}|::1|localhost)$",
-            description="The address to listen on. Loopback only, while there is no authentication.",
+            pattern=r"^[A-Za-z0-9.:-]+$",
+            description="The address to listen on; 0.0.0.0 for all networks. Loopback only, without authentication.",
             examples=["127.0.0.1"],
-            extra={"form": "a loopback address"},
+            extra={"form": "an address of this machine"},
         ),
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="The port of the API; 0 takes a free one.", examples=[8080])] = 8080
@@ -212,6 +272,21 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=[30],
         ),
     ] = 30.0
+
+    @property
+    def takes_api_keys(self) -> bool:
+        """Tell whether API keys let callers in."""
+        return self.auth in ("keys", "keys,jwt")
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Tell whether JSON Web Tokens let callers in."""
+        return self.auth in ("jwt", "keys,jwt")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach the gateway."""
+        return re.fullmatch(r"127(\.[0-9]{1,3}){3}|::1|localhost", self.host) is not None
 
 
 class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):

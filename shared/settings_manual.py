@@ -16,13 +16,14 @@ _PURPOSES = {
     "processor": "Runs the jobs: bundles the requested files into archives.",
 }
 _COMMANDS = {
+    "gateway": {"keys": "creates, lists and revokes API keys"},
     "processor": {
         "backlog": "says what is unfinished, who works on it, what waits longest",
         "jobs": "shows one job, with its history",
         "dead-letters": "lists, shows, redrives and discards jobs that failed for good",
         "doctor": "looks whether Redis is as it should be, and mends what it can",
         "archives": "lets the search for archives that no job knows of delete many",
-    }
+    },
 }
 _INTRODUCTION = """\
 # Settings

@@ -27,18 +27,19 @@ async def read_events(
 
     With `Prefer: wait`, a page that would be empty waits for the next event; not for one after the job's end.
     """
+    caller = await following.gate.admit(request)
     cursor = EventId.parse(after)
     if cursor is None:
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
     if not (len(limit) < 5 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limits.MAX_EVENTS_PER_PAGE):
         raise InvalidLimit(f"limit={limit[:40]!r} must be a number from 1 to {limits.MAX_EVENTS_PER_PAGE}.")
     store, hub = following.store, following.hub
-    record = await find_job(store, job_id)
+    record = await find_job(store, caller, job_id)
     headers = {"cache-control": "no-store"}
     is_at_end = cursor == tail_of(record)
     if is_at_end and (waited_seconds := await wait_for_news(request, record, hub=hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
-        record = await find_job(store, job_id)
+        record = await find_job(store, caller, job_id)
     tail = tail_of(record)
     found = await store.read_events(job_id, after=cursor, count=int(limit) + 1)
     body = page(found, cursor, int(limit)) if cursor <= tail else beyond(cursor, tail)

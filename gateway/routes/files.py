@@ -4,10 +4,12 @@ import asyncio
 from contextlib import aclosing
 from typing import Any
 
+import structlog
 from litestar import HttpMethod, Request, Response, route
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access import find_job
+from gateway.auth.gate import Gate
 from gateway.conditional import Span, Whole, fails_if_match, matches_weakly, range_of
 from gateway.content_disposition import attachment
 from gateway.injected import AnyStore
@@ -18,6 +20,8 @@ from shared.jobs import JobRecord, JobState
 from shared.jobstore.store import JobStore
 from shared.objects.info import ObjectInfo
 from shared.objects.store import ObjectStore
+
+log = structlog.get_logger(__name__)
 
 ZIP = "application/zip"
 
@@ -63,15 +67,20 @@ class ArchiveBody:
 
 
 @route("/v1/download/jobs/{job_id:str}/file", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def fetch_archive(request: Request[Any, Any, Any], store: JobStore, objects: AnyStore, job_id: str) -> ASGIApp:
+async def fetch_archive(
+    request: Request[Any, Any, Any], gate: Gate, store: JobStore, objects: AnyStore, job_id: str
+) -> ASGIApp:
     """Send a job's archive, or where it is: 200, 206, 304, 307, 412 or 416; 409 while there is none, 410 once gone."""
-    record = await find_job(store, job_id)
+    caller = await gate.admit(request)
+    record = await find_job(store, caller, job_id)
     key = _archive_key(record)
     disposition = attachment(record.options.archive_name or f"waybill-{job_id[:8]}")
     url = await objects.link(
         key, content_disposition=disposition, content_type=ZIP, longest_seconds=_left_seconds(record)
     )
     if url is not None:
+        if request.method != HttpMethod.HEAD:
+            log.info("archive sent", job_id=job_id, by="link", **caller.audit())
         return _point_to(url, record, disposition, request).to_asgi_response(None, request)
     info = await _find_archive(key, objects)
     etag = f'"{info.etag}"'
@@ -103,7 +112,10 @@ async def fetch_archive(request: Request[Any, Any, Any], store: JobStore, object
         span = Span(0, info.size_bytes)
         headers["content-length"] = str(info.size_bytes)
     status = 206 if "content-range" in headers else 200
-    return ArchiveBody(objects, info, span, status=status, headers=headers, has_body=request.method != HttpMethod.HEAD)
+    has_body = request.method != HttpMethod.HEAD
+    if has_body:
+        log.info("archive sent", job_id=job_id, by="gateway", first_byte=span.start, **caller.audit())
+    return ArchiveBody(objects, info, span, status=status, headers=headers, has_body=has_body)
 
 
 def _archive_key(record: JobRecord) -> str:

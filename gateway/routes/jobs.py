@@ -10,7 +10,9 @@ import structlog
 from litestar import HttpMethod, Request, Response, delete, post, route
 from opentelemetry import trace
 
-from gateway.access import OWNER, find_job, job_not_found
+from gateway.access import find_job, job_not_found
+from gateway.auth.caller import Caller
+from gateway.auth.gate import Gate
 from gateway.conditional import matches_weakly
 from gateway.estimate import Promise, total_size_bytes
 from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
@@ -60,14 +62,15 @@ async def create_job(
     With `Prefer: wait` the answer is the job itself, when it ends within that time.
     """
     store, queue, hub, metrics = following.store, following.queue, following.hub, following.metrics
+    caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
     job_id, is_replayed = store.new_job_id(), False
     headers = {"retry-after": POLL_AFTER_SECONDS, "cache-control": "no-store"}
     if key is None:
-        expected_bytes = await _insist_on_known(catalogue, wanted)
+        expected_bytes = await _insist_on_known(catalogue, wanted, caller.owner)
     else:
-        reserved, expected_bytes = await _reserve(idempotency_keys, catalogue, wanted, key=key, drawn_id=job_id)
+        reserved, expected_bytes = await _reserve(idempotency_keys, catalogue, wanted, caller, key=key, drawn_id=job_id)
         is_replayed, job_id = reserved.job_id != job_id, reserved.job_id
         headers |= key_headers(now_ms=now_ms(), left_ms=reserved.left_ms, is_replayed=is_replayed)
     promise = queue.promise(job_id, expected_bytes, joins=not is_replayed)
@@ -75,7 +78,7 @@ async def create_job(
         created = await store.create(
             NewJob(
                 job_id=job_id,
-                owner=OWNER,
+                owner=caller.owner,
                 file_ids=wanted.file_ids,
                 options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
                 queued_message=_queued_message(promise),
@@ -86,7 +89,7 @@ async def create_job(
         )
         # Without a key the id was drawn here: that it exists means that the first reply was lost.
         if created.is_new or key is None:
-            log.info("job created", job_id=job_id, files=len(wanted.file_ids))
+            log.info("job created", job_id=job_id, files=len(wanted.file_ids), **caller.audit())
             metrics.count_creation()
     headers["location"] = status_path(job_id)
     position = queue.note(job_id, expected_bytes, created)
@@ -115,7 +118,13 @@ def _accepted(job_id: str, queue_position: int | None, promise: Promise) -> byte
 
 
 async def _reserve(
-    idempotency_keys: IdempotencyKeys, catalogue: Catalogue, wanted: JobRequest, *, key: str, drawn_id: str
+    idempotency_keys: IdempotencyKeys,
+    catalogue: Catalogue,
+    wanted: JobRequest,
+    caller: Caller,
+    *,
+    key: str,
+    drawn_id: str,
 ) -> tuple[Reservation, int | None]:
     """Give the job id that stands under a key, `drawn_id` when this request is the first one; and the files' size.
 
@@ -123,10 +132,10 @@ async def _reserve(
     gateway's, and the answer must stay the same. What it refuses does not use the key up.
     """
     fingerprint = fingerprint_of(wanted)
-    reserved, expected_bytes = await idempotency_keys.find(OWNER, key), None
+    reserved, expected_bytes = await idempotency_keys.find(caller.owner, key), None
     if reserved is None:
-        expected_bytes = await _insist_on_known(catalogue, wanted)
-        reserved = await idempotency_keys.reserve(OWNER, key, job_id=drawn_id, fingerprint=fingerprint)
+        expected_bytes = await _insist_on_known(catalogue, wanted, caller.owner)
+        reserved = await idempotency_keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint)
     insist_on_same_request(reserved.fingerprint, fingerprint)
     return reserved, expected_bytes
 
@@ -137,12 +146,12 @@ def _queued_message(promise: Promise) -> bytes:
     return events.encode(events.Queued(at=at, queue_position=position, estimated_duration=duration))
 
 
-async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest) -> int | None:
+async def _insist_on_known(catalogue: Catalogue, wanted: JobRequest, owner: str) -> int | None:
     """Refuse ids that the catalogue does not know; with `on_missing: skip` only when it knows none of them.
 
     Gives the size of the known files together, None where the catalogue does not say it.
     """
-    selection = await select(catalogue, wanted.file_ids, OWNER)
+    selection = await select(catalogue, wanted.file_ids, owner)
     if selection.unknown and (wanted.on_missing is OnMissing.FAIL or not selection.files):
         raise unknown_files(selection.unknown, is_some=bool(selection.files))
     return total_size_bytes([file.size_bytes for file in selection.files])
@@ -154,15 +163,16 @@ async def read_job(request: Request[Any, Any, Any], following: Following, job_id
 
     With `Prefer: wait`, an answer that would tell nothing new waits for news first.
     """
+    caller = await following.gate.admit(request)
     store, queue = following.store, following.queue
     known = request.headers.get("if-none-match")
-    record = await find_job(store, job_id)
+    record = await find_job(store, caller, job_id)
     body, etag = _shown(record, queue)
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
     if not is_news and (waited_seconds := await wait_for_news(request, record, hub=following.hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
-        record = await find_job(store, job_id)
+        record = await find_job(store, caller, job_id)
         body, etag = _shown(record, queue)
     headers["etag"] = etag
     if not record.state.is_terminal:
@@ -188,11 +198,19 @@ class CancelView(msgspec.Struct, frozen=True):
 
 
 @post("/v1/download/jobs/{job_id:str}/cancel", status_code=202)
-async def cancel_job(store: JobStore, retention: Retention, metrics: GatewayMetrics, job_id: str) -> Response[bytes]:
+async def cancel_job(
+    request: Request[Any, Any, Any],
+    gate: Gate,
+    store: JobStore,
+    retention: Retention,
+    metrics: GatewayMetrics,
+    job_id: str,
+) -> Response[bytes]:
     """End a job that is waiting at once, and ask a running one to end (202); an ended one stays as it is (200)."""
-    await find_job(store, job_id)
+    caller = await gate.admit(request)
+    await find_job(store, caller, job_id)
     reply = await _end(store, retention, metrics, job_id)
-    log.info("cancel requested", job_id=job_id, status=reply.state.value)
+    log.info("cancel requested", job_id=job_id, status=reply.state.value, **caller.audit())
     is_over = reply.state.is_terminal and reply.state is not JobState.CANCELLED
     body = msgspec.json.encode(CancelView(job_id, reply.state)) + b"\n"
     headers = {"location": status_path(job_id), "cache-control": "no-store"}
@@ -201,12 +219,19 @@ async def cancel_job(store: JobStore, retention: Retention, metrics: GatewayMetr
 
 @delete("/v1/download/jobs/{job_id:str}", status_code=204)
 async def delete_job(
-    store: JobStore, objects: AnyStore, retention: Retention, metrics: GatewayMetrics, job_id: str
+    request: Request[Any, Any, Any],
+    gate: Gate,
+    store: JobStore,
+    objects: AnyStore,
+    retention: Retention,
+    metrics: GatewayMetrics,
+    job_id: str,
 ) -> None:
     """End a job, and remove what it has made; from now on it is gone (410) for everybody."""
-    await find_job(store, job_id)
+    caller = await gate.admit(request)
+    await find_job(store, caller, job_id)
     reply = await _end(store, retention, metrics, job_id, deletes=True)
-    log.info("job deleted", job_id=job_id, status=reply.state.value)
+    log.info("job deleted", job_id=job_id, status=reply.state.value, **caller.audit())
     if reply.object_key is not None:
         with contextlib.suppress(ObjectError, TimeoutError):  # the janitor comes for it anyway
             async with asyncio.timeout(limits.DELETE_WITHIN_SECONDS):

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 
-from gateway.access import OWNER, refusal_of
+from gateway.access import refusal_of
+from gateway.auth.gate import Gate
 from gateway.listing_request import encode_cursor, read_listing_request
 from gateway.queue_watch import QueueWatch
 from gateway.representation import JobView, view_of
@@ -23,8 +24,9 @@ class JobsView(msgspec.Struct, frozen=True):
 
 
 @get("/v1/download/jobs")
-async def read_jobs(request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch) -> Response[bytes]:
+async def read_jobs(request: Request[Any, Any, Any], gate: Gate, store: JobStore, queue: QueueWatch) -> Response[bytes]:
     """Show a page of the owner's jobs, newest first; what GET would refuse as gone is not among them."""
+    caller = await gate.admit(request)
     query, at_ms = request.query_params, now_ms()
     wanted = read_listing_request(
         statuses=query.getall("status", []),
@@ -35,7 +37,7 @@ async def read_jobs(request: Request[Any, Any, Any], store: JobStore, queue: Que
     def is_wanted(record: JobRecord) -> bool:
         return wanted.takes(record.state) and refusal_of(record, at_ms) is None
 
-    page = await list_jobs(store, OWNER, after=wanted.after, limit=wanted.limit, is_wanted=is_wanted)
+    page = await list_jobs(store, caller.owner, after=wanted.after, limit=wanted.limit, is_wanted=is_wanted)
     jobs = [view_of(record, queue.outlook(record)) for record in page.records]
     view = JobsView(jobs, page.next_place and encode_cursor(page.next_place))
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}

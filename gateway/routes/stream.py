@@ -10,7 +10,7 @@ from gateway.streaming.following import Following
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, TooManyStreams, UnavailableError
+from shared.errors import Draining, TokenKeysUnavailable, TooManyStreams, UnavailableError
 
 
 @get("/v1/download/jobs/{job_id:str}/stream")
@@ -18,10 +18,11 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
     store, hub, metrics = following.store, following.hub, following.metrics
     try:
+        caller = await following.gate.admit(request)
         if hub.is_draining:
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
         hub.insist_on_room()
-        record = await find_job(store, job_id)
+        record = await find_job(store, caller, job_id)
         hub.insist_on_room()  # again: many may have come while Redis was asked
     except UnavailableError as error:
         if "text/event-stream" in request.headers.get("accept", ""):
@@ -45,5 +46,7 @@ def _reason(error: UnavailableError) -> str:
             return "drain"
         case TooManyStreams():
             return "overload"
+        case TokenKeysUnavailable():
+            return "token_keys"
         case _:
             return "redis"

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.auth.gate import Gate
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
 from gateway.streaming.hub import Hub
@@ -15,6 +16,7 @@ class Following(msgspec.Struct, frozen=True):
     quarter of what it costs to open a stream.
     """
 
+    gate: Gate
     store: JobStore
     hub: Hub
     queue: QueueWatch

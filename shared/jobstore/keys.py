@@ -8,6 +8,8 @@ from typing import NamedTuple
 PREFIX = "waybill"
 PARTITIONS = f"{PREFIX}:partitions"
 GROUP = "processors"
+# All API keys, in a slot of their own: which job they are for is not known before.
+API_KEYS = f"{PREFIX}:api_keys"
 # A slot of their own: processors work for all partitions.
 SIGNS_OF_LIFE = f"{PREFIX}:{{processors}}:signs"
 SIGNS_SAY = f"{PREFIX}:{{processors}}:say"

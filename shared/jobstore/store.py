@@ -131,6 +131,11 @@ class JobStore:
         reply = await self.connection.execute("HGETALL", keys.of_job(partition, job_id).record)
         return decode_record(job_id, cast(Sequence[bytes], reply))
 
+    async def owner_of(self, job_id: str) -> str | None:
+        """Read whose a job is, and nothing else of its record; None when it does not say."""
+        reply = await self.connection.execute("HGET", _keys_of(job_id).record, "owner")
+        return None if reply is None else cast(bytes, reply).decode(errors="replace")
+
     async def cancel(
         self, job_id: str, *, message: bytes, retention_ms: int, expires_at_ms: int, deletes: bool = False
     ) -> CancelReply | None:

@@ -17,8 +17,8 @@ def configure_logging(service: str, *, level: str) -> None:
         structlog.stdlib.add_log_level,
         *(_FOR_PEOPLE if is_terminal else _FOR_MACHINES),
     ]
+    # Plain, because the rich one shows local variables, and a caller's key is among those of the request that failed.
     renderer: structlog.typing.Processor = (
-        # Not the tracebacks that it would make: they show local variables, and so what callers have sent.
         structlog.dev.ConsoleRenderer(pad_event_to=22, exception_formatter=structlog.dev.plain_traceback)
         if is_terminal
         else structlog.processors.JSONRenderer()
@@ -33,6 +33,8 @@ def configure_logging(service: str, *, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Its lines ("Started server process …") repeat what ours say, and its warnings are what anybody may send.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # One line at level info for each look at a token issuer's keys.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # Temporary keys that cannot be had are told by the store's own sentence; these add a traceback at every try.
     for name in ("aiobotocore.credentials", "botocore.credentials"):
         logging.getLogger(name).setLevel(logging.ERROR)

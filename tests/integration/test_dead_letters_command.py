@@ -102,7 +102,7 @@ async def test_list_is_a_readable_table_whose_counts_are_on_stderr(single: JobSt
 
     head, row = ended.stdout.splitlines()
     assert head.split() == ["FAILED", "AT", "(UTC)", "JOB", "REASON", "CODE", "ATTEMPTS", "OWNER", "ERROR"]
-    assert row.split()[2:7] == [run.job_id, "failures", "SOURCE_CHANGED", "1", "anna"]
+    assert row.split()[2:7] == [run.job_id, "failures", "SOURCE_CHANGED", "1", jobs.OWNER]
     assert ended.stderr == "1 dead letter\n"
 
 
@@ -112,7 +112,7 @@ async def test_filters_choose(single: JobStore, somebody: Operator) -> None:
     assert await somebody.listed("--reason", "permanent") == [permanent.job_id]
     assert await somebody.listed("--job", failed.job_id) == [failed.job_id]
     assert await somebody.listed("--code", "CRASHED") == []
-    assert await somebody.listed("--owner", "anna", "--since", "1h") == [permanent.job_id, failed.job_id]
+    assert await somebody.listed("--owner", jobs.OWNER, "--since", "1h") == [permanent.job_id, failed.job_id]
     assert await somebody.listed("--since", "2999-01-01") == []
 
 
@@ -136,7 +136,7 @@ async def test_show_tells_all_of_one_letter_by_its_job_or_its_own_id(store: JobS
     assert f"error      SOURCE_CHANGED: {jobs.BROKEN.message}\n" in by_job.stdout
     [shown] = objects(as_json)
     assert [event["type"] for event in shown["events"]] == ["queued", "started", "error"]
-    assert (shown["dead_id"], shown["owner"], shown["attempts"]) == (letter.dead_id, "anna", 1)
+    assert (shown["dead_id"], shown["owner"], shown["attempts"]) == (letter.dead_id, jobs.OWNER, 1)
 
 
 async def test_show_of_what_is_not_there_is_told(single: JobStore, somebody: Operator) -> None:

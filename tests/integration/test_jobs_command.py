@@ -46,7 +46,11 @@ async def test_a_job_is_shown_with_its_record_its_entry_and_its_events(store: Jo
 
     found = await operator.read("jobs", "show", run.job_id)
 
-    assert (found["record"]["state"], found["record"]["owner"], found["record"]["attempt"]) == ("processing", "anna", 1)
+    assert (found["record"]["state"], found["record"]["owner"], found["record"]["attempt"]) == (
+        "processing",
+        jobs.OWNER,
+        1,
+    )
     assert "token" not in found["record"]
     assert (found["entry"]["entry_id"], found["entry"]["holder"]) == (run.record.entry, "p1")
     assert [event["message"]["type"] for event in found["events"]] == ["queued", "started", "progress"]

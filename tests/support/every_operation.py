@@ -7,6 +7,8 @@ import pytest
 from shared.errors import RedisUnavailable
 from shared.event_id import START
 from shared.jobstore import keys
+from shared.jobstore.api_key import ApiKey
+from shared.jobstore.api_keys import ApiKeys, ListedKey
 from shared.jobstore.consistency import Consistency
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
@@ -104,6 +106,11 @@ async def walk(store: JobStore, url: str) -> None:
         assert (await looking.log(new.job_id))[1]
         assert await looking.hold(new.job_id, "1-1") is None
         assert await looking.servers()
+        api_keys, kept = ApiKeys(store.connection), ApiKey(owner="anna", scopes=("user",), digest="d", created_at_ms=1)
+        await api_keys.add("k", kept)
+        assert await api_keys.find("k") == kept
+        assert await api_keys.list() == [ListedKey("k", kept)]
+        assert await api_keys.revoke("k")
         fleet = Fleet(store.connection)
         await fleet.say("p1", Sign(slots=4, open_slots=4))
         assert [processor.name for processor in await fleet.processors()] == ["p1"]
@@ -115,7 +122,10 @@ async def walk(store: JobStore, url: str) -> None:
         live.unsubscribe(store.live_channel(new.job_id))
         assert await store.last_event(new.job_id) == log[-1]
         assert await store.find(new.job_id) is not None
-        assert (await list_jobs(store, "anna", after=None, limit=1, is_wanted=lambda _: True)).next_place is not None
+        assert await store.owner_of(new.job_id) == jobs.OWNER
+        assert (
+            await list_jobs(store, jobs.OWNER, after=None, limit=1, is_wanted=lambda _: True)
+        ).next_place is not None
         assert (await store.backlog(0)).dead_letters == 3
         waiting = asyncio.create_task(reader.read(most=1))
         while not waiting.done():

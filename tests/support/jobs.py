@@ -19,6 +19,8 @@ from shared.objects.info import Upload
 
 T = TypeVar("T")
 
+OWNER = "local"
+"""Whose jobs a gateway without authentication shows."""
 LEASE_MS = 3_600_000
 """So long that no lease ends by itself during a test; `lapse` ends one."""
 RETENTION_MS = 86_400_000
@@ -39,7 +41,7 @@ CHECKPOINT = Checkpoint("hash of a plan", Upload("bundles/x.zip", "upload-1", 8_
 COMPLETED = events.encode(events.completed("/v1/download/jobs/x/file", BUNDLE, EXPIRES_AT_MS, 1_795_461_600_123))
 
 
-def new_job(store: JobStore, *, partition: int | None = None, owner: str = "anna", job_id: str | None = None) -> NewJob:
+def new_job(store: JobStore, *, partition: int | None = None, owner: str = OWNER, job_id: str | None = None) -> NewJob:
     """Describe a job of two files with a fresh id, in a random partition unless told."""
     if job_id is None:
         job_id = store.new_job_id() if partition is None else make_job_id(partition, secrets.randbits(110))

@@ -11,6 +11,7 @@ from litestar.di import Provide
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from gateway.auth.gate import Gate
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -38,9 +39,11 @@ class LocalGateway:
         queue = QueueWatch(store, Fleet(store.connection))
         metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
+        gate = Gate()
         parts: dict[str, object] = {
+            "gate": gate,
             "store": store,
-            "following": Following(store=store, hub=hub, queue=queue, metrics=metrics),
+            "following": Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics),
             "queue": queue,
             "catalogue": Manifest(files, path=Path("catalogue.jsonl")),
             "idempotency_keys": IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms),

@@ -1,4 +1,4 @@
-"""An operator at a terminal: runs commands of `python -m processor` as processes of their own, and reads them."""
+"""An operator at a terminal: runs commands of our programs as processes of their own, and reads them."""
 
 import asyncio
 import json
@@ -15,12 +15,13 @@ COLUMNS = 80
 class Operator:
     """Runs commands against one Redis, with no setting but its URL."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, program: str = "processor") -> None:
+        self._program = program
         self.environment = environment({"REDIS_URL": url})
 
     async def run(self, *arguments: str) -> Ended:
         """Run a command to its end; what it writes has no traceback and, as text, fits a terminal."""
-        command = [sys.executable, "-m", "processor", *arguments]
+        command = [sys.executable, "-m", self._program, *arguments]
         ended = await asyncio.to_thread(
             subprocess.run, command, env=self.environment, capture_output=True, text=True, timeout=60
         )

@@ -11,6 +11,7 @@ import pytest_asyncio
 from litestar import Litestar
 from litestar.di import Provide
 
+from gateway.auth.gate import Gate
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.routes.files import fetch_archive
 from shared.errors import WaybillError
@@ -40,6 +41,7 @@ async def ask(jobs: JobStore, job_id: str, *, method: str = "GET", options: S3Op
         app = Litestar(
             [fetch_archive],
             dependencies={
+                "gate": Provide(Gate, sync_to_thread=False),
                 "store": Provide(lambda: jobs, sync_to_thread=False),
                 "objects": Provide(lambda: objects, sync_to_thread=False),
             },

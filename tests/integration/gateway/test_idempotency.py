@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.valkey import EmbeddedValkey
-from gateway.access import OWNER
+from gateway.auth.caller import LOCAL
 from gateway.idempotency_key import fingerprint_of
 from shared.errors import RedisUnavailable
 from shared.jobs import JobRequest
@@ -180,7 +180,7 @@ async def test_a_gateway_that_died_between_the_two_steps_leaves_a_job_to_be_made
 ) -> None:
     job_id = store.new_job_id()
     await IdempotencyKeys(store.connection, keep_ms=60_000).reserve(
-        OWNER, KEY, job_id=job_id, fingerprint=fingerprint_of(JobRequest(file_ids=FILES))
+        LOCAL.owner, KEY, job_id=job_id, fingerprint=fingerprint_of(JobRequest(file_ids=FILES))
     )
 
     answer = await gateway.post(*FILES, key=KEY)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from gateway.access import OWNER
+from gateway.auth.caller import LOCAL
 from shared.jobstore import keys
 from shared.jobstore.store import JobStore
 from tests.support import jobs
@@ -35,10 +35,10 @@ async def gateway(store: JobStore) -> AsyncIterator[LocalGateway]:
 
 async def create(store: JobStore, count: int) -> list[str]:
     """Create jobs of the gateway's owner; give their ids, newest first."""
-    created = [jobs.new_job(store, owner=OWNER) for _ in range(count)]
+    created = [jobs.new_job(store, owner=LOCAL.owner) for _ in range(count)]
     for number, job in enumerate(created):
         await store.create(job)
-        owned = keys.owner_jobs(jobs.partition_number(job.job_id), OWNER)
+        owned = keys.owner_jobs(jobs.partition_number(job.job_id), LOCAL.owner)
         await store.connection.execute("ZADD", owned, 1_795_461_600_000 + number, job.job_id)
     return [job.job_id for job in created[::-1]]
 

@@ -70,7 +70,7 @@ async def _entry_without_record(store: JobStore) -> None:
     job_id = await jobs.create(store)
     await store.connection.execute("DEL", record_of(job_id), store.live_channel(job_id))
     await unlink_visit(store, job_id)
-    await store.connection.execute("DEL", keys.owner_jobs(jobs.partition_number(job_id), "anna"))
+    await store.connection.execute("DEL", keys.owner_jobs(jobs.partition_number(job_id), jobs.OWNER))
 
 
 async def _entry_of_ended_job(store: JobStore) -> None:

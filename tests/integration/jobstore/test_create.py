@@ -17,7 +17,7 @@ async def test_create_writes_record_event_and_entry_together(store: JobStore) ->
     assert created.is_new
     assert record is not None
     assert (record.state, record.epoch, record.seq, record.attempt) == (JobState.QUEUED, 0, 1, 0)
-    assert (record.owner, record.file_ids, record.options) == ("anna", (70_000, 70_001), JobOptions("holiday.zip"))
+    assert (record.owner, record.file_ids, record.options) == (jobs.OWNER, (70_000, 70_001), JobOptions("holiday.zip"))
     assert [(entry.event_id, entry.message) for entry in await inspection.read_log(store, job.job_id)] == [
         (EventId(0, 1), jobs.QUEUED)
     ]

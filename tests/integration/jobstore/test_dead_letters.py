@@ -21,7 +21,7 @@ async def test_a_failed_job_leaves_a_dead_letter_with_its_reason_and_evidence(st
     assert {name: text for name, text in letter.fields.items() if name not in ("error", "events")} == {
         "job": run.job_id,
         "number": "1",
-        "owner": "anna",
+        "owner": jobs.OWNER,
         "epoch": "1",
         "reason": "permanent",
         "attempts": "1",
@@ -101,7 +101,12 @@ async def test_a_letter_is_found_by_its_job_and_by_its_own_id(store: JobStore) -
     by_letter = await letters.find(by_job.dead_id)
 
     assert by_job in by_letter
-    assert (by_job.job_id, by_job.owner, by_job.reason, by_job.error) == (run.job_id, "anna", "permanent", jobs.BROKEN)
+    assert (by_job.job_id, by_job.owner, by_job.reason, by_job.error) == (
+        run.job_id,
+        jobs.OWNER,
+        "permanent",
+        jobs.BROKEN,
+    )
     assert (by_job.epoch, by_job.attempts, by_job.failures, by_job.crashes) == (run.epoch, 1, 1, 0)
     assert [json.loads(bytes(event))["type"] for event in by_job.events] == ["queued", "started", "error"]
 

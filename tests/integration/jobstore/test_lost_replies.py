@@ -443,7 +443,7 @@ OPERATIONS = [
         script.LIST_OWNER,
         "three jobs",
         queued,
-        lambda store, _: list_jobs(store, "anna", after=None, limit=2, is_wanted=lambda _: True),
+        lambda store, _: list_jobs(store, jobs.OWNER, after=None, limit=2, is_wanted=lambda _: True),
     ),
     Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
     Case(script.DROP_CONSUMERS, "a processor that is gone", gone, drop_consumers),

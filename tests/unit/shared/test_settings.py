@@ -157,7 +157,7 @@ def test_half_a_pair_of_keys_and_keys_of_a_directory_are_refused_together() -> N
 def test_gateway_without_authentication_listens_on_loopback_only(host: str) -> None:
     [problem] = problems_of(GatewaySettings, WAYBILL_HOST=host)
 
-    assert f"WAYBILL_HOST={host!r}" in problem
+    assert problem.startswith(f"WAYBILL_HOST={host} must be a loopback address with WAYBILL_AUTH=none")
 
 
 @pytest.mark.parametrize(
@@ -252,3 +252,44 @@ def test_a_command_reads_where_redis_is_and_nothing_else() -> None:
     settings = load(RedisSettings, {"REDIS_URL": "redis://h:1/0", "WAYBILL_PARTITIONS": "many", "WAYBILL_SLOTS": "x"})
 
     assert settings.redis_location().shown == "redis://h:1/0"
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"WAYBILL_AUTH": "jwt"}, "WAYBILL_JWT_SECRETS= must be there"),
+        ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_SECRETS": "hunter2" * 5, "WAYBILL_JWT_JWKS": "/k"}, "not together with"),
+        ({"WAYBILL_JWT_SECRETS": "hunter2" * 5}, "means nothing with WAYBILL_AUTH=none"),
+        ({"WAYBILL_AUTH": "keys", "WAYBILL_JWT_JWKS": "/k"}, "means nothing with WAYBILL_AUTH=keys"),
+        ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_JWKS": "/k", "WAYBILL_JWT_ISSUER": "i"}, "WAYBILL_JWT_AUDIENCE= must"),
+        ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_JWKS": "/k", "WAYBILL_JWT_AUDIENCE": "a"}, "WAYBILL_JWT_ISSUER= must"),
+        ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_SECRETS": "hunter2"}, "of 32 characters or more"),
+        ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_SECRETS": "hunter2" * 5 + " hunter2"}, "of 32 characters or more"),
+        ({"WAYBILL_AUTH": "jwt,keys"}, "WAYBILL_AUTH='jwt,keys'"),
+    ],
+)
+def test_settings_of_authentication_that_do_not_fit_together(environment: dict[str, str], problem: str) -> None:
+    told = "\n".join(problems_of(GatewaySettings, **environment))
+
+    assert problem in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://id.example.org/k", "http://127.0.0.1.evil.org/k", "ftp://h/k", "https://", "file:///k", "https:// h"],
+)
+def test_keys_of_an_issuer_are_not_fetched_where_others_may_change_them(place: str) -> None:
+    told = "\n".join(problems_of(GatewaySettings, WAYBILL_AUTH="jwt", WAYBILL_JWT_JWKS=place))
+
+    assert f"WAYBILL_JWT_JWKS={place!r}" in told
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "waybill.example.org"])
+def test_gateway_with_authentication_listens_where_it_is_told(host: str) -> None:
+    assert load(GatewaySettings, {"WAYBILL_AUTH": "keys", "WAYBILL_HOST": host}).host == host
+
+
+@pytest.mark.parametrize("kind", [RedisSettings, *PROGRAMS.values()])
+def test_the_repr_of_settings_shows_no_secret(kind: type[RedisSettings]) -> None:
+    assert "hunter2" not in repr(load(kind, {"REDIS_PASSWORD": "hunter2"}))
