@@ -164,14 +164,17 @@ def archives_are_right(history: History) -> Iterator[str]:
             yield f"the archive of {job_id}: {wrong}"
 
 
-def records_name_what_their_last_run_made(history: History) -> Iterator[str]:
-    """The object of a completed job was made visible by the run that ended it, not by a superseded one."""
+def records_name_what_a_run_of_theirs_made(history: History) -> Iterator[str]:
+    """The object of a completed job was made visible by a run of it: the one that ended it, or one before that died.
+
+    The key follows from job and plan, so every run that has it makes the same bytes; who finds them there says so.
+    """
     made = {(deed.job_id, deed.epoch, deed.detail) for deed in history.deeds if deed.what is What.COMPLETED}
     for job_id, record in history.records.items():
-        if _is_deleted(history, job_id):
+        if record.state is not JobState.COMPLETED or _is_deleted(history, job_id):
             continue
-        if record.state is JobState.COMPLETED and (job_id, record.epoch, record.object_key) not in made:
-            yield f"{job_id} names {record.object_key}, which its run {record.epoch} did not make"
+        if not any((job_id, epoch, record.object_key) in made for epoch in range(1, record.epoch + 1)):
+            yield f"{job_id} names {record.object_key}, which no run of it up to {record.epoch} has made"
 
 
 def superseded_runs_touch_nothing(history: History) -> Iterator[str]:
@@ -399,7 +402,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     nothing_waits,
     dead_letters_are_the_failed_jobs,
     archives_are_right,
-    records_name_what_their_last_run_made,
+    records_name_what_a_run_of_theirs_made,
     superseded_runs_touch_nothing,
     objects_appear_under_a_confirmed_lease,
     an_epoch_is_one_run,

@@ -224,7 +224,7 @@ class Forgery:
         return f"{self.sees}-{self.what}".replace(" ", "-")
 
 
-AN_OLDER_RUN_MADE_IT = [deed("p1", What.COMPLETED, 1, "bundles/good.zip")]
+A_LATER_RUN_MADE_IT = [deed("p1", What.COMPLETED, 9, "bundles/good.zip")]
 NO_FIRST_RUN = [one for one in DEEDS if one.epoch != 1]
 NOTHING_MADE = [one for one in DEEDS if one.what is not What.COMPLETED]
 A_LIVING_WRITER = with_deeds(deed("p2", What.UPLOADING, 2, "u2"))
@@ -368,8 +368,8 @@ FORGERIES = [
     ),
     Forgery("archives_are_right", "other bytes", but(archives={GOOD: "scan 001.dat differs"})),
     Forgery("archives_are_right", "not there", but(archives={})),
-    Forgery("records_name_what_their_last_run_made", "another key", with_record(GOOD, object_key="bundles/old.zip")),
-    Forgery("records_name_what_their_last_run_made", "an older run", but(deeds=NOTHING_MADE + AN_OLDER_RUN_MADE_IT)),
+    Forgery("records_name_what_a_run_of_theirs_made", "another key", with_record(GOOD, object_key="bundles/old.zip")),
+    Forgery("records_name_what_a_run_of_theirs_made", "a later run", but(deeds=NOTHING_MADE + A_LATER_RUN_MADE_IT)),
     Forgery(
         "superseded_runs_touch_nothing",
         "it completes",
