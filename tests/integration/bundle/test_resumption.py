@@ -176,9 +176,8 @@ async def test_an_interrupted_run_is_gone_on_with_and_no_part_is_sent_twice(yard
 
     assert (first, yard.uploaded) == (list(range(1, done + 1)), list(range(done + 1, PARTS + 1)))
     assert (yard.begun, yard.resumed_bytes) == (0, done * PART_BYTES)
-    assert [(line["parts"], line["bytes"]) for line in lines if line["event"] == "upload resumed"] == [
-        (done, done * PART_BYTES)
-    ]
+    told = [(line["parts"], line["bytes"]) for line in lines if line["event"] == "upload resumed"]
+    assert told == ([(done, done * PART_BYTES)] if done else [])
     await yard.assert_right(result)
 
 
