@@ -1,6 +1,6 @@
 """Who may see which job: its owner. To all others it is a job that does not exist."""
 
-from gateway.auth.caller import Caller
+from gateway.auth.caller import LOCAL, Caller
 from shared.clock import now_ms
 from shared.errors import JobGone, JobNotFound, RecordUnreadable
 from shared.jobs import JobRecord
@@ -15,11 +15,11 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
     try:
         record = await store.find(job_id)
     except RecordUnreadable:
-        if await store.owner_of(job_id) != caller.owner:
+        if (await store.owner_of(job_id) or LOCAL.owner) != caller.owner:
             raise job_not_found() from None
         raise
     # Before anything else is looked at: that a job of others is gone, or failed, is theirs to know.
-    if record is None or record.owner != caller.owner:
+    if record is None or (record.owner or LOCAL.owner) != caller.owner:
         raise job_not_found()
     if (refusal := refusal_of(record, now_ms())) is not None:
         raise refusal

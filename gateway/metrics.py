@@ -1,7 +1,6 @@
 """The gateway's own metrics."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import Meter, Observation
@@ -111,6 +110,5 @@ class GatewayMetrics:
     def observe_ages(self, messages: Iterable[Message], now_ms: int) -> None:
         """Record how old live events are (milliseconds since 1970 on this machine's clock) when they go out."""
         for message in messages:
-            if message.written_at is not None:
-                written_at_ms = datetime.fromisoformat(message.written_at).timestamp() * 1000
-                self._age.record(max(0.0, now_ms - written_at_ms) / 1000)
+            if message.written_at_ms is not None:
+                self._age.record(max(0.0, now_ms - message.written_at_ms) / 1000)

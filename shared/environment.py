@@ -14,12 +14,17 @@ STOP_SLACK_SECONDS = 5
 S = TypeVar("S", bound=RedisSettings)
 
 
+_EXAMPLE_SECRET = "EXAMPLE-of-random-text"
 # What a URL says is read by the module that knows such URLs.
 _URLS: dict[str, Callable[[Any], object]] = {
     "redis_url": RedisSettings.redis_location,
     "sources_url": lambda settings: settings.sources,
     "objects_url": lambda settings: settings.objects,
 }
+
+
+# An empty variable counts as unset, but where that would open what somebody meant to close.
+_NEVER_EMPTY = {"auth": "say none if everybody may do everything."}
 
 
 class Contradiction(NamedTuple):
@@ -39,6 +44,8 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
     values: dict[str, Any] = {}
     for setting in known:
         text = environment.get(setting.variable)
+        if text == "" and setting.field in _NEVER_EMPTY:
+            wrong[setting.field] = (f"{setting.variable} is there, and empty: {_NEVER_EMPTY[setting.field]}",)
         if not text:
             continue
         try:
@@ -105,7 +112,10 @@ def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction
             "jwt_jwks",
             "because tokens are judged by the one or by the other",
         )
-    for given in ("jwt_secrets", "jwt_jwks"):
+    if _EXAMPLE_SECRET in settings.jwt_secrets:
+        sentence = "WAYBILL_JWT_SECRETS holds the example of the documentation, which everybody knows."
+        yield Contradiction(frozenset({"jwt_secrets"}), sentence)
+    for given in ("jwt_secrets", "jwt_jwks", "jwt_issuer", "jwt_audience", "jwt_scope_claim"):
         if getattr(settings, given) and not settings.takes_tokens:
             yield _contradiction(settings, given, "means nothing with", "auth", "which takes no tokens")
     for needed in ("jwt_issuer", "jwt_audience"):

@@ -20,6 +20,8 @@ from shared.telemetry.tracing import configure_tracing
 S = TypeVar("S", bound=CommonSettings)
 
 CANNOT_START = 2
+MUST_BE_SPELT = frozenset({"WAYBILL_AUTH"})
+"""The variables without which a program would run, and be open."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,8 @@ def run_service(name: str, arguments: Sequence[str], kind: type[S], run: Callabl
         configure_logging(name, level=settings.log_level)
         configure_tracing(name)
         for variable, meant in likely_misspelt(os.environ):
+            if meant in MUST_BE_SPELT:
+                raise SettingsError([f"{variable} is no setting. Did you mean {meant}? It decides who may do what."])
             log.warning("unknown variable", variable=variable, did_you_mean=meant)
         uvloop.run(serve(settings))
         return 0

@@ -199,7 +199,7 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     jwt_jwks: Annotated[
         str,
         Meta(
-            pattern=r"^(https://[^\s/]\S*|http://(127\.0\.0\.1|localhost|\[::1\])[:/]\S*|(?![A-Za-z][\w+.-]*://)[^\x00]+)?$",
+            pattern=r"^(https://[^\s/]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/[^\s@]*)?|(?![A-Za-z][\w+.-]*://)[^\x00]+)?$",
             description="The public keys of the tokens' issuer (RS256, ES256, EdDSA), as a JWK set: a file, or a URL, "
             "which is asked every five minutes and for each new key.",
             examples=["https://id.example.org/.well-known/jwks.json"],
@@ -220,7 +220,12 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         int, Meta(ge=0, le=300, description="How far the issuer's clock may be from ours.", examples=[30])
     ] = 30
     jwt_owner_claim: Annotated[
-        str, Meta(min_length=1, description="The claim of a token that names the owner.", examples=["email"])
+        str,
+        Meta(
+            min_length=1,
+            description="The claim of a token that names the owner; one that users cannot change.",
+            examples=["oid"],
+        ),
     ] = "sub"
     jwt_scope_claim: Annotated[
         str,

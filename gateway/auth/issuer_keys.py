@@ -36,6 +36,7 @@ class IssuerKeys:
         self._trouble = "it was not fetched yet"
         self._alarm = asyncio.Event()
         self._round = asyncio.Event()
+        self._is_looking = False
         if self._is_file:
             self._read_first()
         else:
@@ -54,7 +55,8 @@ class IssuerKeys:
         An id that is not known may be new: then the issuer is asked once more. Raises TokenKeysUnavailable.
         """
         found = self._named(key_id)
-        if not found and time.monotonic() - self._looked_at_seconds >= limits.JWKS_AGAIN_SECONDS:
+        is_old = time.monotonic() - self._looked_at_seconds >= limits.JWKS_AGAIN_SECONDS
+        if not found and (is_old or self._is_looking):
             await self._next_round()
             found = self._named(key_id)
         if not self._trusted():
@@ -65,8 +67,12 @@ class IssuerKeys:
         """Keep the keys fresh, until cancelled."""
         every_seconds = limits.JWKS_FILE_EVERY_SECONDS if self._is_file else limits.JWKS_EVERY_SECONDS
         async with contextlib.AsyncExitStack() as stack:
-            # Redirects are not followed: who is trusted was set here, and not by what answers there.
-            client = None if self._is_file else await stack.enter_async_context(httpx.AsyncClient())
+            # Redirects are not followed: who is trusted was set here, and not by what answers there. Nor is a proxy of
+            # the environment, to an address of this machine.
+            heeds_proxy = self._place.startswith("https:")
+            client = (
+                None if self._is_file else await stack.enter_async_context(httpx.AsyncClient(trust_env=heeds_proxy))
+            )
             while True:
                 await self._look(client)
                 self._alarm.clear()
@@ -95,7 +101,7 @@ class IssuerKeys:
                 await next_round.wait()
 
     async def _look(self, client: httpx.AsyncClient | None) -> None:
-        self._looked_at_seconds = time.monotonic()
+        self._looked_at_seconds, self._is_looking = time.monotonic(), True
         try:
             async with asyncio.timeout(limits.JWKS_WITHIN_SECONDS):
                 text = await (_fetch(client, self._place) if client else asyncio.to_thread(_read, Path(self._place)))
@@ -107,6 +113,7 @@ class IssuerKeys:
         except ValueError as error:
             self._note(str(error))
         finally:
+            self._is_looking = False
             # From its end: a look that lasts five seconds must not be due again in five more.
             self._looked_at_seconds = time.monotonic()
 

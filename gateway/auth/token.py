@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import msgspec
 
-from gateway.auth.caller import OWNER_MAY_BE, Caller, Scope, is_owner, known_scopes
+from gateway.auth.caller import LOCAL, OWNER_MAY_BE, Caller, Scope, is_owner, known_scopes
 from gateway.auth.jwks import SignatureKey
 from shared.errors import OwnerRefused, Unauthenticated
 
@@ -21,7 +21,8 @@ _NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionErro
 
 
 class TokenRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token must say. `issuer` and `audience`: empty ones are not asked for, but an `aud` is then refused.
+    """What a token must say. `issuer` and `audience`: empty ones are not asked for, but a token that
+    names an audience is then refused.
 
     `owner_claim` names the claim with the owner, `scope_claim` that with the scopes; without the latter every good
     token has the scope user.
@@ -89,6 +90,10 @@ def _caller(claims: dict[str, Any], key: SignatureKey, rules: TokenRules) -> Cal
         raise OwnerRefused(
             f"The token's claim {rules.owner_claim!r} is no owner. It must be {OWNER_MAY_BE}. Tell the operators."
         )
+    if owner == LOCAL.owner:
+        raise OwnerRefused(f"The owner {owner!r} is whoever called before there was authentication; no token is that.")
+    if rules.owner_claim == "email" and claims.get("email_verified") is not True:
+        raise OwnerRefused("The token's email is not said to be verified (email_verified): it may be anybody's.")
     scopes = known_scopes(claims.get(rules.scope_claim), prefix=SCOPE_PREFIX) if rules.scope_claim else {Scope.USER}
     return Caller(owner, frozenset(scopes), f"jwt:{key.key_id}" if key.key_id else "jwt")
 

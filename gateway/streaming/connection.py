@@ -36,6 +36,7 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
         super().__init__(*args, **kwargs)
         self._viewer: Viewer | None = None
         self._closes_after_stream = False
+        self._dropped_bytes = 0
         self._request: Any = None
 
     # ── what a viewer asks for ────────────────────────────────────────────────────────────────────────────────────────
@@ -76,6 +77,8 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
         self.transport.write(b"0\r\n\r\n")
         if self._closes_after_stream:
             self.transport.close()
+            # close() waits until everything was taken, and a peer may take its time.
+            self._expect(limits.STREAM_SEND_WITHIN_SECONDS)
         self.on_response_complete()
 
     def cut(self) -> None:
@@ -95,8 +98,12 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
         """Take some bytes; during a stream they are dropped, and it is the last answer here."""
         if self._viewer is None:
             super().data_received(data)
-        else:
-            self._closes_after_stream = True
+            return
+        self._closes_after_stream = True
+        self._dropped_bytes += len(data)
+        if self._dropped_bytes > limits.MAX_HEAD_BYTES:
+            self._viewer.dismiss("left")
+            self.cut()
 
     def pause_writing(self) -> None:
         """Give the peer a while to take what was written."""
@@ -112,7 +119,9 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
             self._viewer.go_on()
 
     def _time_is_up(self) -> None:
-        if self._viewer is None:
+        if self._viewer is None and self.transport.is_closing():
+            self.cut()
+        elif self._viewer is None:
             super()._time_is_up()
         else:
             self._viewer.dismiss("slow")

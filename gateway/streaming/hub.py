@@ -16,6 +16,7 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -188,4 +189,12 @@ def _parse(published: bytes) -> Message | None:
         written_at = msgspec.json.decode(encoded, type=_Written).at
     except (msgspec.DecodeError, RecursionError):
         return None
-    return event_message(event_id, encoded, written_at=written_at) if event_id else None
+    return event_message(event_id, encoded, written_at_ms=_ms_of(written_at)) if event_id else None
+
+
+def _ms_of(written_at: str | None) -> float | None:
+    """Read a writer's time, once for all of a message's viewers; what is no time is not known."""
+    try:
+        return None if written_at is None else datetime.fromisoformat(written_at).timestamp() * 1000
+    except ValueError:
+        return None

@@ -17,19 +17,19 @@ from shared.events import is_terminal_message
 class Message(NamedTuple):
     """One message on its way to viewers: encoded once, shared by all of a job's viewers. No id: it moves no cursor.
 
-    `written_at` is its writer's time (RFC 3339) for a live message, None for what comes from the log.
+    `written_at_ms` is its writer's time (since 1970) for a live message, None for what comes from the log.
     """
 
     event_id: EventId | None
     frame: bytes
     is_terminal: bool = False
-    written_at: str | None = None
+    written_at_ms: float | None = None
 
 
-def event_message(event_id: EventId, encoded: bytes, *, written_at: str | None = None) -> Message:
+def event_message(event_id: EventId, encoded: bytes, *, written_at_ms: float | None = None) -> Message:
     """Frame an event of the log."""
     frame = b"data: %b\nid: %d-%d\n\n" % (encoded, event_id.epoch, event_id.seq)
-    return Message(event_id, frame, is_terminal_message(encoded), written_at)
+    return Message(event_id, frame, is_terminal_message(encoded), written_at_ms)
 
 
 def snapshot_message(event_id: EventId | None, encoded: bytes) -> Message:

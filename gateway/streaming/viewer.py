@@ -131,6 +131,10 @@ class Viewer:
         """The id of the last event that this viewer has been given."""
         return self._subscription.cursor
 
+    @property
+    def _is_dismissed(self) -> bool:
+        return self._end is not None
+
     # ── what it is told ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def offer(self, message: Message) -> None:
@@ -145,7 +149,9 @@ class Viewer:
 
     def dismiss(self, reason: str) -> None:
         """End this stream soon, with a busy frame if somebody is there to read it; the client comes back by itself."""
-        self._end = self._end or reason
+        # A peer who is gone is gone, whatever it was to be told: nobody else will say so a second time.
+        if self._end is None or (reason in _SILENT_ENDS and self._end not in _SILENT_ENDS):
+            self._end = reason
         self.go_on()
 
     def go_on(self) -> None:
@@ -156,7 +162,7 @@ class Viewer:
             self._is_busy = True
             self._reader = asyncio.create_task(self._work(self._read()), name=f"viewer-{self.job_id}")
         else:
-            self._send()
+            self._send_safely()
 
     # ── the stream ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,7 +184,7 @@ class Viewer:
             self._connection.cut()
         finally:
             self._is_busy, self._reader = False, None
-            self._send()
+            self._send_safely()
 
     async def _open(self) -> None:
         self._beat_after, self._end_after = _soon(limits.HEARTBEAT_EVERY_SECONDS), _soon(limits.STREAM_MAX_AGE_SECONDS)
@@ -235,6 +241,8 @@ class Viewer:
                     return True
                 self._flush()
                 await self._connection.writable()  # back-pressure: the next page is read when this one is on its way
+                if self._is_dismissed:
+                    return True
         except UnavailableError:
             return False
         except RecordUnreadable:
@@ -242,6 +250,16 @@ class Viewer:
             return False
 
     # ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _send_safely(self) -> None:
+        """Send; what goes wrong with one viewer is nothing to whoever told it, and tells others after it."""
+        try:
+            self._send()
+        except Exception as error:
+            log.error("stream failed", job_id=self.job_id, exc_info=error)
+            self._connection.cut()
+            if not self._is_closed:
+                self._close("error")
 
     def _send(self) -> None:
         """Send what there is, and end what is over; a peer that takes nothing now is served when it does."""
@@ -300,6 +318,7 @@ class Viewer:
 
     def _wake(self) -> None:
         if time.monotonic() >= self._end_after:
+            self._end_after = math.inf  # once: who takes nothing now is closed when it does, or when its time is up
             self.dismiss("max_age")
         elif time.monotonic() >= self._beat_after:
             self._beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)

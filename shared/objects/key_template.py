@@ -20,6 +20,8 @@ from shared.objects.store import ObjectStore
 
 log = structlog.get_logger(__name__)
 
+# Ids are digits, and owners may begin or end with them.
+_TOUCHING = re.compile(r"\{owner\}[0-9]*\{file_id\}|\{file_id\}[0-9]*\{owner\}")
 _PLACEHOLDER = re.compile(r"\{[^}]*\}?|\}")
 
 
@@ -74,6 +76,9 @@ class KeyTemplate:
         strangers = set(_PLACEHOLDER.findall(self._template)) - {"{file_id}", "{owner}"}
         if strangers:
             raise SettingsError([f"{setting}: {min(strangers)} means nothing; there are {{file_id}} and {{owner}}."])
+        if _TOUCHING.search(self._template):
+            reason = "other owners' files would have the same keys. Put a / between {owner} and {file_id}."
+            raise SettingsError([f"{setting}: {reason}"])
         try:
             check_key(self._key_of(1, "local"))
         except ObjectError as error:

@@ -68,6 +68,25 @@ async def test_reader_that_never_reads_is_cut_and_a_thousand_others_get_everythi
     gateway.close()
 
 
+async def test_mute_reader_that_reaches_its_age_while_nothing_can_be_sent_is_gone_all_the_same(idle: System) -> None:
+    gateway = idle.start("gateway", {"STREAM_SEND_WITHIN_SECONDS": 3, "STREAM_MAX_AGE_SECONDS": 1.5})
+    await asyncio.to_thread(gateway.wait_until_ready)
+    async with running_store(idle.redis.url, partitions=1) as store:
+        run = await jobs.start(store)
+        with mute_reader(int(gateway.settings["WAYBILL_PORT"]), f"{JOBS}/{run.job_id}/stream"):
+            await until_so(lambda: gateway.metric("sse_connections_active") == 1, "the mute one is there")
+            for number in range(10 * EVENTS):
+                message = jobs.progress((number + 1) / (10 * EVENTS + 1), LONG_MESSAGE)
+                await append(store, run, run.record.seq + 1 + number, message)
+            await until_so(lambda: gateway.metric("sse_connections_active") == 0, "it is closed")
+            followed = gateway.metric("sse_jobs_followed")
+    gateway.terminate()
+
+    assert followed == 0
+    assert gateway.exit_code() == 0
+    gateway.close()
+
+
 @contextlib.contextmanager
 def mute_reader(port: int, path: str) -> Iterator[None]:
     """Ask for a stream and read nothing of it."""

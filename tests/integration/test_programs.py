@@ -43,6 +43,15 @@ def test_unknown_arguments_are_named_and_nothing_starts(program: str) -> None:
     )
 
 
+def test_a_misspelt_setting_that_would_leave_the_gate_open_starts_nothing() -> None:
+    ended = run("gateway", WAYBILL_AUHT="keys")
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "gateway: WAYBILL_AUHT is no setting. Did you mean WAYBILL_AUTH? It decides who may do what.\n"
+    )
+
+
 @programs
 def test_wrong_settings_end_with_a_line_for_each_and_no_traceback(program: str) -> None:
     ended = run(program, WAYBILL_ADMIN_PORT="high", REDIS_URL="http://:hunter2@h", WAYBILL_LOG_LEVEL="loud")

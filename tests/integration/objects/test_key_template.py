@@ -73,7 +73,14 @@ async def test_metadata_name_the_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("template", "problem"),
-    [("/files/{file_id}", "slash"), ("a/../{file_id}", "dots"), ("{tenant}/{file_id}", "{tenant} means nothing")],
+    [
+        ("/files/{file_id}", "slash"),
+        ("a/../{file_id}", "dots"),
+        ("{tenant}/{file_id}", "{tenant} means nothing"),
+        ("{owner}{file_id}", "the same keys"),
+        ("{owner}00{file_id}", "the same keys"),
+        ("{file_id}{owner}", "the same keys"),
+    ],
 )
 def test_a_template_that_makes_no_key_is_refused_at_the_start(tmp_path: Path, template: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=r"^WAYBILL_CATALOGUE=template:") as caught:

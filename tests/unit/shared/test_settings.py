@@ -266,6 +266,14 @@ def test_a_command_reads_where_redis_is_and_nothing_else() -> None:
         ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_SECRETS": "hunter2"}, "of 32 characters or more"),
         ({"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_SECRETS": "hunter2" * 5 + " hunter2"}, "of 32 characters or more"),
         ({"WAYBILL_AUTH": "jwt,keys"}, "WAYBILL_AUTH='jwt,keys'"),
+        ({"WAYBILL_AUTH": ""}, "WAYBILL_AUTH is there, and empty"),
+        ({"WAYBILL_JWT_ISSUER": "i"}, "means nothing with WAYBILL_AUTH=none"),
+        (
+            {"WAYBILL_AUTH": "jwt", "WAYBILL_JWT_SECRETS": "EXAMPLE-of-random-text-of-32-characters-or-more"},
+            "the example of the documentation",
+        ),
+        ({"WAYBILL_JWT_JWKS": "http://localhost:x@evil.example/k", "WAYBILL_AUTH": "jwt"}, "WAYBILL_JWT_JWKS="),
+        ({"WAYBILL_JWT_JWKS": "http://127.0.0.1:80@evil.example/k", "WAYBILL_AUTH": "jwt"}, "WAYBILL_JWT_JWKS="),
     ],
 )
 def test_settings_of_authentication_that_do_not_fit_together(environment: dict[str, str], problem: str) -> None:

@@ -4,6 +4,7 @@ import hmac
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -128,3 +129,17 @@ def test_scopes_are_read_where_a_claim_is_set_and_none_is_none() -> None:
 
     assert judge(signed(claims(scope="waybill:admin openid")), rules=rules).scopes == {Scope.ADMIN}
     assert judge(signed(claims()), rules=rules).scopes == frozenset()
+
+
+def test_nobody_comes_by_the_jobs_from_before_there_was_authentication_with_a_token() -> None:
+    with pytest.raises(OwnerRefused, match="before there was authentication"):
+        judge(signed(claims(sub="local")))
+
+
+@pytest.mark.parametrize("more", [{}, {"email_verified": False}, {"email_verified": "true"}])
+def test_an_email_that_is_not_verified_is_no_owner(more: dict[str, Any]) -> None:
+    rules = msgspec.structs.replace(RULES, owner_claim="email")
+
+    assert judge(signed(claims(email="anna@example.org", email_verified=True)), rules=rules).owner == "anna@example.org"
+    with pytest.raises(OwnerRefused, match="email_verified"):
+        judge(signed(claims(email="boss@example.org", **more)), rules=rules)
