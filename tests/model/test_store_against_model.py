@@ -197,10 +197,11 @@ class StoreMachine(RuleBasedStateMachine):
         first = self.reserved.get(key)
         wanted = (first or drawn).job_id, f"of {(first or drawn).job_id}"
 
-        found = self.run(idempotency.find("anna", key))
+        found = self.run(idempotency.find(jobs.OWNER, key))
         assert (found and found[:2]) == (first and wanted)
         kept = self.send(
-            lambda: idempotency.reserve("anna", key, job_id=drawn.job_id, fingerprint=f"of {drawn.job_id}"), sendings
+            lambda: idempotency.reserve(jobs.OWNER, key, job_id=drawn.job_id, fingerprint=f"of {drawn.job_id}"),
+            sendings,
         )
 
         assert [reservation[:2] for reservation in kept] == [wanted] * sendings
@@ -595,7 +596,7 @@ class StoreMachine(RuleBasedStateMachine):
         """However the jobs stand, a repair finds nothing to do, even where a walk that was mistaken sent it."""
         job = chosen(list(self.jobs.values()), choice)
         place = Place(kind.partition("_")[0])
-        seen = Sighting(job.job_id, place, entry_id=job.entry if place is Place.ENTRY else "", owner="anna")
+        seen = Sighting(job.job_id, place, entry_id=job.entry if place is Place.ENTRY else "", owner=jobs.OWNER)
         consistency = Consistency(self.store.connection, partitions=self.store.partitions)
 
         assert not self.run(consistency.repair(Finding(kind, seen)))
@@ -614,7 +615,7 @@ class StoreMachine(RuleBasedStateMachine):
         records: list[JobRecord] = []
         place: ListPlace | None = None
         while True:
-            page = await list_jobs(self.store, "anna", after=place, limit=limit, is_wanted=lambda record: True)
+            page = await list_jobs(self.store, jobs.OWNER, after=place, limit=limit, is_wanted=lambda record: True)
             records += page.records
             if (place := page.next_place) is None:
                 return records
