@@ -13,7 +13,7 @@ _drawn: set[int] = set()
 
 
 def free_ports(count: int) -> list[int]:
-    """Give that many different ports on 127.0.0.1 that nobody listens on, and that this process was not given before."""
+    """Give that many different ports on 127.0.0.1 that nobody listens on, none of them drawn here before."""
     found: list[int] = []
     lane = _lane()
     for port in random.SystemRandom().sample(lane, k=len(lane)):
