@@ -263,7 +263,7 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             ge=1,
             le=1_000_000,
             description="Streams and long polls that this process holds open; more are sent away for a moment. About "
-            "15 KB each, and one file descriptor.",
+            "9 KB each, and one file descriptor.",
             examples=[20_000],
         ),
     ] = 20_000
