@@ -1,37 +1,13 @@
 """`python -m processor backlog` as operators run it: a real process, and a real Redis with jobs at every stage."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-import pytest_asyncio
-
 from shared.jobstore import keys
 from shared.jobstore.slots import slot_of
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
-from tests.support.cluster import NODES, SLOTS, EmbeddedCluster, Server
+from tests.support.cluster import NODES, SLOTS, EmbeddedCluster
 from tests.support.operator import Operator, prose
 from tests.support.servers import empty, frozen
 from tests.support.stores import running_store
-
-
-@pytest.fixture
-def operator(server: Server) -> Operator:
-    """An operator of each set-up."""
-    return Operator(server.url)
-
-
-@pytest_asyncio.fixture
-async def single(redis_url: str) -> AsyncIterator[JobStore]:
-    """A store on one server: for what does not depend on the set-up."""
-    async with running_store(redis_url, partitions=1) as running:
-        yield running
-
-
-@pytest.fixture
-def somebody(redis_url: str) -> Operator:
-    """An operator of that one server."""
-    return Operator(redis_url)
 
 
 async def test_every_stage_is_counted_by_partition_and_in_all(store: JobStore, operator: Operator) -> None:

@@ -1,36 +1,12 @@
 """`python -m processor jobs show` as operators run it: a real process, a real Redis, jobs at every point of life."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from shared.jobs import make_job_id
 from shared.jobstore import keys
 from shared.jobstore.store import JobStore
 from tests.support import jobs
-from tests.support.cluster import Server
 from tests.support.operator import Operator, prose
-from tests.support.stores import running_store
-
-
-@pytest.fixture
-def operator(server: Server) -> Operator:
-    """An operator of each set-up."""
-    return Operator(server.url)
-
-
-@pytest_asyncio.fixture
-async def single(redis_url: str) -> AsyncIterator[JobStore]:
-    """A store on one server: for what does not depend on the set-up."""
-    async with running_store(redis_url, partitions=1) as running:
-        yield running
-
-
-@pytest.fixture
-def somebody(redis_url: str) -> Operator:
-    """An operator of that one server."""
-    return Operator(redis_url)
 
 
 async def shown(operator: Operator, job_id: str, *, code: int = 0) -> str:
