@@ -14,9 +14,10 @@ from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
-from gateway.routes.jobs import cancel_job, create_job, delete_job, read_job
+from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
@@ -24,6 +25,7 @@ from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from shared import limits
 from shared.errors import WaybillError
+from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import open_commands
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
@@ -34,7 +36,6 @@ from shared.objects.health import StoreHealth
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
 from shared.retention import Retention
-from shared.settings import GatewaySettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 

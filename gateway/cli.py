@@ -4,8 +4,8 @@ import sys
 
 from gateway.app import serve
 from gateway.auth.keys_command import COMMAND, run_keys_command
+from shared.gateway_settings import GatewaySettings
 from shared.service import run_service
-from shared.settings import GatewaySettings
 
 
 def main() -> int:

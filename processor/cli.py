@@ -4,8 +4,8 @@ import sys
 
 from processor.commands.program import is_command, run_command
 from processor.supervisor import work
+from shared.processor_settings import ProcessorSettings
 from shared.service import run_service
-from shared.settings import ProcessorSettings
 
 
 def main() -> int:

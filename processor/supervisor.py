@@ -32,8 +32,8 @@ from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
+from shared.processor_settings import ProcessorSettings
 from shared.retention import Retention
-from shared.settings import ProcessorSettings
 from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 

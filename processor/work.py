@@ -18,7 +18,7 @@ from shared.objects.catalogue_choice import open_catalogue
 from shared.objects.health import StoreHealth
 from shared.objects.info import check_key
 from shared.objects.store import ObjectStore
-from shared.settings import ProcessorSettings
+from shared.processor_settings import ProcessorSettings
 
 
 async def no_upkeep() -> None:

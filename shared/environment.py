@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from shared.errors import SettingsError
+from shared.gateway_settings import GatewaySettings
 from shared.objects.location import lies_in
+from shared.processor_settings import ProcessorSettings
 from shared.setting import settings_of
-from shared.settings import CommonSettings, GatewaySettings, ProcessorSettings, RedisSettings
+from shared.settings import CommonSettings, RedisSettings
 
 # What a stop needs besides the drain, until the last connection is aborted (gateway/server.py) and the process is gone.
 STOP_SLACK_SECONDS = 5

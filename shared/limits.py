@@ -9,6 +9,7 @@ MAX_FILES_PER_JOB = 1_000  # one ZIP of more is a mirror, not a download; keeps 
 MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (RFC 8259 §6)
 MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that file systems allow, with `.zip`
 MAX_IDEMPOTENCY_KEY_CHARS = 255  # of which only a digest is kept
+POLL_AFTER_SECONDS = 2  # the Retry-After of an unfinished job
 MAX_EVENTS_PER_PAGE = 500  # of a log: about 100 kB of progress events
 DEFAULT_EVENTS_PER_PAGE = 100  # for who does not say how many
 MAX_JOBS_PER_PAGE = 100  # each is a record to be read

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from shared.programs import PROGRAMS
 from shared.setting import PREFIX, settings_of
-from shared.settings import PROGRAMS
 
 # Of our prefix, but nobody's setting: `make run` and the tests read them.
 _READ_ELSEWHERE = frozenset({"WAYBILL_HOME", "WAYBILL_REQUIRE_TOOLS"})

@@ -6,8 +6,9 @@ Both are made of the settings' own descriptions, so they cannot say anything els
 import textwrap
 from collections.abc import Sequence
 
+from shared.programs import PROGRAMS
 from shared.setting import Setting, settings_of
-from shared.settings import PROGRAMS, CommonSettings
+from shared.settings import CommonSettings
 
 HELP_COLUMNS = 79  # of a terminal of 80; some wrap when the last one is used
 
@@ -28,7 +29,7 @@ _COMMANDS = {
 _INTRODUCTION = """\
 # Settings
 
-<!-- Written by `make docs` from shared/settings.py; a test fails when it is stale. -->
+<!-- Written by `make docs` from shared/settings.py and its two programs; a test fails when it is stale. -->
 
 All settings are variables of the environment; an empty one counts as unset. A wrong value stops the process with exit
 code 2 and a line for each problem, all of them at once; secrets and the passwords in URLs are not shown. A variable

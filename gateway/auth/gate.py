@@ -18,9 +18,9 @@ from gateway.auth.jwks import read_secrets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared.clock import now_ms
 from shared.errors import ScopeMissing, Unauthenticated
+from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import Commands
 from shared.jobstore.api_keys import ApiKeys
-from shared.settings import GatewaySettings
 
 
 class Tokens:

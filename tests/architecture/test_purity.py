@@ -75,6 +75,9 @@ PURE = (
     "shared/objects/s3_pages.py",
     "shared/retry.py",
     "shared/setting.py",
+    "shared/gateway_settings.py",
+    "shared/processor_settings.py",
+    "shared/programs.py",
     "shared/settings.py",
     "shared/settings_manual.py",
 )

@@ -47,7 +47,7 @@ from shared.objects.directory import ObjectDirectory
 from shared.objects.info import Content, PartTag, Reading, Upload
 from shared.objects.location import DirectoryOptions, StoreLocation
 from shared.objects.store import ObjectStore
-from shared.settings import ProcessorSettings
+from shared.processor_settings import ProcessorSettings
 from tests.chaos.crash_points import CrashPoint, Diary, Fate
 from tests.chaos.failing import Failure, failure_of
 from tests.chaos.history import What

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from shared.settings import PROGRAMS
+from shared.programs import PROGRAMS
 
 programs = pytest.mark.parametrize("program", PROGRAMS)
 

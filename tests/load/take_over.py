@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.local.valkey import EmbeddedValkey
 from shared import limits
 from shared.jobstore.store import JobStore
-from shared.settings import ProcessorSettings
+from shared.processor_settings import ProcessorSettings
 from tests.support import jobs
 from tests.support.holding_handler import LET_GO
 from tests.support.servers import empty

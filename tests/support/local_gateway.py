@@ -15,7 +15,8 @@ from gateway.auth.gate import Gate
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
-from gateway.routes.jobs import create_job, read_job
+from gateway.routes.creation import create_job
+from gateway.routes.jobs import read_job
 from gateway.routes.listing import read_jobs
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub

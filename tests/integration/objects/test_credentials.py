@@ -14,7 +14,7 @@ from shared.errors import ObjectError, ObjectForbidden, SettingsError, StoreRefu
 from shared.objects.location import S3Options
 from shared.objects.opening import open_store
 from shared.objects.s3_credentials import LateCredentials
-from shared.settings import ProcessorSettings
+from shared.processor_settings import ProcessorSettings
 from tests.integration.objects.uploads import put, read_all
 from tests.support.certificates import Authority
 from tests.support.depots import S3Depot

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from shared.objects import location
+from shared.processor_settings import ProcessorSettings
 from shared.setting import settings_of
-from shared.settings import ProcessorSettings
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "object-store.md").read_text(encoding="utf-8")
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from shared.programs import PROGRAMS
 from shared.setting import Setting, settings_of
-from shared.settings import PROGRAMS
 
 Ratio = Annotated[float, Meta(ge=0)]
 

@@ -4,13 +4,10 @@ import pytest
 
 from shared.environment import load
 from shared.errors import SettingsError
-from shared.settings import (
-    PROGRAMS,
-    CommonSettings,
-    GatewaySettings,
-    ProcessorSettings,
-    RedisSettings,
-)
+from shared.gateway_settings import GatewaySettings
+from shared.processor_settings import ProcessorSettings
+from shared.programs import PROGRAMS
+from shared.settings import CommonSettings, RedisSettings
 
 
 def problems_of(kind: type[CommonSettings], **environment: str) -> tuple[str, ...]:

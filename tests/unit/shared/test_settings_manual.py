@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.programs import PROGRAMS
 from shared.setting import settings_of
-from shared.settings import PROGRAMS
 from shared.settings_manual import help_page, reference_page
 from tests.architecture.source_tree import ROOT
 
