@@ -25,6 +25,7 @@ PURE = (
     "gateway/auth/bearer.py",
     "gateway/auth/caller.py",
     "gateway/auth/key_pages.py",
+    "gateway/auth/ticket.py",
     "gateway/idempotency_key.py",
     "gateway/listing_request.py",
     "gateway/estimate.py",
