@@ -81,6 +81,7 @@ PURE = (
     "shared/programs.py",
     "shared/settings.py",
     "shared/settings_manual.py",
+    "shared/telemetry/redaction.py",
 )
 # Clocks, randomness, files, network, processes, threads, logs.
 IMPURE_IMPORTS = frozenset(
