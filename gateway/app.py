@@ -20,6 +20,7 @@ from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
+from gateway.routes.tickets import give_ticket
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
@@ -90,7 +91,10 @@ class Gateway:
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [
+                *(create_job, read_jobs, read_job, cancel_job, delete_job),
+                *(read_events, stream_job, fetch_archive, give_ticket),
+            ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,
