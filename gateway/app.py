@@ -14,6 +14,7 @@ from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.referrer import WithoutReferrer
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
@@ -67,7 +68,7 @@ class Gateway:
         report_dependencies(meter, self._connection, self._stores)
         metrics = GatewayMetrics(meter, self._hub)
         self._public = GatewayServer(
-            self._make_app(metrics),
+            WithoutReferrer(self._make_app(metrics)),
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,
             count_refusal=metrics.count_http_refusal,
