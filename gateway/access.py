@@ -12,6 +12,8 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
 
     Raises RecordUnreadable for a damaged one, which its owner alone is told of.
     """
+    if not caller.may_see(job_id):
+        raise job_not_found()
     try:
         record = await store.find(job_id)
     except RecordUnreadable:

@@ -14,12 +14,14 @@ from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.referrer import WithoutReferrer
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.stream import stream_job
+from gateway.routes.tickets import give_ticket
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
@@ -66,7 +68,7 @@ class Gateway:
         report_dependencies(meter, self._connection, self._stores)
         metrics = GatewayMetrics(meter, self._hub)
         self._public = GatewayServer(
-            self._make_app(metrics),
+            WithoutReferrer(self._make_app(metrics)),
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,
             count_refusal=metrics.count_http_refusal,
@@ -90,7 +92,10 @@ class Gateway:
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [
+                *(create_job, read_jobs, read_job, cancel_job, delete_job),
+                *(read_events, stream_job, fetch_archive, give_ticket),
+            ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,

@@ -40,11 +40,13 @@ def read_idempotency_key(headers: Sequence[str]) -> str | None:
 def fingerprint_of(request: JobRequest) -> str:
     """Tell requests apart by what they ask for, and not by how it was written.
 
-    What has its default is left out, so that a version that knows more members finds the same fingerprint.
+    What has its default is left out, so that a version that knows more members finds the same fingerprint. A ticket is
+    of the answer and not of the job: a page that has lost its own repeats the request and asks for one.
     """
     canonical = {
         field.name: value
         for field in msgspec.structs.fields(request)
+        if field.name != "ticket"
         if (value := getattr(request, field.name)) != field.default
     }
     return hashlib.sha256(msgspec.json.encode(canonical, order="sorted")).hexdigest()

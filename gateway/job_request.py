@@ -15,19 +15,14 @@ ALLOWED = {
     "file_ids[]": f"a whole number from 1 to {limits.MAX_FILE_ID:,}",
     "archive_name": f"a text of 1 to {limits.MAX_ARCHIVE_NAME_CHARS:,} characters",
     "on_missing": "fail or skip",
+    "ticket": "true or false",
 }
 """What the members of a request may be, for people."""
 
 
 def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
     """Read the body of a create call; raises a RequestError that says what to change."""
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
-    try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"The body is not JSON: {error}.") from None
+    parsed = read_json(content_type, body)
     _refuse_too_many(parsed)
     try:
         request = msgspec.convert(parsed, JobRequest)
@@ -35,6 +30,17 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
         raise InvalidRequest(f"The request is not valid: {explain(error, parsed, ALLOWED)}.") from None
     _refuse_duplicates(request.file_ids)
     return request
+
+
+def read_json(content_type: str | None, body: bytes) -> Any:
+    """Read a body that must be declared as JSON, and be it. Raises UnsupportedMediaType, MalformedBody."""
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from None
 
 
 def _refuse_too_many(parsed: Any) -> None:

@@ -17,7 +17,7 @@ _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 HTTP_REFUSALS = ("head_size", "head_time", "body_time", "malformed")
 REFUSALS = ("drain", "overload", "redis", "token_keys")
 """Of streams that did not begin: the reasons in their busy frames."""
-ENDS = ("terminal", "left", "slow", "max_age", "drain", "redis", "unreadable", "error")
+ENDS = ("terminal", "left", "slow", "max_age", "ticket_expired", "drain", "redis", "unreadable", "error")
 """Of streams that had begun."""
 
 

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 
 from shared import limits
 from shared.errors import RecordUnreadable, ScopeMissing, Unauthenticated, UnavailableError, WaybillError
+from shared.telemetry.redaction import without_secrets
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ def answer_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Re
     if status >= 500:
         log.error("request failed", exc_info=error)
         return _internal()
-    code, sentence = _SENTENCES.get(status, ("BAD_REQUEST", error.detail))
+    code, sentence = _SENTENCES.get(status, ("BAD_REQUEST", without_secrets(error.detail)))
     return problem(status, code, sentence, headers=dict(error.headers or {}))
 
 

@@ -92,9 +92,10 @@ def view_of(record: JobRecord, outlook: Outlook) -> JobView:
     return msgspec.convert(_fields(record, outlook), JobView)
 
 
-def represent(record: JobRecord, outlook: Outlook) -> bytes:
-    """Encode a record as GET answers it."""
-    return msgspec.json.encode(view_of(record, outlook)) + b"\n"
+def represent(record: JobRecord, outlook: Outlook, **more: object) -> bytes:
+    """Encode a record as GET answers it; `more` are members that this answer has besides."""
+    view = view_of(record, outlook)
+    return msgspec.json.encode(msgspec.structs.asdict(view) | more if more else view) + b"\n"
 
 
 def snapshot(record: JobRecord, outlook: Outlook, *, at_ms: int, gap: Gap | None = None) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import structlog
 import uvicorn
-from litestar import Litestar
+from litestar.types import ASGIApp
 
 from gateway.streaming.connection import StreamingHttpProtocol
 from shared import limits
@@ -45,7 +45,7 @@ class GatewayServer(EmbeddedServer):
 
     def __init__(
         self,
-        app: Litestar,
+        app: ASGIApp,
         *,
         drain_seconds: float,
         drain: Callable[[float], Awaitable[None]],

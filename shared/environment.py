@@ -114,9 +114,14 @@ def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction
             "jwt_jwks",
             "because tokens are judged by the one or by the other",
         )
-    if _EXAMPLE_SECRET in settings.jwt_secrets:
-        sentence = "WAYBILL_JWT_SECRETS holds the example of the documentation, which everybody knows."
-        yield Contradiction(frozenset({"jwt_secrets"}), sentence)
+    for secrets in ("jwt_secrets", "ticket_secrets"):
+        if _EXAMPLE_SECRET in getattr(settings, secrets):
+            sentence = f"WAYBILL_{secrets.upper()} holds the example of the documentation, which everybody knows."
+            yield Contradiction(frozenset({secrets}), sentence)
+    key_ids = [word.partition(":")[0] for word in settings.ticket_secrets.split()]
+    if len(set(key_ids)) < len(key_ids):
+        sentence = "WAYBILL_TICKET_SECRETS has an id twice: a ticket names one secret, so give each an id of its own."
+        yield Contradiction(frozenset({"ticket_secrets"}), sentence)
     for given in ("jwt_secrets", "jwt_jwks", "jwt_issuer", "jwt_audience", "jwt_scope_claim"):
         if getattr(settings, given) and not settings.takes_tokens:
             yield _contradiction(settings, given, "means nothing with", "auth", "which takes no tokens")

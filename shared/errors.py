@@ -6,7 +6,7 @@
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
     │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── UnsupportedMediaType
-    │   ├── Unauthenticated, OwnerRefused, ScopeMissing
+    │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
@@ -140,9 +140,28 @@ class Unauthenticated(RequestError):
     code = "UNAUTHENTICATED"
     status = 401
 
-    def __init__(self, message: str, *, is_refused: bool) -> None:
+    def __init__(self, message: str, *, is_refused: bool = True) -> None:
         super().__init__(message)
         self.is_refused = is_refused
+
+
+class TicketRefused(Unauthenticated):
+    """The ticket in the address is none that was issued here, or there are several."""
+
+    code = "TICKET_REFUSED"
+
+
+class TicketExpired(Unauthenticated):
+    """The ticket was good, and its time is over."""
+
+    code = "TICKET_EXPIRED"
+
+
+class TicketsNotOffered(RequestError):
+    """A ticket was asked for, and the operators have set no secret to sign one with."""
+
+    code = "TICKETS_NOT_OFFERED"
+    status = 403
 
 
 class OwnerRefused(RequestError):

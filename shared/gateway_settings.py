@@ -8,6 +8,8 @@ from msgspec import Meta
 from shared import limits
 from shared.settings import CommonSettings, Port
 
+_TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
+
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """The gateway's settings. Without authentication it listens on loopback only."""
@@ -73,6 +75,27 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=["scope"],
         ),
     ] = ""
+    ticket_secrets: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_TICKET_SECRET}( +{_TICKET_SECRET})*)?$",
+            description="The secrets with which tickets are signed, each behind an id: the first signs, all are taken, "
+            "so that one can take another's place. Without them, and with authentication, there are no tickets.",
+            examples=["k1:EXAMPLE-of-random-text-of-32-characters-or-more"],
+            extra={
+                "secret": True,
+                "form": f"keyid:secret, once or several times, with spaces between them: ids of 1 to "
+                f"{limits.MAX_TICKET_KEY_ID_CHARS} letters, digits, - and _, secrets of "
+                f"{limits.MIN_TICKET_SECRET_CHARS} characters or more",
+            },
+        ),
+    ] = ""
+    ticket_seconds: Annotated[
+        int,
+        Meta(
+            ge=1, le=86_400, description="How long a ticket is good, and a stream that it has opened.", examples=[900]
+        ),
+    ] = 900
     host: Annotated[
         str,
         Meta(

@@ -39,7 +39,7 @@ def _about_member(what: str, name: str, allowed: Mapping[str, str]) -> str:
 
 def _members(allowed: Mapping[str, str]) -> str:
     *others, last = [name for name in allowed if not name.endswith("[]")]
-    return f"{', '.join(others)} and {last}"
+    return f"{', '.join(others)} and {last}" if others else f"{last} alone"
 
 
 def _shown(refused: Any, name: str) -> str:

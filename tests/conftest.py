@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from deploy.local.valkey import SHIPPED_SETTINGS, EmbeddedValkey
 from shared.jobstore.store import JobStore
+from tests.browser.chromium import Browser
 from tests.support.cluster import EmbeddedCluster, Server
 from tests.support.debian_redis import DebianRedis
 from tests.support.s3_server import S3Server, describe, require_s3_server, running_server
@@ -99,6 +100,13 @@ def s3_server() -> Iterator[S3Server]:
     """The real S3 server, for the session."""
     with running_server(require_s3_server()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser for the session."""
+    with Browser(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,20 @@ class Scope(StrEnum):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who calls. `key_id` names the key or the token's signature key, and is no secret; None without authentication."""
+    """Who calls. `key_id` names the key, or what has signed the token or ticket; None without authentication.
+
+    Of a ticket: `job_ids` are all that it opens, until `expires_at_ms` (since 1970). None: whatever is the owner's.
+    """
 
     owner: str
     scopes: frozenset[Scope]
     key_id: str | None = None
+    job_ids: frozenset[str] | None = None
+    expires_at_ms: int | None = None
+
+    def may_see(self, job_id: str) -> bool:
+        """Tell whether this job, if it is the owner's, is among those that were opened to the caller."""
+        return self.job_ids is None or job_id in self.job_ids
 
     def audit(self) -> dict[str, str]:
         """Say who it was, for a log line."""

@@ -1,11 +1,14 @@
 """The gate: every call of a job goes through it first, and comes out with who calls.
 
     Authorization ─▶ bearer ─┬─ wb_… ─▶ Redis, one HGET ─▶ api_key ─┬─▶ Caller ─▶ may they do this?
-                             └─ else ─▶ issuer's keys ────▶ token ──┘
+                             └─ else ─▶ issuer's keys ────▶ token ──┤
+    none, and ?ticket=, to read a job ──────────────────▶ ticket ───┘
 
 A call that cannot be judged now (no Redis, no issuer) is a 503 and never let through.
 """
 
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request
@@ -15,7 +18,10 @@ from gateway.auth.bearer import read_bearer
 from gateway.auth.caller import LOCAL, Caller, Scope
 from gateway.auth.issuer_keys import IssuerKeys, SecretKeys
 from gateway.auth.jwks import read_secrets
+from gateway.auth.ticket import TicketSecret, read_ticket_secrets, ticket_in
+from gateway.auth.tickets import Tickets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
+from shared import limits
 from shared.clock import now_ms
 from shared.errors import ScopeMissing, Unauthenticated
 from shared.gateway_settings import GatewaySettings
@@ -39,9 +45,12 @@ class Tokens:
 class Gate:
     """Lets callers in by API keys, by tokens, or by either; with neither, everybody as the one local owner."""
 
-    def __init__(self, *, api_keys: ApiKeys | None = None, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self, *, api_keys: ApiKeys | None = None, tokens: Tokens | None = None, tickets: Tickets | None = None
+    ) -> None:
         self._api_keys = api_keys
         self._tokens = tokens
+        self.tickets = tickets or Tickets()
 
     @property
     def problems(self) -> list[str]:
@@ -55,12 +64,25 @@ class Gate:
 
     async def admit(self, request: Request[Any, Any, Any]) -> Caller:
         """Say who calls for their own jobs. Raises Unauthenticated, OwnerRefused, ScopeMissing, UnavailableError."""
-        if self._api_keys is None and self._tokens is None:
+        if self._is_open:
             return LOCAL
         caller = await self._caller(read_bearer(request.headers.getall("authorization", [])))
         if Scope.USER not in caller.scopes:
             raise ScopeMissing("This key or token is not for jobs: it lacks the scope user.", scope=Scope.USER)
         return caller
+
+    async def admit_reader(self, request: Request[Any, Any, Any]) -> Caller:
+        """Say who reads a job: as admit() does, or, where there is no Authorization header, by the ticket in the query.
+
+        Raises TicketRefused and TicketExpired besides.
+        """
+        has_header = bool(request.headers.getall("authorization", []))
+        ticket = None if self._is_open or has_header else ticket_in(request.scope["query_string"])
+        return await self.admit(request) if ticket is None else self.tickets.caller(ticket)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._api_keys is None and self._tokens is None
 
     async def _caller(self, credential: str) -> Caller:
         if credential.startswith(PREFIX) and self._api_keys is not None:
@@ -86,7 +108,15 @@ def open_gate(settings: GatewaySettings, connection: Commands) -> Gate:
     return Gate(
         api_keys=ApiKeys(connection) if settings.takes_api_keys else None,
         tokens=_tokens(settings) if settings.takes_tokens else None,
+        tickets=Tickets(_ticket_secrets(settings), life_seconds=settings.ticket_seconds),
     )
+
+
+def _ticket_secrets(settings: GatewaySettings) -> Sequence[TicketSecret]:
+    """Give what tickets are signed with: where nobody needs one, a secret that nobody knows is as good as any."""
+    if settings.auth == "none" and not settings.ticket_secrets:
+        return [TicketSecret("drawn", secrets.token_bytes(limits.MIN_TICKET_SECRET_CHARS))]
+    return read_ticket_secrets(settings.ticket_secrets)
 
 
 def _tokens(settings: GatewaySettings) -> Tokens:

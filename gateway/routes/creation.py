@@ -8,6 +8,7 @@ from litestar import Request, Response, post
 from opentelemetry import trace
 
 from gateway.auth.caller import Caller
+from gateway.auth.tickets import Issued
 from gateway.estimate import Promise, total_size_bytes
 from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
 from gateway.job_request import read_job_request
@@ -27,7 +28,10 @@ tracer = trace.get_tracer("waybill.gateway")
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The answer to a create call; paths are relative to this server."""
+    """The answer to a create call; paths are relative to this server.
+
+    With a ticket those that only read have it in their query; `ticket_expires_at` is RFC 3339. null: none was wanted.
+    """
 
     job_id: str
     status: str
@@ -36,7 +40,10 @@ class Accepted(msgspec.Struct, frozen=True):
     status_url: str
     stream_url: str
     events_url: str
+    file_url: str
     cancel_url: str
+    ticket: str | None
+    ticket_expires_at: str | None
 
 
 @post("/v1/download/jobs", status_code=202)
@@ -51,6 +58,8 @@ async def create_job(
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(request.headers.get("content-type"), await request.body())
+    if wanted.ticket:
+        following.gate.tickets.insist_on_offered()
     job_id, is_replayed = store.new_job_id(), False
     headers = {"retry-after": str(limits.POLL_AFTER_SECONDS), "cache-control": "no-store"}
     if key is None:
@@ -82,25 +91,36 @@ async def create_job(
     ended, waited_seconds = await wait_for_end(request, job_id, hub=hub, store=store)
     if waited_seconds:
         headers["preference-applied"] = f"wait={waited_seconds}"
+    issued = following.gate.tickets.issue(caller, [job_id]) if wanted.ticket else None
     if ended is not None:
-        body = represent(ended, queue.outlook(ended))
+        body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
-    return Response(_accepted(job_id, position, promise), media_type="application/json", headers=headers)
+    return Response(_accepted(job_id, position, promise, issued), media_type="application/json", headers=headers)
 
 
-def _accepted(job_id: str, queue_position: int | None, promise: Promise) -> bytes:
-    path = status_path(job_id)
+def _accepted(job_id: str, queue_position: int | None, promise: Promise, issued: Issued | None) -> bytes:
+    path, query = status_path(job_id), f"?ticket={issued.ticket}" if issued else ""
     accepted = Accepted(
         job_id=job_id,
         status="queued",
         queue_position=queue_position,
         estimated_duration=promise.estimated_duration,
-        status_url=path,
-        stream_url=f"{path}/stream",
-        events_url=f"{path}/events",
+        status_url=f"{path}{query}",
+        stream_url=f"{path}/stream{query}",
+        events_url=f"{path}/events{query}",
+        file_url=f"{path}/file{query}",
         cancel_url=f"{path}/cancel",
+        ticket=issued.ticket if issued else None,
+        ticket_expires_at=events.timestamp(issued.expires_at_ms) if issued else None,
     )
     return msgspec.json.encode(accepted) + b"\n"
+
+
+def _told_of(issued: Issued | None) -> dict[str, str]:
+    """Give what the answer of a job that has ended already says of the ticket that was wanted with it."""
+    if issued is None:
+        return {}
+    return {"ticket": issued.ticket, "ticket_expires_at": events.timestamp(issued.expires_at_ms)}
 
 
 async def _reserve(

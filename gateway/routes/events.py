@@ -27,7 +27,7 @@ async def read_events(
 
     With `Prefer: wait`, a page that would be empty waits for the next event; not for one after the job's end.
     """
-    caller = await following.gate.admit(request)
+    caller = await following.gate.admit_reader(request)
     cursor = EventId.parse(after)
     if cursor is None:
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")
@@ -37,7 +37,7 @@ async def read_events(
     record = await find_job(store, caller, job_id)
     headers = {"cache-control": "no-store"}
     is_at_end = cursor == tail_of(record)
-    if is_at_end and (waited_seconds := await wait_for_news(request, record, hub=hub, store=store)):
+    if is_at_end and (waited_seconds := await wait_for_news(request, record, caller, hub=hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, caller, job_id)
     tail = tail_of(record)

@@ -71,7 +71,7 @@ async def fetch_archive(
     request: Request[Any, Any, Any], gate: Gate, store: JobStore, objects: AnyStore, job_id: str
 ) -> ASGIApp:
     """Send a job's archive, or where it is: 200, 206, 304, 307, 412 or 416; 409 while there is none, 410 once gone."""
-    caller = await gate.admit(request)
+    caller = await gate.admit_reader(request)
     record = await find_job(store, caller, job_id)
     key = _archive_key(record)
     disposition = attachment(record.options.archive_name or f"waybill-{job_id[:8]}")

@@ -35,14 +35,14 @@ async def read_job(request: Request[Any, Any, Any], following: Following, job_id
 
     With `Prefer: wait`, an answer that would tell nothing new waits for news first.
     """
-    caller = await following.gate.admit(request)
+    caller = await following.gate.admit_reader(request)
     store, queue = following.store, following.queue
     known = request.headers.get("if-none-match")
     record = await find_job(store, caller, job_id)
     body, etag = _shown(record, queue)
     headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
     is_news = known is not None and not matches_weakly(known, etag)
-    if not is_news and (waited_seconds := await wait_for_news(request, record, hub=following.hub, store=store)):
+    if not is_news and (waited_seconds := await wait_for_news(request, record, caller, hub=following.hub, store=store)):
         headers["preference-applied"] = f"wait={waited_seconds}"
         record = await find_job(store, caller, job_id)
         body, etag = _shown(record, queue)

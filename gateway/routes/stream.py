@@ -18,7 +18,7 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
     store, hub, metrics = following.store, following.hub, following.metrics
     try:
-        caller = await following.gate.admit(request)
+        caller = await following.gate.admit_reader(request)
         if hub.is_draining:
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
         hub.insist_on_room()
@@ -37,7 +37,9 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
         metrics.count_resume(subscription.resume)
         # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
         return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
-    return Viewer(record, subscription, hub=hub, store=store, metrics=metrics)
+    return Viewer(
+        record, subscription, hub=hub, store=store, metrics=metrics, ticket_expires_at_ms=caller.expires_at_ms
+    )
 
 
 def _reason(error: UnavailableError) -> str:

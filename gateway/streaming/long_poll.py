@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 
+from gateway.auth.caller import Caller
 from gateway.preferences import preferred_wait_seconds
 from gateway.streaming.sse import Message
 from gateway.streaming.subscription import tail_of
+from shared.clock import now_ms
 from shared.errors import TooManyStreams, UnavailableError
 from shared.event_id import EventId
 from shared.jobs import JobRecord
@@ -75,16 +77,20 @@ class LongPoll:
                 self._news.set()
 
 
-async def wait_for_news(request: Request[Any, Any, Any], record: JobRecord, *, hub: "Hub", store: JobStore) -> int:
+async def wait_for_news(
+    request: Request[Any, Any, Any], record: JobRecord, caller: Caller, *, hub: "Hub", store: JobStore
+) -> int:
     """Wait for an event after `record` as a caller prefers (RFC 7240); give the seconds that were granted.
 
-    0: it did not wait, because nobody wished it, the job is over, or this process has no room.
+    0: it did not wait, because nobody wished it, the job is over, or this process has no room. It ends with a ticket.
     """
     seconds = _seconds_asked(request)
     if not seconds or record.state.is_terminal:
         return 0
-    poll = LongPoll(record.job_id, tail_of(record))
-    has_waited = await poll.wait(hub, store, within_seconds=seconds, has_left=_departure_of(request))
+    poll, within_seconds = LongPoll(record.job_id, tail_of(record)), float(seconds)
+    if caller.expires_at_ms is not None:
+        within_seconds = min(within_seconds, (caller.expires_at_ms - now_ms()) / 1000)
+    has_waited = await poll.wait(hub, store, within_seconds=within_seconds, has_left=_departure_of(request))
     return seconds if has_waited else 0
 
 

@@ -63,6 +63,14 @@ def _soon(seconds: float) -> float:
     return time.monotonic() + random.uniform(0.8, 1.2) * seconds
 
 
+def _last_moment(ticket_expires_at_ms: int | None) -> tuple[float, str]:
+    """Give when (monotonic seconds) a stream that begins now has to end, and what it is told then."""
+    of_age = _soon(limits.STREAM_MAX_AGE_SECONDS), "max_age"
+    if ticket_expires_at_ms is None:
+        return of_age
+    return min(of_age, (time.monotonic() + (ticket_expires_at_ms - now_ms()) / 1000, "ticket_expired"))
+
+
 class Goodbye:
     """The answer to an EventSource that cannot be served now: any status but 200 would stop it for ever."""
 
@@ -77,7 +85,7 @@ class Goodbye:
 
 
 class Viewer:
-    """One viewer of one job; `subscription` has been opened with `record`."""
+    """One viewer of one job; `subscription` has been opened with `record`, the stream perhaps by a ticket."""
 
     is_long_poll = False
 
@@ -86,6 +94,7 @@ class Viewer:
         "_connection",
         "_end",
         "_end_after",
+        "_end_why",
         "_hub",
         "_is_busy",
         "_is_closed",
@@ -108,6 +117,7 @@ class Viewer:
         hub: "Hub",
         store: JobStore,
         metrics: "GatewayMetrics",
+        ticket_expires_at_ms: int | None = None,
     ) -> None:
         self.job_id = record.job_id
         self._record: JobRecord | None = record
@@ -125,6 +135,7 @@ class Viewer:
         self._reader: asyncio.Task[None] | None = None
         self._look_after = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._end_after, self._end_why = _last_moment(ticket_expires_at_ms)
 
     @property
     def cursor(self) -> EventId:
@@ -187,7 +198,7 @@ class Viewer:
             self._send_safely()
 
     async def _open(self) -> None:
-        self._beat_after, self._end_after = _soon(limits.HEARTBEAT_EVERY_SECONDS), _soon(limits.STREAM_MAX_AGE_SECONDS)
+        self._beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
         await self._greet()
         if not self._subscription.is_ended and self._end is None:
             with contextlib.suppress(UnavailableError):  # it stays wanted; until it is back the hub reads the log's end
@@ -319,7 +330,7 @@ class Viewer:
     def _wake(self) -> None:
         if time.monotonic() >= self._end_after:
             self._end_after = math.inf  # once: who takes nothing now is closed when it does, or when its time is up
-            self.dismiss("max_age")
+            self.dismiss(self._end_why)
         elif time.monotonic() >= self._beat_after:
             self._beat_after = _soon(limits.HEARTBEAT_EVERY_SECONDS)
             self._beat()

@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from opentelemetry import trace
 
+from shared.telemetry.redaction import without_secrets
+
 
 def configure_logging(service: str, *, level: str) -> None:
     """Send every log line of this process to stderr; `service` is on each of them."""
@@ -27,7 +29,7 @@ def configure_logging(service: str, *, level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _hide_secrets],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
@@ -52,6 +54,11 @@ def _add_trace_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
     return event
+
+
+def _hide_secrets(_: Any, __: str, line: Any) -> str:
+    """See to the whole line at once: so no value is too deeply nested, and no traceback is left out."""
+    return without_secrets(line)
 
 
 _FOR_PEOPLE: tuple[structlog.typing.Processor, ...] = (structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),)

@@ -25,6 +25,7 @@ PURE = (
     "gateway/auth/bearer.py",
     "gateway/auth/caller.py",
     "gateway/auth/key_pages.py",
+    "gateway/auth/ticket.py",
     "gateway/idempotency_key.py",
     "gateway/listing_request.py",
     "gateway/estimate.py",
@@ -80,6 +81,7 @@ PURE = (
     "shared/programs.py",
     "shared/settings.py",
     "shared/settings_manual.py",
+    "shared/telemetry/redaction.py",
 )
 # Clocks, randomness, files, network, processes, threads, logs.
 IMPURE_IMPORTS = frozenset(

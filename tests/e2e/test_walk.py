@@ -46,12 +46,13 @@ def test_every_address_in_the_answer_works_at_once(system: System) -> None:
     body = system.post_job(cargo.LONG[0]).json()
 
     addresses = {name: path for name, path in body.items() if name.endswith("_url")}
-    cancel_path = addresses.pop("cancel_url")
+    cancel_path, file_path = addresses.pop("cancel_url"), addresses.pop("file_url")
     assert set(addresses) == {"status_url", "stream_url", "events_url"}
     for path in addresses.values():
         with local_client() as client, client.stream("GET", system.url + path) as response:
             assert response.status_code == 200, path
             assert next(response.iter_raw())
+    assert system.get(file_path).json()["code"] == "NOT_READY"  # the link is known; what it leads to is being made
     assert system.call("POST", cancel_path).status_code == 202
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.chromium import Browser
 from tests.readers.followed import READERS, Follow, follow_with
 from tests.support.proxy import FaultProxy
 from tests.support.system import System
@@ -27,13 +26,6 @@ def line(system: System) -> Iterator[FaultProxy]:
     """A line to the quick gateway, without faults as yet."""
     with FaultProxy(system.gateways[0].port).in_thread() as listening:
         yield listening
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser for the session."""
-    with Browser(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
 
 
 @pytest.fixture(params=READERS)

@@ -12,6 +12,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from gateway.auth.gate import Gate
+from gateway.auth.ticket import TicketSecret
+from gateway.auth.tickets import Tickets
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -40,7 +42,7 @@ class LocalGateway:
         queue = QueueWatch(store, Fleet(store.connection))
         metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
-        gate = Gate()
+        gate = Gate(tickets=Tickets([TicketSecret("k1", b"s" * 32)], life_seconds=60))
         parts: dict[str, object] = {
             "gate": gate,
             "store": store,

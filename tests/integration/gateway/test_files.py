@@ -11,10 +11,14 @@ import pytest_asyncio
 from litestar import Litestar
 from litestar.di import Provide
 
+from gateway.auth.caller import LOCAL
 from gateway.auth.gate import Gate
+from gateway.auth.ticket import TicketSecret
+from gateway.auth.tickets import Tickets
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.routes.files import fetch_archive
 from shared.errors import WaybillError
+from shared.jobstore.api_keys import ApiKeys
 from shared.jobstore.store import JobStore
 from shared.objects.location import MAX_LINK_SECONDS, S3Options
 from shared.objects.opening import open_store
@@ -35,13 +39,21 @@ async def jobs(redis_url: str) -> AsyncIterator[JobStore]:
         yield store
 
 
-async def ask(jobs: JobStore, job_id: str, *, method: str = "GET", options: S3Options = OPTIONS) -> httpx.Response:
+async def ask(
+    jobs: JobStore,
+    job_id: str,
+    *,
+    method: str = "GET",
+    query: str = "",
+    gate: Gate | None = None,
+    options: S3Options = OPTIONS,
+) -> httpx.Response:
     """Ask a gateway's /file; nothing answers for the remote store, which need not be asked."""
     async with open_store(options) as objects:
         app = Litestar(
             [fetch_archive],
             dependencies={
-                "gate": Provide(Gate, sync_to_thread=False),
+                "gate": Provide(lambda: gate or Gate(), sync_to_thread=False),
                 "store": Provide(lambda: jobs, sync_to_thread=False),
                 "objects": Provide(lambda: objects, sync_to_thread=False),
             },
@@ -50,7 +62,7 @@ async def ask(jobs: JobStore, job_id: str, *, method: str = "GET", options: S3Op
         )
         transport = httpx.ASGITransport(cast(Any, app))
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            return await client.request(method, f"/v1/download/jobs/{job_id}/file")
+            return await client.request(method, f"/v1/download/jobs/{job_id}/file{query}")
 
 
 async def test_a_click_is_sent_to_a_url_signed_at_that_moment(jobs: JobStore) -> None:
@@ -69,6 +81,23 @@ async def test_a_click_is_sent_to_a_url_signed_at_that_moment(jobs: JobStore) ->
     assert query["response-content-type"] == ["application/zip"]
     assert query["X-Amz-Expires"] == [str(OPTIONS.link_seconds)]
     assert "secret" not in answer.headers["location"]
+
+
+async def test_a_ticket_stays_here_when_its_bearer_is_sent_to_the_store(jobs: JobStore) -> None:
+    run = await start(jobs)
+    await jobs.finish(run, completion())
+    tickets = Tickets([TicketSecret("k1", b"s" * 32)], life_seconds=60)
+    gate = Gate(api_keys=ApiKeys(jobs.connection), tickets=tickets)
+    ticket = tickets.issue(LOCAL, [run.job_id]).ticket
+
+    opened, refused = [
+        await ask(jobs, run.job_id, gate=gate, query=f"?ticket={text}") for text in (ticket, ticket[:-1])
+    ]
+
+    assert (opened.status_code, refused.status_code) == (307, 401)
+    assert "ticket" not in opened.headers["location"]
+    assert ticket not in str(opened.headers)
+    assert opened.headers["referrer-policy"] == "no-referrer"
 
 
 async def test_no_link_outlives_the_archive(jobs: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,3 +96,7 @@ def test_answer_says_until_when_the_key_is_kept_and_rounds_down() -> None:
 
 def test_repetition_is_told_as_one() -> None:
     assert key_headers(now_ms=0, left_ms=0, is_replayed=True)["idempotent-replayed"] == "true"
+
+
+def test_a_ticket_is_of_the_answer_and_no_part_of_the_fingerprint() -> None:
+    assert fingerprint_of(JobRequest(file_ids=(70_000, 70_001), ticket=True)) == fingerprint_of(SIMPLE)

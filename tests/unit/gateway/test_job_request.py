@@ -28,11 +28,12 @@ def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
         (b"file_ids=1", MalformedBody, "not JSON"),
         (b"\xff\xfe", MalformedBody, "not JSON"),
         (b"[" * 50_000, MalformedBody, "not JSON"),
-        (b"[]", InvalidRequest, "it must be an object with file_ids, archive_name and on_missing."),
+        (b"[]", InvalidRequest, "it must be an object with file_ids, archive_name, on_missing and ticket."),
         (b"{}", InvalidRequest, "file_ids is missing; it must be a list of 1 to 1,000 file ids."),
         (b'{"file_ids":[1],"fileids":[2]}', InvalidRequest, "'fileids' is not known; there is file_ids, archive"),
         (b'{"file_ids":[1],"on_missing":"ignore"}', InvalidRequest, "on_missing must be fail or skip, not 'ignore'."),
         (b'{"file_ids":[1],"on_missing":null}', InvalidRequest, "on_missing must be fail or skip, not null."),
+        (b'{"file_ids":[1],"ticket":1}', InvalidRequest, "ticket must be true or false, not 1."),
         (b'{"file_ids":[]}', InvalidRequest, "file_ids must be a list of 1 to 1,000 file ids."),
         (b'{"file_ids":[1,2,1]}', InvalidRequest, "more than once: 1."),
         (
