@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.json_body import read_json
 from shared import limits
-from shared.errors import InvalidRequest, MalformedBody, UnsupportedMediaType
+from shared.errors import InvalidRequest
 from shared.jobs import JobRequest
 from shared.refusal import explain
 
@@ -21,13 +22,7 @@ ALLOWED = {
 
 def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
     """Read the body of a create call; raises a RequestError that says what to change."""
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
-    try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"The body is not JSON: {error}.") from None
+    parsed = read_json(content_type, body)
     _refuse_too_many(parsed)
     try:
         request = msgspec.convert(parsed, JobRequest)
