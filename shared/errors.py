@@ -5,7 +5,7 @@
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
     │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
-    │   ├── UnsupportedMediaType
+    │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType
     │   ├── Unauthenticated, OwnerRefused, ScopeMissing
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
@@ -127,8 +127,27 @@ class IdempotencyKeyReused(RequestError):
     status = 422
 
 
+class MalformedAddress(RequestError):
+    """The path or the query cannot be decoded."""
+
+    code = "MALFORMED_ADDRESS"
+
+
+class RepeatedParameter(RequestError):
+    """A parameter of the query that has one value comes more than once."""
+
+    code = "REPEATED_PARAMETER"
+
+
+class Misdirected(RequestError):
+    """The Host header names another server than this one."""
+
+    code = "MISDIRECTED"
+    status = 421
+
+
 class UnsupportedMediaType(RequestError):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or is encoded in a further way."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
