@@ -77,7 +77,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Start the app, unless the head came whole in one piece and is too large nevertheless."""
         if self._is_refused:
             return
-        self._is_in_head, self._head_bytes, self._dropped_body_bytes = False, 0, 0
         self._expect(None)
         if self._is_answering:
             # Sent before the request before was answered: it is dropped, and that answer is the connection's last.
@@ -96,6 +95,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
             self._refuse(400, "MALFORMED_REQUEST", "There must be one Host header (RFC 9112 §3.2).", reason="malformed")
             return
+        # Only now: what is refused above is owed an answer of its own, although that before was given.
+        self._is_in_head, self._head_bytes, self._dropped_body_bytes = False, 0, 0
         self._expect(limits.REQUEST_BODY_WITHIN_SECONDS)
         super().on_headers_complete()
 

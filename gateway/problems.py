@@ -54,9 +54,8 @@ def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Resp
         if not isinstance(error, RecordUnreadable):
             return _internal()
     headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else _challenge(error)
-    return problem(
-        error.status, error.code, error.message, headers=headers, file_ids=list(getattr(error, "file_ids", ()))
-    )
+    detail = error.public_message or error.message
+    return problem(error.status, error.code, detail, headers=headers, file_ids=list(getattr(error, "file_ids", ())))
 
 
 def _challenge(error: WaybillError) -> dict[str, str]:

@@ -223,18 +223,21 @@ class RedisUnavailable(UnavailableError):
     """Redis did not answer in time."""
 
     code = "REDIS_UNAVAILABLE"
+    public_message = "The service cannot reach its job store at the moment. Try again in a few seconds."
 
 
 class RedisFull(UnavailableError):
     """Redis refuses new data (maxmemory reached under noeviction)."""
 
     code = "REDIS_FULL"
+    public_message = "The service's job store is full and takes no new work. Try again later."
 
 
 class RedisRefused(UnavailableError):
     """Redis refuses an operation for a reason that only an operator can mend: missing rights, a foreign server."""
 
     code = "REDIS_REFUSED"
+    public_message = "The service's job store refuses to work. Its operators know more."
 
 
 class CatalogueUnavailable(UnavailableError):

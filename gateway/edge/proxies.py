@@ -7,6 +7,7 @@ ProxyHeadersMiddleware does not do: it trusts loopback unasked, takes texts that
 Forwarded (RFC 7239), and keeps a misspelt network silently as a name.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -18,6 +19,7 @@ Network = IPv4Network | IPv6Network
 
 _FOR = re.compile(r'(?:^|[;,\s])for\s*=\s*("[^"]*"|[^;,\s]+)', re.IGNORECASE)
 _PROTO = re.compile(r'(?:^|[;,\s])proto\s*=\s*"?(https?)\b', re.IGNORECASE)
+_MAX_ADDRESS_CHARS = 60  # IPv6 with a zone and a port; longer texts would fill the memory of those that were parsed
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
@@ -73,6 +75,11 @@ def _lines(headers: Sequence[Header], wanted: bytes) -> str:
 
 
 def _address(text: str) -> Address | None:
+    return _parsed(text) if len(text) <= _MAX_ADDRESS_CHARS else None
+
+
+@functools.lru_cache(maxsize=4_096)  # the same few proxies, and clients who poll
+def _parsed(text: str) -> Address | None:
     match = _WITH_PORT.fullmatch(text)
     try:
         address = ip_address((match[1] or match[2] or "") if match else text)

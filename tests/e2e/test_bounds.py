@@ -211,6 +211,28 @@ def test_a_large_body_behind_a_small_head_is_no_large_head(strict: Service) -> N
     assert answer.startswith(b"HTTP/1.1 422"), answer
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 32_760 + b"\r\n\r\n", 431),
+    ],
+)
+def test_second_head_of_a_connection_is_refused_with_an_answer_of_its_own(
+    system: System, head: bytes, status: int
+) -> None:
+    with connected(system.gateways[0]) as peer:
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = b""
+        while not first.endswith(b"}\n"):
+            first += peer.recv(65_536)
+        peer.sendall(head)
+        answered, _ = read_problem(everything_from(peer))
+
+    assert (first[:13], answered) == (b"HTTP/1.1 404 ", status)
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: a"])
 def test_head_that_does_not_arrive_is_refused_with_408(strict: Service, sent: bytes) -> None:
     before = refusals(strict, "head_time")
