@@ -19,6 +19,7 @@ from tests.support.waiting import until
 
 SENTINEL = "SENTINEL0123456789abcdefSENTINEL"
 """In every secret; long enough for each of them."""
+JOB_ID = "00000000-0000-8000-8000-000000000000"
 
 
 def secret_settings(program: str) -> list[Setting]:
@@ -134,3 +135,28 @@ def test_program_in_trouble_shows_no_secret(in_trouble: Service) -> None:
     assert "Redis" in log or "redis" in log
     assert SENTINEL not in log
     assert SENTINEL.lower() not in log
+
+
+def test_caller_hears_nothing_of_the_redis_that_is_not_there(tmp_path: Path) -> None:
+    closed_port, port, admin_port = free_ports(3)
+    settings = {
+        "REDIS_URL": f"redis://127.0.0.1:{closed_port}/0",
+        "WAYBILL_PORT": str(port),
+        "WAYBILL_ADMIN_PORT": str(admin_port),
+        "WAYBILL_CATALOGUE": "template:files/{file_id}",
+        "WAYBILL_SOURCES_DIR": str(tmp_path),
+        "WAYBILL_OBJECTS_DIR": str(tmp_path),
+    }
+    gateway = Service("gateway", settings, tmp_path / "log")
+    try:
+        until(gateway.is_alive_and_unready, "it serves")
+        with local_client() as http:
+            answers = [http.get(gateway.url + JOBS), http.get(f"{gateway.url}{JOBS}/{JOB_ID}")]
+    finally:
+        gateway.close()
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "REDIS_UNAVAILABLE")
+        assert answer.headers["retry-after"]
+        for inside in (str(closed_port), "127.0.0.1", "Redis", "refused", "Errno"):
+            assert inside not in answer.json()["detail"]
