@@ -144,8 +144,8 @@ def test_caller_hears_nothing_of_the_redis_that_is_not_there(tmp_path: Path) -> 
         "WAYBILL_PORT": str(port),
         "WAYBILL_ADMIN_PORT": str(admin_port),
         "WAYBILL_CATALOGUE": "template:files/{file_id}",
-        "WAYBILL_SOURCES_DIR": str(tmp_path),
-        "WAYBILL_OBJECTS_DIR": str(tmp_path),
+        "WAYBILL_SOURCES_DIR": str(tmp_path / "sources"),
+        "WAYBILL_OBJECTS_DIR": str(tmp_path / "objects"),
     }
     gateway = Service("gateway", settings, tmp_path / "log")
     try:
