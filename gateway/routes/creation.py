@@ -50,7 +50,7 @@ async def create_job(
     store, queue, hub, metrics = following.store, following.queue, following.hub, following.metrics
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
-    wanted = read_job_request(request.headers.get("content-type"), await request.body())
+    wanted = read_job_request(", ".join(request.headers.getall("content-type", [])), await request.body())
     job_id, is_replayed = store.new_job_id(), False
     headers = {"retry-after": str(limits.POLL_AFTER_SECONDS), "cache-control": "no-store"}
     if key is None:

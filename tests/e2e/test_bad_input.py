@@ -182,6 +182,14 @@ def test_body_that_is_encoded_once_more_is_refused(gateway: System, encoding: st
     assert "Content-Encoding" in response.text
 
 
+def test_two_content_types_are_none(gateway: System) -> None:
+    with local_client() as client:
+        headers = [("Content-Type", "application/json"), ("Content-Type", "application/json")]
+        response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
+
+    assert_problem(response, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
 def test_second_content_encoding_does_not_hide_behind_the_first(gateway: System) -> None:
     with local_client() as client:
         headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip"), ("Content-Encoding", "identity")]

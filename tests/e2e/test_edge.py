@@ -251,6 +251,17 @@ def test_request_without_an_id_gets_one_that_its_log_lines_have(behind_proxy: Sy
     until(lambda: [line for line in gateway.log_lines() if line.get("request_id") == drawn], "it is logged")
 
 
+def test_end_of_a_stream_is_logged_with_the_id_of_its_request(behind_proxy: System, queued: str) -> None:
+    gateway = behind_proxy.gateways[0]
+
+    opened = ask(gateway, "GET", f"{queued}/stream", "X-Request-Id: viewer-3")
+
+    assert opened.status == 200
+    until(lambda: [line for line in gateway.log_lines() if line.get("request_id") == "viewer-3"], "it is logged")
+    [line] = [line for line in gateway.log_lines() if line.get("request_id") == "viewer-3"]
+    assert (line["event"], line["reason"], line["service"]) == ("stream ended", "left", "gateway")
+
+
 # ── refused callers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
