@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
+.PHONY: help environment run operate dead-letters test check audit format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -29,12 +29,16 @@ dead-letters: environment ## Look after the failed jobs of the `make run` that i
 test: environment ## Run the tests (ARGS='-k name' to choose, TEST_PROCESSES=0 for one process)
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
-check: environment ## Everything a reviewer asks for: format, lint, types, imports, tests (dead code among them)
+check: environment ## Everything a reviewer asks for: format, lint, types, imports, audit, tests (dead code among them)
 	@echo "== format" && $(BIN)/ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Run: make format" >&2; exit 1; }
 	@echo "== lint" && $(BIN)/ruff check --quiet --output-format concise $(SOURCES)
 	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
+	@echo "== audit" && $(BIN)/python -m tests.audit
 	@echo "== tests" && $(MAKE) --no-print-directory test
+
+audit: environment ## Look for known vulnerabilities in requirements.lock; says so where no source of advisories answers
+	@$(BIN)/python -m tests.audit
 
 mutants: environment ## Take each guard away once and see its tests fail (ARGS='--sample 20 --seed 7', '--only fence')
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -9,12 +9,13 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from gateway.auth.gate import open_gate
+from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
+from gateway.edge.shell import Edge, Shell
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
-from gateway.referrer import WithoutReferrer
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
@@ -67,8 +68,10 @@ class Gateway:
         self._stores = _stores_of(settings, sources, objects)
         report_dependencies(meter, self._connection, self._stores)
         metrics = GatewayMetrics(meter, self._hub)
+        edge = Edge(settings)
         self._public = GatewayServer(
-            WithoutReferrer(self._make_app(metrics)),
+            Shell(self._make_app(metrics), edge),
+            edge,
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,
             count_refusal=metrics.count_http_refusal,
@@ -91,6 +94,7 @@ class Gateway:
             "retention": retention,
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
+        refused = RefusedCallers(metrics)
         return Litestar(
             [
                 *(create_job, read_jobs, read_job, cancel_job, delete_job),
@@ -98,6 +102,7 @@ class Gateway:
             ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
+                **dict.fromkeys(REFUSALS_OF_CALLERS, refused.answer),
                 WaybillError: answer_waybill_error,
                 HTTPException: answer_http_exception,
                 Exception: answer_unexpected,

@@ -1,19 +1,23 @@
 """HTTP/1.1 on a connection, with bounds on what a peer may send before it is answered: uvicorn has none.
 
     connected ─▶ head ─(≤ 32 KiB, 10 s)─▶ body ─(30 s)─▶ answered ─▶ next head, or closed after a silence
-                   └──────── 431, 408 ───────┴── 408 ──▶ closed
+                   └────── 431, 414, 408 ────┴── 408 ──▶ closed
 
-The size of a body is bounded by the app. What is refused here is answered as a problem, and the connection is closed.
+The size of a body is bounded by the app; of one that the app has not read, so much is dropped and no more. What is
+refused here is answered as a problem, and the connection is closed.
 """
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.edge.cors import Header
+from gateway.edge.request_id import request_id_of
+from gateway.edge.shell import Edge
 from gateway.problems import PROBLEM_JSON, problem_body
 from shared import limits
 
@@ -21,10 +25,12 @@ _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection. `count_refusal` is told each refusal: head_size, head_time, body_time, or malformed."""
+    """One connection. `count_refusal` is told each refusal: one of metrics.HTTP_REFUSALS."""
 
-    def __init__(self, *args: Any, count_refusal: Callable[[str], None], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, count_refusal: Callable[[str], None], edge: Edge, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._edge = edge
+        self._dropped_body_bytes = 0
         self._count_refusal = count_refusal
         self._head_bytes = 0
         self._is_in_head = True
@@ -71,7 +77,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Start the app, unless the head came whole in one piece and is too large nevertheless."""
         if self._is_refused:
             return
-        self._is_in_head, self._head_bytes = False, 0
         self._expect(None)
         if self._is_answering:
             # Sent before the request before was answered: it is dropped, and that answer is the connection's last.
@@ -83,16 +88,30 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limits.MAX_HEAD_BYTES:
             self._refuse_head()
             return
+        if len(self.url) > limits.MAX_ADDRESS_BYTES:
+            detail = f"The address is longer than {limits.MAX_ADDRESS_BYTES:,} bytes. Ask for less at once."
+            self._refuse(414, "ADDRESS_TOO_LONG", detail, reason="address_size")
+            return
         if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
             self._refuse(400, "MALFORMED_REQUEST", "There must be one Host header (RFC 9112 §3.2).", reason="malformed")
             return
+        # Only now: what is refused above is owed an answer of its own, although that before was given.
+        self._is_in_head, self._head_bytes, self._dropped_body_bytes = False, 0, 0
         self._expect(limits.REQUEST_BODY_WITHIN_SECONDS)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand a piece of the body on."""
-        if not self._is_refused:
-            super().on_body(body)
+        """Hand a piece of the body on; of what comes behind the answer, drop so much, and then the connection."""
+        if self._is_refused:
+            return
+        if not self._is_answering:
+            self._dropped_body_bytes += len(body)
+            if self._dropped_body_bytes > limits.MAX_DROPPED_BODY_BYTES:
+                self._is_refused = True
+                self._count_refusal("body_size")
+                self.transport.close()
+            return
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that the whole request is here; what follows is another head."""
@@ -145,8 +164,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         # one; in a body it is this request's, unless the app has begun to give it.
         is_owed = not self._is_answering if self._is_in_head else not getattr(self.cycle, "response_started", False)
         if is_owed:
-            self.transport.write(_answer(status, problem_body(status, code, detail)))
+            self.transport.write(self._problem(status, code, detail))
         self.transport.close()
+
+    def _problem(self, status: int, code: str, detail: str) -> bytes:
+        given = self.headers or []  # those that have come; none before the first head
+        request_id = request_id_of(dict(given).get(b"x-request-id"))
+        body = problem_body(status, code, detail, request_id=request_id)
+        return _answer(status, body, self._edge.headers_of_refusal(given, request_id))
 
 
 def _without_upgrade(data: bytes) -> bytes:
@@ -158,9 +183,9 @@ def _without_upgrade(data: bytes) -> bytes:
     return _UPGRADE.sub(b"\r\nx-upgrade:", head) + border + body
 
 
-def _answer(status: int, body: bytes) -> bytes:
+def _answer(status: int, body: bytes, headers: Iterable[Header]) -> bytes:
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-        f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n"
     )
-    return head.encode() + body
+    return head.encode() + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body

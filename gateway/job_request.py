@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.json_body import read_json
 from shared import limits
-from shared.errors import InvalidRequest, MalformedBody, UnsupportedMediaType
+from shared.errors import InvalidRequest
 from shared.jobs import JobRequest
 from shared.refusal import explain
 
@@ -30,17 +31,6 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
         raise InvalidRequest(f"The request is not valid: {explain(error, parsed, ALLOWED)}.") from None
     _refuse_duplicates(request.file_ids)
     return request
-
-
-def read_json(content_type: str | None, body: bytes) -> Any:
-    """Read a body that must be declared as JSON, and be it. Raises UnsupportedMediaType, MalformedBody."""
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"The body is not JSON: {error}.") from None
 
 
 def _refuse_too_many(parsed: Any) -> None:

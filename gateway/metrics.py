@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 
-HTTP_REFUSALS = ("head_size", "head_time", "body_time", "malformed")
+HTTP_REFUSALS = ("head_size", "address_size", "body_size", "head_time", "body_time", "malformed")
+AUTH_REFUSALS = (
+    *("anonymous", "unauthenticated", "ticket_refused", "ticket_expired"),
+    *("owner_refused", "scope_missing", "files_forbidden"),
+)
 REFUSALS = ("drain", "overload", "redis", "token_keys")
 """Of streams that did not begin: the reasons in their busy frames."""
 ENDS = ("terminal", "left", "slow", "max_age", "ticket_expired", "drain", "redis", "unreadable", "error")
@@ -42,6 +46,9 @@ class GatewayMetrics:
         self._http_refusals = meter.create_counter(
             "http_refusals", description="Connections that were closed for what they sent, or did not send, by reason"
         )
+        self._auth_refusals = meter.create_counter(
+            "auth_refusals", description="Calls that were answered 401 or 403, by reason"
+        )
         meter.create_observable_gauge(
             "sse_jobs_followed",
             callbacks=[lambda _: [Observation(hub.jobs)]],
@@ -64,6 +71,8 @@ class GatewayMetrics:
         self._replayed.add(0)
         for reason in HTTP_REFUSALS:
             self._http_refusals.add(0, {"reason": reason})
+        for reason in AUTH_REFUSALS:
+            self._auth_refusals.add(0, {"reason": reason})
         for reason in REFUSALS:
             self._refusals.add(0, {"reason": reason})
         for reason in ENDS:
@@ -90,6 +99,10 @@ class GatewayMetrics:
     def count_http_refusal(self, reason: str) -> None:
         """Count a connection that sent too much, too slowly, or no HTTP; `reason` is one of HTTP_REFUSALS."""
         self._http_refusals.add(1, {"reason": reason})
+
+    def count_auth_refusal(self, reason: str) -> None:
+        """Count a caller who was not let in; `reason` is one of AUTH_REFUSALS."""
+        self._auth_refusals.add(1, {"reason": reason})
 
     def count_end(self, reason: str) -> None:
         """Count a stream that has ended; `reason` is one of ENDS."""

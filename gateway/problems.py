@@ -8,13 +8,14 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
+from gateway.edge.request_id import current_request_id
 from shared import limits
 from shared.errors import RecordUnreadable, ScopeMissing, Unauthenticated, UnavailableError, WaybillError
-from shared.telemetry.redaction import without_secrets
 
 log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+INTERNAL = ("INTERNAL", "Something went wrong here. It has been logged; try again, or tell the operators.")
 CHALLENGE = 'Bearer realm="waybill"'
 
 _SENTENCES = {
@@ -40,9 +41,9 @@ def problem(
 
 
 def problem_body(status: int, code: str, detail: str, **more: object) -> bytes:
-    """Encode a problem (RFC 9457 §3.1)."""
+    """Encode a problem (RFC 9457 §3.1), with the id by which operators find its request in their log."""
     body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
-    body |= {name: value for name, value in more.items() if value}
+    body |= {name: value for name, value in ({"request_id": current_request_id()} | more).items() if value}
     return msgspec.json.encode(body) + b"\n"
 
 
@@ -53,9 +54,8 @@ def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Resp
         if not isinstance(error, RecordUnreadable):
             return _internal()
     headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else _challenge(error)
-    return problem(
-        error.status, error.code, error.message, headers=headers, file_ids=list(getattr(error, "file_ids", ()))
-    )
+    detail = error.public_message or error.message
+    return problem(error.status, error.code, detail, headers=headers, file_ids=list(getattr(error, "file_ids", ())))
 
 
 def _challenge(error: WaybillError) -> dict[str, str]:
@@ -79,8 +79,12 @@ def answer_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Re
     if status >= 500:
         log.error("request failed", exc_info=error)
         return _internal()
-    code, sentence = _SENTENCES.get(status, ("BAD_REQUEST", without_secrets(error.detail)))
-    return problem(status, code, sentence, headers=dict(error.headers or {}))
+    # Not the framework's own words: they name its classes, and the parameters of our functions.
+    code, sentence = _SENTENCES.get(status, ("BAD_REQUEST", "The request is none that is taken here; see the API."))
+    headers = {name.lower(): text for name, text in (error.headers or {}).items()}
+    if "allow" in headers:  # the framework's order is another one in each process
+        headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))
+    return problem(status, code, sentence, headers=headers)
 
 
 def answer_unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -90,4 +94,4 @@ def answer_unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[b
 
 
 def _internal() -> Response[bytes]:
-    return problem(500, "INTERNAL", "Something went wrong here. It has been logged; try again, or tell the operators.")
+    return problem(500, *INTERNAL)

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import structlog
 import uvicorn
-from litestar.types import ASGIApp
 
+from gateway.edge.shell import Edge, Shell
 from gateway.streaming.connection import StreamingHttpProtocol
 from shared import limits
 from shared.telemetry.admin import EmbeddedServer
@@ -45,7 +45,8 @@ class GatewayServer(EmbeddedServer):
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Shell,
+        edge: Edge,
         *,
         drain_seconds: float,
         drain: Callable[[float], Awaitable[None]],
@@ -53,12 +54,13 @@ class GatewayServer(EmbeddedServer):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
-                http=cast(Any, functools.partial(StreamingHttpProtocol, count_refusal=count_refusal)),
+                cast(Any, app),
+                http=cast(Any, functools.partial(StreamingHttpProtocol, count_refusal=count_refusal, edge=edge)),
                 ws="none",
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,  # it trusts loopback unasked; see edge/proxies.py
                 lifespan="off",
                 backlog=CONNECTIONS_WAITING,
                 timeout_graceful_shutdown=2 * ABORT_AFTER_SECONDS,

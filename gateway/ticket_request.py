@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from gateway.job_request import read_json
+from gateway.json_body import read_json
 from shared import limits
 from shared.errors import InvalidRequest
 from shared.jobs import partition_of

@@ -17,11 +17,12 @@ S = TypeVar("S", bound=RedisSettings)
 
 
 _EXAMPLE_SECRET = "EXAMPLE-of-random-text"
-# What a URL says is read by the module that knows such URLs.
-_URLS: dict[str, Callable[[Any], object]] = {
+# What such a text says is read further by whoever knows its form.
+_READ_FURTHER: dict[str, Callable[[Any], object]] = {
     "redis_url": RedisSettings.redis_location,
     "sources_url": lambda settings: settings.sources,
     "objects_url": lambda settings: settings.objects,
+    "trusted_proxies": lambda settings: settings.trusted_networks,
 }
 
 
@@ -55,11 +56,11 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
         except ValueError as error:
             wrong[setting.field] = (str(error),)
     settings = kind(**values)
-    for url in _URLS.keys() & set(kind.__struct_fields__):
+    for field in _READ_FURTHER.keys() & set(kind.__struct_fields__):
         try:
-            _URLS[url](settings)
+            _READ_FURTHER[field](settings)
         except SettingsError as unclear:
-            wrong[url] = unclear.problems
+            wrong[field] = unclear.problems
     problems = [problem for setting in known for problem in wrong.get(setting.field, ())]
     # What contradicts only the default of a wrong variable is no problem yet.
     problems += [found.sentence for found in _contradictions(settings) if not found.fields & wrong.keys()]
@@ -105,6 +106,14 @@ def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction
             "must be a loopback address with",
             "auth",
             "or all the network may use and delete all jobs",
+        )
+    if settings.auth == "none" and settings.cors_origins == "*":
+        yield _contradiction(
+            settings,
+            "cors_origins",
+            "must name origins with",
+            "auth",
+            "or every page that somebody at this machine opens may use and delete all jobs",
         )
     if settings.takes_tokens and bool(settings.jwt_secrets) == bool(settings.jwt_jwks):
         yield _contradiction(

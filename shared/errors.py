@@ -5,7 +5,7 @@
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
     │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
-    │   ├── UnsupportedMediaType
+    │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType
     │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
     ├── UnavailableError           try again later (503)
@@ -127,8 +127,27 @@ class IdempotencyKeyReused(RequestError):
     status = 422
 
 
+class MalformedAddress(RequestError):
+    """The path or the query cannot be decoded."""
+
+    code = "MALFORMED_ADDRESS"
+
+
+class RepeatedParameter(RequestError):
+    """A parameter of the query that has one value comes more than once."""
+
+    code = "REPEATED_PARAMETER"
+
+
+class Misdirected(RequestError):
+    """The Host header names another server than this one."""
+
+    code = "MISDIRECTED"
+    status = 421
+
+
 class UnsupportedMediaType(RequestError):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or is encoded in a further way."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
@@ -223,18 +242,21 @@ class RedisUnavailable(UnavailableError):
     """Redis did not answer in time."""
 
     code = "REDIS_UNAVAILABLE"
+    public_message = "The service cannot reach its job store at the moment. Try again in a few seconds."
 
 
 class RedisFull(UnavailableError):
     """Redis refuses new data (maxmemory reached under noeviction)."""
 
     code = "REDIS_FULL"
+    public_message = "The service's job store is full and takes no new work. Try again later."
 
 
 class RedisRefused(UnavailableError):
     """Redis refuses an operation for a reason that only an operator can mend: missing rights, a foreign server."""
 
     code = "REDIS_REFUSED"
+    public_message = "The service's job store refuses to work. Its operators know more."
 
 
 class CatalogueUnavailable(UnavailableError):

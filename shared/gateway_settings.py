@@ -1,14 +1,19 @@
 """The gateway's settings."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from shared import limits
+from shared.errors import SettingsError
 from shared.settings import CommonSettings, Port
 
 _TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
+_BETWEEN = r"[ ,]+"
+_HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"
+_ORIGIN = r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
@@ -106,6 +111,46 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         ),
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="The port of the API; 0 takes a free one.", examples=[8080])] = 8080
+    hosts: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_HOST}({_BETWEEN}{_HOST})*)?$",
+            description="The names by which callers may call this gateway (their Host header), without ports; others "
+            "are answered with 421. Without authentication those of loopback are always among them; with it, and with "
+            "nothing here, every name is taken.",
+            examples=["downloads.example.org"],
+            extra={"form": "one or several names or addresses, with spaces or commas between them"},
+        ),
+    ] = ""
+    cors_origins: Annotated[
+        str,
+        Meta(
+            pattern=rf"^(\*|{_ORIGIN}({_BETWEEN}{_ORIGIN})*)?$",
+            description="The origins of other servers' pages that may use the API in a browser, with credentials; * "
+            "for all, then without. Exactly as a browser sends them: no path, no default port.",
+            examples=["https://app.example.org"],
+            extra={"form": "one or several origins in small letters, with spaces or commas between them, or *"},
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="The addresses and networks of the proxies before this gateway. What they say of a request's "
+            "origin (X-Forwarded-For, X-Forwarded-Proto, Forwarded) is believed, and nobody else's word.",
+            examples=["10.0.0.0/8"],
+            extra={"form": "one or several addresses or networks, with spaces or commas between them"},
+        ),
+    ] = ""
+    hsts_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=366 * 86_400,
+            description="For how long browsers shall come by https alone (Strict-Transport-Security); 0 does not say "
+            "so. Set it when every way to this gateway has TLS.",
+            examples=[31_536_000],
+        ),
+    ] = 0
     admin_port: Annotated[
         Port, Meta(description="The port of /livez, /readyz and /metrics; 0 takes a free one.", examples=[9090])
     ] = 9090
@@ -153,3 +198,31 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     def is_loopback(self) -> bool:
         """Tell whether only this machine can reach the gateway."""
         return re.fullmatch(r"127(\.[0-9]{1,3}){3}|::1|localhost", self.host) is not None
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Give the names of `hosts`."""
+        return _listed(self.hosts)
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Give the origins of `cors_origins`; `*` alone means all."""
+        return _listed(self.cors_origins)
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Give the networks of `trusted_proxies`, an address being one of itself alone. Raises SettingsError."""
+        return tuple(map(_network, _listed(self.trusted_proxies)))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, re.split(_BETWEEN, text)))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise SettingsError(
+            [f"WAYBILL_TRUSTED_PROXIES has {text!r}, which is neither an address nor a network such as 10.0.0.0/8."]
+        ) from None

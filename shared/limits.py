@@ -2,9 +2,12 @@
 
 # Requests
 MAX_HEAD_BYTES = 32 * 1024  # address and headers; cookies and tokens of others' making fit
+MAX_ADDRESS_BYTES = 8 * 1024  # of it; RFC 9110 §4.1 asks for 8,000, and 50 job ids in a query are 2,300
+MAX_REQUEST_ID_CHARS = 128  # of an X-Request-Id that is taken; a UUID has 36
 REQUEST_HEAD_WITHIN_SECONDS = 10.0  # from the connection, or from its first byte, to its end
 REQUEST_BODY_WITHIN_SECONDS = 30.0  # from the head's end; 64 KB at 20 kbit/s
 MAX_BODY_BYTES = 64 * 1024  # 1,000 ids of 16 digits and an archive name fit four times
+MAX_DROPPED_BODY_BYTES = 1024 * 1024  # of a body that nobody reads; beyond it the connection is not worth keeping
 MAX_FILES_PER_JOB = 1_000  # one ZIP of more is a mirror, not a download; keeps a record under 20 kB
 MAX_FILE_ID = 2**53 - 1  # the largest integer that survives JSON in a browser (RFC 8259 §6)
 MAX_ARCHIVE_NAME_CHARS = 150  # UTF-8 worst case stays under the 255 bytes that file systems allow, with `.zip`
@@ -26,6 +29,7 @@ MAX_TICKET_JOBS = 50  # as many as one page shows; each is 22 characters of the 
 MAX_TICKET_KEY_ID_CHARS = 16  # part of each ticket
 MAX_TICKET_CHARS = 1_320  # 50 jobs, the longest owner and key id; well within the 8k of proxies' address lines
 MIN_TICKET_SECRET_CHARS = 32  # RFC 2104 §3: as long as the hash
+REFUSED_CALLERS_LOGGED_EVERY_SECONDS = 10.0  # for each reason, one line: whoever tries keys does so thousands of times
 MIN_JWT_SECRET_BYTES = 32  # RFC 7518 §3.2: as long as the hash
 MIN_RSA_KEY_BITS = 2_048  # RFC 7518 §3.3
 MAX_RSA_KEY_BITS = 8_192  # a signature of more costs a millisecond to look at

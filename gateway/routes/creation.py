@@ -57,7 +57,7 @@ async def create_job(
     store, queue, hub, metrics = following.store, following.queue, following.hub, following.metrics
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
-    wanted = read_job_request(request.headers.get("content-type"), await request.body())
+    wanted = read_job_request(", ".join(request.headers.getall("content-type", [])), await request.body())
     if wanted.ticket:
         following.gate.tickets.insist_on_offered()
     job_id, is_replayed = store.new_job_id(), False

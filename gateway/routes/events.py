@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 
 from gateway.access import find_job
+from gateway.edge.address import insist_on_single
 from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_news
 from gateway.streaming.subscription import tail_of
@@ -15,7 +16,7 @@ from shared.event_id import START, EventId
 from shared.events import Gap
 
 
-@get("/v1/download/jobs/{job_id:str}/events")
+@route("/v1/download/jobs/{job_id:str}/events", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def read_events(
     request: Request[Any, Any, Any],
     following: Following,
@@ -28,6 +29,7 @@ async def read_events(
     With `Prefer: wait`, a page that would be empty waits for the next event; not for one after the job's end.
     """
     caller = await following.gate.admit_reader(request)
+    insist_on_single(request.query_params, "after", "limit")
     cursor = EventId.parse(after)
     if cursor is None:
         raise InvalidCursor(f"after={after[:40]!r} is no event id. Take next_after of the page before, or 0-0.")

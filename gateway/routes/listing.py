@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 
 from gateway.access import refusal_of
 from gateway.auth.gate import Gate
@@ -23,7 +23,7 @@ class JobsView(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-@get("/v1/download/jobs")
+@route("/v1/download/jobs", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def read_jobs(request: Request[Any, Any, Any], gate: Gate, store: JobStore, queue: QueueWatch) -> Response[bytes]:
     """Show a page of the owner's jobs, newest first; what GET would refuse as gone is not among them."""
     caller = await gate.admit(request)

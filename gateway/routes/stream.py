@@ -6,6 +6,7 @@ from litestar import Request, Response, get
 from litestar.types import ASGIApp
 
 from gateway.access import find_job
+from gateway.edge.address import insist_on_single
 from gateway.streaming.following import Following
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
@@ -19,6 +20,7 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
     store, hub, metrics = following.store, following.hub, following.metrics
     try:
         caller = await following.gate.admit_reader(request)
+        insist_on_single(request.query_params, "last_event_id")
         if hub.is_draining:
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
         hub.insist_on_room()

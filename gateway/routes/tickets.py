@@ -35,7 +35,7 @@ async def give_ticket(request: Request[Any, Any, Any], following: Following) -> 
     whoever reads it by the ticket is told so.
     """
     caller = await following.gate.admit(request)
-    job_ids = read_ticket_request(request.headers.get("content-type"), await request.body())
+    job_ids = read_ticket_request(", ".join(request.headers.getall("content-type", [])), await request.body())
     following.gate.tickets.insist_on_offered()
     await _insist_on_theirs(following.store, caller, job_ids)
     issued = following.gate.tickets.issue(caller, job_ids)

@@ -11,6 +11,7 @@ viewers, and whoever is not there reads the log after its own cursor:
 
 import asyncio
 import contextlib
+import contextvars
 import heapq
 import math
 import random
@@ -44,6 +45,8 @@ class Hub:
         self._count = 0
         self.live = open_live(commands, name="gateway-live", on_message=self._deliver, on_restored=self._doubt_all)
         self.is_draining = False
+        self.context = contextvars.copy_context()
+        """The process' own, for what outlives a request: a timer would keep all that is bound to it."""
         self._doubt = asyncio.Event()
         self._emptied = asyncio.Event()
 

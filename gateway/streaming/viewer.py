@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 from litestar.types import Receive, Scope, Send
 
+from gateway.edge.request_id import current_request_id
 from gateway.streaming.connection import StreamingHttpProtocol, connection_of
 from gateway.streaming.sse import Message, busy_frame, heartbeat_frame, with_retry
 from gateway.streaming.subscription import Subscription
@@ -103,6 +104,7 @@ class Viewer:
         "_metrics",
         "_reader",
         "_record",
+        "_request_id",
         "_store",
         "_subscription",
         "_timer",
@@ -122,6 +124,7 @@ class Viewer:
         self.job_id = record.job_id
         self._record: JobRecord | None = record
         """The job as it was found; for the first reading of the log, and not kept beyond it."""
+        self._request_id = current_request_id()
         self._subscription = subscription
         self._hub = hub
         self._store = store
@@ -314,7 +317,7 @@ class Viewer:
         self._hub.leave(self)
         self._metrics.close_stream()
         self._metrics.count_end(reason)
-        log.info("stream ended", job_id=self.job_id, reason=reason)
+        log.info("stream ended", job_id=self.job_id, reason=reason, request_id=self._request_id)
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -325,7 +328,9 @@ class Viewer:
             self._timer = None
         if not self._is_closed:
             after = min(self._beat_after, self._end_after, self._look_after)
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, after - time.monotonic()), self._wake)
+            delay_seconds = max(0.0, after - time.monotonic())
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(delay_seconds, self._wake, context=self._hub.context)
 
     def _wake(self) -> None:
         if time.monotonic() >= self._end_after:

@@ -65,6 +65,13 @@ class AdminApp:
 def admin_server(host: str, port: int, problems: Callable[[], list[str]]) -> AdminServer:
     """Make the admin server; run it with `await server.serve()`, end it with `server.should_exit = True`."""
     config = uvicorn.Config(
-        AdminApp(problems), host=host, port=port, lifespan="off", access_log=False, log_config=None, ws="none"
+        AdminApp(problems),
+        host=host,
+        port=port,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        ws="none",
+        server_header=False,
     )
     return AdminServer(config)

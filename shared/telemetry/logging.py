@@ -37,6 +37,9 @@ def configure_logging(service: str, *, level: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # One line at level info for each look at a token issuer's keys.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # At level debug they write down what they send, session tokens and other people's headers among it.
+    for name in ("botocore", "aiobotocore", "httpcore", "urllib3"):
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     # Temporary keys that cannot be had are told by the store's own sentence; these add a traceback at every try.
     for name in ("aiobotocore.credentials", "botocore.credentials"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -197,7 +197,7 @@ def test_what_opens_no_gate_is_a_401_on_every_call(harbour: Harbour, attack: lis
 def test_a_nul_is_no_http(harbour: Harbour) -> None:
     with socket.create_connection(("127.0.0.1", harbour.system.gateways[0].port), timeout=10) as peer:
         peer.sendall(
-            f"GET {JOBS} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {harbour.anna.credential}\0\r\n\r\n".encode()
+            f"GET {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {harbour.anna.credential}\0\r\n\r\n".encode()
         )
 
         assert peer.recv(4096).startswith(b"HTTP/1.1 400 ")

@@ -70,10 +70,10 @@ def send_all(peer: socket.socket, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "head"),
     [
-        ("one long header", b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 40_000 + b"\r\n\r\n"),
-        ("many short headers", b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 10_000 + b"\r\n"),
-        ("an endless query", b"GET /v1/download/jobs/x?" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
-        ("a header that never ends", b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 400_000),
+        ("one long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 40_000 + b"\r\n\r\n"),
+        ("many short headers", b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 10_000 + b"\r\n"),
+        ("an endless query", b"GET /v1/download/jobs/x?" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("a header that never ends", b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 400_000),
         ("an address that never ends", b"GET /" + b"a" * 400_000),
     ],
 )
@@ -102,7 +102,7 @@ def test_trailers_behind_a_chunked_body_count_like_a_head(system: System) -> Non
 
     with connected(gateway) as peer:
         peer.sendall(
-            b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" % JOBS.encode()
+            b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" % JOBS.encode()
         )
         send_all(peer, b"a: b\r\n" * 10_000)
         everything_from(peer)
@@ -116,7 +116,9 @@ def test_request_behind_an_open_stream_does_not_hide_that_its_viewer_leaves(syst
     before = gateway.metric("sse_streams_ended_total", reason="left")
 
     with connected(gateway) as peer:
-        peer.sendall(f"GET {path}/stream HTTP/1.1\r\nHost: x\r\n\r\nGET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        peer.sendall(
+            b"".join(f"GET {path}{below} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for below in ("/stream", ""))
+        )
         until(lambda: b"data:" in peer.recv(65_536), "the stream is open")
 
     until(lambda: gateway.metric("sse_streams_ended_total", reason="left") == before + 1, "the viewer is seen to leave")
@@ -125,7 +127,7 @@ def test_request_behind_an_open_stream_does_not_hide_that_its_viewer_leaves(syst
 
 def test_pipelined_requests_get_the_first_answer_and_a_closed_connection(system: System) -> None:
     with connected(system.gateways[0]) as peer:
-        peer.sendall(b"GET /v1/a HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+        peer.sendall(b"GET /v1/a HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
         answer = everything_from(peer)
 
     assert answer.count(b"HTTP/1.1 404") == 1
@@ -135,7 +137,7 @@ def test_pipelined_requests_get_the_first_answer_and_a_closed_connection(system:
 def test_offer_of_http_2_is_ignored_and_the_body_read(system: System) -> None:
     body = json.dumps({"file_ids": cargo.ids_of(cargo.MIXED[0])}).encode()
     head = (
-        f"POST {JOBS} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        f"POST {JOBS} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
         f"HTTP2-Settings: AAMAAABk\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
 
@@ -151,7 +153,7 @@ def test_space_behind_the_value_of_a_header_is_none_of_it(system: System) -> Non
     system.wait_for_end(path)
 
     with connected(system.gateways[0]) as peer:
-        request = f"GET {path}/stream HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0-1 \t\r\nConnection: close\r\n\r\n"
+        request = f"GET {path}/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 0-1 \t\r\nConnection: close\r\n\r\n"
         peer.sendall(request.encode())
         answer = everything_from(peer)
 
@@ -172,7 +174,7 @@ def test_request_without_one_host_is_refused(system: System, hosts: str) -> None
 def test_body_that_is_no_http_is_refused_with_a_problem(system: System, sent: bytes) -> None:
     gateway = system.gateways[0]
     with connected(gateway) as peer:
-        peer.sendall(f"POST {JOBS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode() + sent)
+        peer.sendall(f"POST {JOBS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode() + sent)
         status, problem = read_problem(everything_from(peer))
 
     assert (status, problem["code"]) == (400, "MALFORMED_REQUEST")
@@ -181,7 +183,7 @@ def test_body_that_is_no_http_is_refused_with_a_problem(system: System, sent: by
 
 def test_body_that_stays_away_after_an_early_answer_gets_no_second_one(strict: Service) -> None:
     with connected(strict) as peer:
-        peer.sendall(b"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n{")
+        peer.sendall(b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400\r\n\r\n{")
         answer = everything_from(peer)
 
     assert answer.count(b"HTTP/1.1 ") == 1
@@ -197,7 +199,7 @@ def test_head_just_below_the_bound_is_served(strict: Service) -> None:
 
 def test_a_large_body_behind_a_small_head_is_no_large_head(strict: Service) -> None:
     body = json.dumps({"file_ids": cargo.ids_of(cargo.MIXED[0]), "archive_name": "a" * 60_000}).encode()
-    request = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (
+    request = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (
         JOBS.encode(),
         len(body),
     )
@@ -209,7 +211,29 @@ def test_a_large_body_behind_a_small_head_is_no_large_head(strict: Service) -> N
     assert answer.startswith(b"HTTP/1.1 422"), answer
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nCookie: a"])
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 32_760 + b"\r\n\r\n", 431),
+    ],
+)
+def test_second_head_of_a_connection_is_refused_with_an_answer_of_its_own(
+    system: System, head: bytes, status: int
+) -> None:
+    with connected(system.gateways[0]) as peer:
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = b""
+        while not first.endswith(b"}\n"):
+            first += peer.recv(65_536)
+        peer.sendall(head)
+        answered, _ = read_problem(everything_from(peer))
+
+    assert (first[:13], answered) == (b"HTTP/1.1 404 ", status)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: a"])
 def test_head_that_does_not_arrive_is_refused_with_408(strict: Service, sent: bytes) -> None:
     before = refusals(strict, "head_time")
 
@@ -225,7 +249,7 @@ def test_slowloris_is_cut_although_it_never_stops_sending(strict: Service) -> No
     before = refusals(strict, "head_time")
 
     with connected(strict) as peer:
-        peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         started = time.monotonic()
         with contextlib.suppress(ConnectionError):
             while time.monotonic() < started + PATIENCE_SECONDS:
@@ -239,7 +263,7 @@ def test_second_request_of_a_connection_is_given_no_more_time_than_the_first(str
     before = refusals(strict, "head_time")
 
     with connected(strict) as peer:
-        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: b"NOT_FOUND" in peer.recv(4096), "the first answer")
         peer.sendall(b"GET / HTTP/1.1\r\nHo")
         status, _ = read_problem(everything_from(peer))
@@ -252,10 +276,10 @@ def test_connection_that_rests_between_two_requests_is_no_refusal(strict: Servic
     before = refusals(strict, "head_time")
 
     with connected(strict) as peer:
-        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: b"NOT_FOUND" in peer.recv(4096), "the first answer")
         time.sleep(2 * WITHIN)  # the time itself is what is tested
-        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = everything_from(peer)
 
     assert answer.startswith(b"HTTP/1.1 404")
@@ -267,7 +291,7 @@ def test_body_that_does_not_arrive_is_refused_with_408_and_creates_nothing(syste
 
     with connected(strict) as peer:
         peer.sendall(
-            b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{"
+            b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{"
             % JOBS.encode()
         )
         status, problem = read_problem(everything_from(peer))

@@ -15,7 +15,7 @@ from tests.support.system import JOBS, System
 from tests.support.waiting import PATIENCE_SECONDS
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
-NOTHING = b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+NOTHING = b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ async def peer_of(system: System) -> AsyncIterator[Peer]:
 
 
 def ask_for_stream(run: Run, more: str = "") -> bytes:
-    return f"GET {JOBS}/{run.job_id}/stream HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
+    return f"GET {JOBS}/{run.job_id}/stream HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
 
 
 async def test_a_connection_serves_other_requests_after_its_stream(idle: System, store: JobStore) -> None:

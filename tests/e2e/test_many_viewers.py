@@ -93,7 +93,7 @@ def mute_reader(port: int, path: str) -> Iterator[None]:
     with socket.socket() as mute:
         mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
         mute.connect(("127.0.0.1", port))
-        mute.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        mute.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         yield
 
 

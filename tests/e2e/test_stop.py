@@ -64,7 +64,7 @@ def test_idle_and_stalled_connections_do_not_keep_a_gateway_from_stopping(system
         for connection in (stalled, idle):
             connection.settimeout(PATIENCE_SECONDS)
             connection.connect(("127.0.0.1", int(leaver.settings["WAYBILL_PORT"])))
-        stalled.sendall(f"GET {path}/file HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        stalled.sendall(f"GET {path}/file HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = stalled.recv(12)
         kept_alive.get(leaver.url + path)
 

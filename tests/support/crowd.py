@@ -29,7 +29,7 @@ class CrowdViewer:
         try:
             cursor = f"Last-Event-ID: {last_event_id}\r\n" if last_event_id is not None else ""
             writer.write(
-                f"GET {self._target} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{cursor}\r\n".encode()
+                f"GET {self._target} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{cursor}\r\n".encode()
             )
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200"), head

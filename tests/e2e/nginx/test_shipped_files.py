@@ -53,7 +53,12 @@ def test_an_event_is_not_held_even_where_nothing_in_the_answer_asks_for_it(home:
 
 
 def test_a_gateway_is_told_who_asks_and_how_whatever_a_client_says_of_itself(home: Path) -> None:
-    lies = ("X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: http", "Connection: close")
+    lies = (
+        "X-Forwarded-For: 203.0.113.7",
+        "X-Forwarded-Proto: http",
+        "Forwarded: for=203.0.113.7",
+        "Connection: close",
+    )
 
     with (
         ScriptedBackend(NOTHING) as backend,
@@ -67,6 +72,7 @@ def test_a_gateway_is_told_who_asks_and_how_whatever_a_client_says_of_itself(hom
     assert headers["host"] == "waybill.test"
     assert (headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("127.0.0.1", "https")
     assert (headers["last-event-id"], headers["accept"]) == ("1-2", "text/event-stream")
+    assert "forwarded" not in headers
     assert "connection" not in headers  # it is kept for the next request
 
 

@@ -27,7 +27,7 @@ def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
         (b"", MalformedBody, "not JSON"),
         (b"file_ids=1", MalformedBody, "not JSON"),
         (b"\xff\xfe", MalformedBody, "not JSON"),
-        (b"[" * 50_000, MalformedBody, "not JSON"),
+        (b"[" * 50_000, MalformedBody, "nested too deeply"),
         (b"[]", InvalidRequest, "it must be an object with file_ids, archive_name, on_missing and ticket."),
         (b"{}", InvalidRequest, "file_ids is missing; it must be a list of 1 to 1,000 file ids."),
         (b'{"file_ids":[1],"fileids":[2]}', InvalidRequest, "'fileids' is not known; there is file_ids, archive"),

@@ -306,3 +306,38 @@ def test_gateway_with_authentication_listens_where_it_is_told(host: str) -> None
 @pytest.mark.parametrize("kind", [RedisSettings, *PROGRAMS.values()])
 def test_the_repr_of_settings_shows_no_secret(kind: type[RedisSettings]) -> None:
     assert "hunter2" not in repr(load(kind, {"REDIS_PASSWORD": "hunter2"}))
+
+
+EDGE = {
+    "WAYBILL_HOSTS": ["downloads.example.org", "a.example, b.example [2001:db8::1] 10.0.0.1", ""],
+    "WAYBILL_CORS_ORIGINS": ["https://a.example", "https://a.example:8443, http://localhost:3000", "http://[::1]:3000"],
+    "WAYBILL_TRUSTED_PROXIES": ["10.0.0.0/8", "10.1.2.3, 2001:db8::/32 ::1", ""],
+}
+NO_EDGE = {
+    "WAYBILL_HOSTS": ["a.example:80", "https://a.example", "*.example", "a b!", "a/b"],
+    "WAYBILL_CORS_ORIGINS": [
+        "a.example", "https://a.example/", "https://A.example", "https://*.a.example", "null", "https://a@b", "*, https://a",
+        "https://a.example *", "ftp://a.example",
+    ],
+    "WAYBILL_TRUSTED_PROXIES": ["10.0.0.1/8", "nginx", "10.0.0.0/33", "*", "10.0.0.0/8, many", "300.1.1.1"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("variable", "text"), [(name, text) for name, texts in EDGE.items() for text in texts])
+def test_names_origins_and_proxies_are_listed_with_spaces_or_commas(variable: str, text: str) -> None:
+    load(GatewaySettings, {variable: text})
+
+
+@pytest.mark.parametrize(("variable", "text"), [(name, text) for name, texts in NO_EDGE.items() for text in texts])
+def test_name_origin_or_proxy_that_is_none_is_refused_with_its_variable(variable: str, text: str) -> None:
+    [problem] = problems_of(GatewaySettings, **{variable: text})
+
+    assert problem.startswith(variable)
+
+
+def test_pages_of_everybody_are_let_in_with_authentication_alone() -> None:
+    load(GatewaySettings, {"WAYBILL_CORS_ORIGINS": "*", "WAYBILL_AUTH": "keys"})
+
+    [problem] = problems_of(GatewaySettings, WAYBILL_CORS_ORIGINS="*")
+
+    assert "WAYBILL_AUTH=none" in problem

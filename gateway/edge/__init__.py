@@ -1,0 +1,1 @@
+"""The edge: what every request meets first, and what every answer carries last."""

@@ -1,0 +1,38 @@
+"""The address of a request, before anybody looks for what it leads to. Pure."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+from shared.errors import MalformedAddress, RepeatedParameter
+
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def insist_on_readable(raw_path: bytes, query: bytes) -> None:
+    """Raise MalformedAddress for percent-encoding that is none (RFC 3986 §2.1), or that hides no UTF-8.
+
+    Both would be read as something else than what was meant, and by each reader as something different.
+    """
+    for part, name in ((raw_path, "path"), (query, "query")):
+        if b"%" not in part and part.isascii():
+            continue
+        if _BROKEN.search(part):
+            raise MalformedAddress(
+                f"The {name} of the address has a % without two hexadecimal digits behind it. Write % itself as %25."
+            )
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            raise MalformedAddress(f"The {name} of the address is not UTF-8. Encode it so, each byte as %XX.") from None
+
+
+def insist_on_single(parameters: Iterable[str], *single: str) -> None:
+    """Raise RepeatedParameter when one of these comes more than once among the query's parameters.
+
+    Of two values one would win, and which of them depends on who reads it: a proxy, a cache, this server.
+    """
+    names = list(parameters)
+    for name in single:
+        if names.count(name) > 1:
+            raise RepeatedParameter(f"The query has {name} more than once. Send it once, with one value.")
