@@ -65,6 +65,11 @@ def expiry(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:expiry"
 
 
+def in_flight(partition: int) -> str:
+    """Name the sorted set of the unfinished jobs by owner: `<owner> <job id>`, all of score 0."""
+    return f"{PREFIX}:{{{partition}}}:in_flight"
+
+
 def owner_jobs(partition: int, owner: str) -> str:
     """Name the sorted set of an owner's jobs by creation (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:owner:{owner}"
@@ -119,6 +124,7 @@ class JobKeys(NamedTuple):
     stats: str
     wake: str
     expiry: str
+    in_flight: str
 
 
 def of_job(partition: int, job_id: str) -> JobKeys:
@@ -131,4 +137,5 @@ def of_job(partition: int, job_id: str) -> JobKeys:
         stats=stats(partition),
         wake=wake(partition),
         expiry=expiry(partition),
+        in_flight=in_flight(partition),
     )
