@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 
+CREATE_REFUSALS = ("jobs_in_flight", "creates", "backlog", "memory", "redis_full")
 HTTP_REFUSALS = ("head_size", "head_time", "body_time", "malformed")
-REFUSALS = ("drain", "overload", "redis", "token_keys")
+REFUSALS = ("drain", "overload", "redis", "token_keys", "limit")
 """Of streams that did not begin: the reasons in their busy frames."""
 ENDS = ("terminal", "left", "slow", "max_age", "drain", "redis", "unreadable", "error")
 """Of streams that had begun."""
@@ -27,6 +28,9 @@ class GatewayMetrics:
     def __init__(self, meter: Meter, hub: "Hub") -> None:
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
+        self._refused_creates = meter.create_counter(
+            "download_creates_refused", description="Creates that a limit of their owner, or of the service, refused"
+        )
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
         self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
         self._refusals = meter.create_counter("sse_refusals", description="Streams that were sent away, by reason")
@@ -62,6 +66,8 @@ class GatewayMetrics:
         self._cancelled.add(0)
         self._streams.add(0)
         self._replayed.add(0)
+        for reason in CREATE_REFUSALS:
+            self._refused_creates.add(0, {"reason": reason})
         for reason in HTTP_REFUSALS:
             self._http_refusals.add(0, {"reason": reason})
         for reason in REFUSALS:
@@ -74,6 +80,10 @@ class GatewayMetrics:
     def count_creation(self) -> None:
         """Count an accepted job."""
         self._created.add(1)
+
+    def count_refused_create(self, reason: str) -> None:
+        """Count a create that a bound refused; `reason` is one of CREATE_REFUSALS."""
+        self._refused_creates.add(1, {"reason": reason})
 
     def count_cancellation(self) -> None:
         """Count a job that was waiting and has been ended; a running one is counted by its processor."""

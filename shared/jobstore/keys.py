@@ -80,6 +80,16 @@ def idempotency(digest: str) -> str:
     return f"{PREFIX}:idem:{digest}"
 
 
+def owner_creates(digest: str) -> str:
+    """Name the sorted set of an owner's creates of the last minute; `digest` is of the owner. A slot of its own."""
+    return f"{PREFIX}:creates:{digest}"
+
+
+def owner_streams(digest: str) -> str:
+    """Name the hash of the streams that each gateway has open for an owner; `digest` as above. A slot of its own."""
+    return f"{PREFIX}:streams:{digest}"
+
+
 def owner_of_list(partition: int, key: str) -> str | None:
     """Read the owner from the name of an owner's list; None for any other key."""
     return _rest(key, owner_jobs(partition, ""))

@@ -90,9 +90,9 @@ class Created(NamedTuple):
 
     is_new: bool
     unfinished_jobs: int
-    in_flight: int
     place: LinePlace
     taken: LinePlace
+    in_flight: int = 0
 
 
 class Entry(NamedTuple):

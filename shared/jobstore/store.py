@@ -138,7 +138,7 @@ class JobStore:
         if word not in ("OK", "EXISTS"):
             return Refused(Full(word), unfinished, in_flight)
         place, taken = map(LinePlace.read, places)
-        return Created(word == "OK", unfinished, in_flight, place, taken)
+        return Created(word == "OK", unfinished, place, taken, in_flight)
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Read a record; None when there is none, or when the id is not one of this system's."""

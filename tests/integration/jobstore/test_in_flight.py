@@ -17,7 +17,7 @@ from tests.support.stores import running_store
 
 async def in_flight(store: JobStore, owner: str = jobs.OWNER) -> int:
     """Count an owner's jobs in flight in all partitions."""
-    return await count_in_flight(store.connection, owner, range(store.partitions))
+    return sum(await count_in_flight(store.connection, owner, range(store.partitions)))
 
 
 # ── what counts ───────────────────────────────────────────────────────────────────────────────────────────────────────
