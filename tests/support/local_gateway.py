@@ -76,6 +76,13 @@ class LocalGateway:
 
     def created(self) -> int:
         """Count the jobs that it says it has created."""
+        return self._counted("download_jobs_created")
+
+    def refused_creates(self, reason: str) -> int:
+        """Count the creates that it says it has refused for this reason."""
+        return self._counted("download_creates_refused", reason=reason)
+
+    def _counted(self, name: str, **labels: str) -> int:
         found = self._reader.get_metrics_data()
         assert found is not None
         [counter] = [
@@ -83,9 +90,10 @@ class LocalGateway:
             for resource in found.resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics
-            if metric.name == "download_jobs_created"
+            if metric.name == name
         ]
-        return sum(int(cast(Any, point).value) for point in counter.data.data_points)
+        points = [cast(Any, point) for point in counter.data.data_points]
+        return sum(int(point.value) for point in points if labels.items() <= dict(point.attributes).items())
 
 
 @contextlib.asynccontextmanager

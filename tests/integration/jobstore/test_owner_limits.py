@@ -1,7 +1,6 @@
 """What an owner may do in a minute and at once, counted for all gateways together; time is passed by writing it."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -14,9 +13,10 @@ from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.store import JobStore
 from tests.support import inspection
 from tests.support.cluster import Server
+from tests.support.owners import digest_of
 from tests.support.stores import running_commands
 
-ANNA = hashlib.sha256(b"anna").hexdigest()
+ANNA = digest_of("anna")
 
 
 @pytest_asyncio.fixture
