@@ -121,14 +121,13 @@ async def _reserve(
     a repetition, and the answer must stay the same. What they refuse does not use the key up.
     """
     fingerprint, keys = fingerprint_of(wanted), intake.idempotency_keys
-    if (reserved := await keys.find(caller.owner, key)) is not None:
-        insist_on_same_request(reserved.fingerprint, fingerprint)
-        return reserved, None, await intake.admission.ask_again(caller.owner)
-    expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
-    permit = await intake.admission.ask(caller.owner, drawn_id, key=key)
-    reserved = await keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint)
+    reserved, expected_bytes, permit = await keys.find(caller.owner, key), None, None
+    if reserved is None:
+        expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
+        permit = await intake.admission.ask(caller.owner, drawn_id, key=key)
+        reserved = await keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint)
     insist_on_same_request(reserved.fingerprint, fingerprint)
-    return reserved, expected_bytes, permit
+    return reserved, expected_bytes, permit or await intake.admission.ask_again(caller.owner)
 
 
 def _queued_message(promise: Promise) -> bytes:
