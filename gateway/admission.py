@@ -90,9 +90,11 @@ class Admission:
         if key is not None and self._is_backlog_full(self._queue.unfinished(partition)):
             raise self._backlog_full()
         name = job_id if key is None else name_of_key(key)
-        pace, in_flight = await asyncio.gather(
-            self._count(owner, name), self._in_flight(owner, has_key=key is not None)
-        )
+        in_flight: tuple[int, ...] = ()
+        if self._looks_at_jobs(has_key=key is not None):
+            pace, in_flight = await asyncio.gather(self._count(owner, name), self._in_flight(owner))
+        else:
+            pace = await self._count(owner, name)
         permit = Permit(owner, name if pace else None, pace, in_flight)
         if pace is not None and not pace.is_counted:
             raise self._too_many_creates(permit)
@@ -103,7 +105,7 @@ class Admission:
 
     async def ask_again(self, owner: str) -> Permit:
         """Let a repetition go on: it counts among no creates, and is refused only when there is no job yet."""
-        return Permit(owner, in_flight=await self._in_flight(owner, has_key=False))
+        return Permit(owner, in_flight=await self._in_flight(owner) if self._looks_at_jobs(has_key=False) else ())
 
     async def create(self, job: NewJob, permit: Permit) -> Created:
         """Create the job, or find that it exists. Raises LimitReached, BacklogFull, and as the job store does."""
@@ -132,10 +134,14 @@ class Admission:
         most = self._allowance.creates_per_minute
         return None if most is None else await self._owners.count_create(owner, name, most=most)
 
-    async def _in_flight(self, owner: str, *, has_key: bool) -> tuple[int, ...]:
-        # The create counts its own partition itself: without another one, and without a key to keep, that is all.
-        if self._allowance.jobs_in_flight is None or (self._store.partitions == 1 and not has_key):
-            return ()
+    def _looks_at_jobs(self, *, has_key: bool) -> bool:
+        """Tell whether to count jobs in flight before the create, which counts its own partition itself.
+
+        That is all there is to count, where there is no other partition, and no key that must not be taken in vain.
+        """
+        return self._allowance.jobs_in_flight is not None and (has_key or self._store.partitions > 1)
+
+    async def _in_flight(self, owner: str) -> tuple[int, ...]:
         return tuple(await count_in_flight(self._store.connection, owner, range(self._store.partitions)))
 
     async def _give_back(self, permit: Permit) -> None:

@@ -12,12 +12,10 @@ import argparse
 import asyncio
 import contextlib
 import os
-import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,18 +25,15 @@ import httpx
 
 from deploy.local.tether import tethered
 from deploy.local.valkey import EmbeddedValkey
-from gateway.auth.api_key import digest_of, write_api_key
-from shared.jobstore.api_key import ApiKey
-from shared.jobstore.api_keys import ApiKeys
 from tests.load.bench_jobs import cpu_us, spent_cpu_us
 from tests.load.callers import NUMBER, Answered, Callers
 from tests.load.remote import Remote, remote
 from tests.support import cargo
+from tests.support.api_keys import make_api_key
 from tests.support.local_http import local_client
 from tests.support.ports import free_ports
 from tests.support.servers import empty
 from tests.support.service import Service
-from tests.support.stores import running_commands
 from tests.support.system import JOBS
 from tests.support.waiting import until
 
@@ -139,15 +134,6 @@ def is_up(url: str) -> bool:
         return False
 
 
-async def make_api_key(url: str) -> str:
-    """Keep a new API key for an owner; give its text."""
-    key_id, text = write_api_key(secrets.token_bytes(8), secrets.token_bytes(32))
-    kept = ApiKey(owner="anna", scopes=("user",), digest=digest_of(text), created_at_ms=int(time.time() * 1000))
-    async with running_commands(url) as commands:
-        await ApiKeys(commands).add(key_id, kept)
-    return text
-
-
 class Bench:
     """The rows of all rounds, by what was called and of whom."""
 
@@ -176,7 +162,7 @@ class Bench:
         empty(self._server)
         headers = {}
         if settings["WAYBILL_AUTH"] == "keys":
-            headers = {"authorization": f"Bearer {asyncio.run(make_api_key(self._server.url))}"}
+            headers = {"authorization": f"Bearer {asyncio.run(make_api_key(self._server.url, 'anna'))}"}
         with gateway(home, self._server.url, settings) as service, local_client() as client:
             at = (whom, service.port, service.pid)
             created = client.post(

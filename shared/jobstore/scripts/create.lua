@@ -13,13 +13,13 @@
 --        IN_FLIGHT or BACKLOG, the first two: there are as many as there may be
 -- uses: clock line log in_flight
 local line = redis.call('HMGET', KEYS[5], 'line_end', 'line_taken')
+local unfinished, in_flight = redis.call('XLEN', KEYS[3]), in_flight_of(ARGV[8])
 local function reply(word, standing)
   local place = '[' .. write_place(read_place(standing)) .. ']'
-  return {word, redis.call('XLEN', KEYS[3]), in_flight_of(ARGV[8]), place, line[2] or NO_PLACE}
+  return {word, unfinished, in_flight, place, line[2] or NO_PLACE}
 end
 
 if redis.call('EXISTS', KEYS[1]) == 1 then return reply('EXISTS', redis.call('HGET', KEYS[1], 'standing')) end
-local unfinished, in_flight = redis.call('XLEN', KEYS[3]), in_flight_of(ARGV[8])
 if ARGV[9] ~= '' and in_flight >= tonumber(ARGV[9]) then return {'IN_FLIGHT', unfinished, in_flight} end
 if ARGV[10] ~= '' and unfinished >= tonumber(ARGV[10]) then return {'BACKLOG', unfinished, in_flight} end
 
@@ -37,4 +37,5 @@ redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - ARGV[5])
 redis.call('PEXPIRE', KEYS[9], ARGV[5])
 publish(id, ARGV[2])
 if ARGV[3] == '1' then redis.pcall('SPUBLISH', KEYS[6], '') end
+unfinished, in_flight = unfinished + 1, in_flight + 1
 return reply('OK', standing)

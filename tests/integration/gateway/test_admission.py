@@ -76,6 +76,17 @@ async def test_creates_at_once_are_never_more_than_the_limit_in_one_partition(st
     assert await in_flight(store) == accepted
 
 
+async def test_a_limit_is_one_for_all_partitions_together(server: Server) -> None:
+    async with (
+        running_store(server.url, partitions=3) as store,
+        local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=2)) as gateway,
+    ):
+        answers = [await gateway.post(FILE) for _ in range(20)]
+
+        assert [answer.status_code for answer in answers] == [202] * 2 + [429] * 18
+        assert await in_flight(store) == 2
+
+
 async def test_a_job_that_ends_makes_room_for_another(store: JobStore) -> None:
     async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1)) as gateway:
         first = await gateway.post(FILE)

@@ -153,7 +153,8 @@ async def test_a_create_that_is_repeated_is_never_refused(store: JobStore, bound
 
 
 async def test_others_jobs_do_not_count_against_an_owner(store: JobStore) -> None:
-    await store.create(jobs.new_job(store, partition=0, owner="bert"))
+    for owner in ("anna", f"{jobs.OWNER}.", "zoe"):
+        await store.create(jobs.new_job(store, partition=0, owner=owner))
 
     created = await store.create_within(jobs.new_job(store, partition=0), Bounds(in_flight=1))
 

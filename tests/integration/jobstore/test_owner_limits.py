@@ -47,9 +47,12 @@ async def test_creates_of_a_minute_are_counted_until_there_is_no_room(store: Job
 async def test_a_name_that_was_counted_is_never_counted_again_nor_refused(store: JobStore) -> None:
     owners = OwnerLimits(store.connection)
 
-    paces = [await owners.count_create("anna", "the same", most=1) for _ in range(3)]
+    paces = [await owners.count_create("anna", "the same", most=2) for _ in range(3)]
+    await owners.count_create("anna", "another", most=2)
+    at_the_limit = await owners.count_create("anna", "the same", most=2)
 
-    assert [(pace.is_counted, pace.left) for pace in paces] == [(True, 0)] * 3
+    assert [(pace.is_counted, pace.left) for pace in paces] == [(True, 1)] * 3
+    assert (at_the_limit.is_counted, at_the_limit.left) == (True, 0)
 
 
 async def test_there_is_room_again_when_the_oldest_is_a_minute_old_and_not_before(store: JobStore) -> None:
