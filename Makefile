@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check audit format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
+.PHONY: help environment run operate dead-letters test check audit format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ bench-environment: environment ## Install what the benchmarks compare with into 
 
 bench-jobs: environment ## Measure the engine with jobs that do nothing (ARGS='--jobs 30000 --contenders')
 	@$(BIN)/python -m tests.load.bench_jobs $(ARGS)
+
+bench-api: environment ## Measure creates and polls of one gateway, with and without authentication and limits (ARGS='--rounds 1 --seconds 2')
+	@$(BIN)/python -m tests.load.bench_api $(ARGS)
 
 bench-streams: environment ## Measure streams with 10,000 viewers (ARGS='--viewers 500 --rate 1000 --seconds 2', '--parts contenders')
 	@$(BIN)/python -m tests.load.bench_streams $(ARGS)

@@ -8,11 +8,13 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from gateway.admission import Admission
 from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
 from gateway.edge.shell import Edge, Shell
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
+from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -26,12 +28,14 @@ from gateway.routes.tickets import give_ticket
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
+from gateway.streaming.places import Places
 from shared import limits
 from shared.errors import WaybillError
 from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import open_commands
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.store import JobStore
 from shared.listener import listen
 from shared.objects.catalogue_choice import needs_sources, open_catalogue
@@ -60,8 +64,11 @@ class Gateway:
         self._connection = open_commands(settings.redis_location(), name="gateway")
         self._store = JobStore(self._connection, partitions=settings.partitions)
         self._gate = open_gate(settings, self._connection)
-        self._hub = Hub(self._store, self._connection, max_streams=settings.max_streams)
-        self._queue = QueueWatch(self._store, Fleet(self._connection))
+        self._places = Places(OwnerLimits(self._connection), most=settings.allowance.streams)
+        self._hub = Hub(self._store, self._connection, max_streams=settings.max_streams, places=self._places)
+        self._queue = QueueWatch(
+            self._store, Fleet(self._connection), headroom_percent=settings.memory_headroom_percent
+        )
         self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
         self._gauges = BacklogGauges(meter, self._store)
@@ -81,18 +88,24 @@ class Gateway:
 
     def _make_app(self, metrics: GatewayMetrics) -> Litestar:
         retention = Retention(self._settings.keep_seconds)
+        following = Following(gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics)
+        admission = Admission(
+            self._store,
+            self._queue,
+            metrics,
+            allowance=self._settings.allowance,
+            max_backlog=self._settings.max_backlog,
+        )
+        idempotency_keys = IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms)
         parts: dict[str, object] = {
             "gate": self._gate,
             "store": self._store,
             "queue": self._queue,
             "metrics": metrics,
-            "catalogue": self._catalogue,
             "objects": self._objects,
-            "following": Following(
-                gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics
-            ),
+            "following": following,
             "retention": retention,
-            "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
+            "intake": Intake(following, self._catalogue, idempotency_keys, admission),
         }
         refused = RefusedCallers(metrics)
         return Litestar(
@@ -143,6 +156,7 @@ class Gateway:
                 group.create_task(self._connection.run(), name="redis"),
                 group.create_task(self._hub.live.run(), name="live"),
                 group.create_task(self._hub.run(), name="hub"),
+                group.create_task(self._places.run(), name="places"),
                 group.create_task(self._gauges.run(), name="gauges"),
                 group.create_task(self._queue.run(), name="queue"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
@@ -155,6 +169,7 @@ class Gateway:
                 "gateway listening", host=self._settings.host, port=listener.getsockname()[1], auth=self._settings.auth
             )
             await self._public.serve(sockets=[listener])
+            await self._places.tell()  # of the last streams, for which nobody need wait a lease
             self._admin.should_exit = True
             await admin
             for part in background:

@@ -104,6 +104,12 @@ class Queue(NamedTuple):
         line = self.lines[partition]
         return self._with(partition, line._replace(unfinished=line.unfinished + 1, end=behind(line, size_bytes)))
 
+    def left(self, partition: int, size_bytes: int | None) -> "Queue":
+        """Give the queue without a job that had joined a partition's line, and was not created after all."""
+        line = self.lines[partition]
+        end = LinePlace(max(0, line.end.ticket - 1), max(0, line.end.kb - (size_bytes or 0) // 1000))
+        return self._with(partition, line._replace(unfinished=max(0, line.unfinished - 1), end=end))
+
     def noted(self, partition: int, created: Created) -> "Queue":
         """Give the queue as the answer to a create knows it."""
         line = self.lines[partition]

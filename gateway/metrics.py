@@ -19,7 +19,8 @@ AUTH_REFUSALS = (
     *("anonymous", "unauthenticated", "ticket_refused", "ticket_expired"),
     *("owner_refused", "scope_missing", "files_forbidden"),
 )
-REFUSALS = ("drain", "overload", "redis", "token_keys")
+CREATE_REFUSALS = ("jobs_in_flight", "creates", "backlog", "memory", "redis_full")
+REFUSALS = ("drain", "overload", "redis", "token_keys", "limit")
 """Of streams that did not begin: the reasons in their busy frames."""
 ENDS = ("terminal", "left", "slow", "max_age", "ticket_expired", "drain", "redis", "unreadable", "error")
 """Of streams that had begun."""
@@ -31,6 +32,9 @@ class GatewayMetrics:
     def __init__(self, meter: Meter, hub: "Hub") -> None:
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
+        self._refused_creates = meter.create_counter(
+            "download_creates_refused", description="Creates that a limit of their owner, or of the service, refused"
+        )
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
         self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
         self._refusals = meter.create_counter("sse_refusals", description="Streams that were sent away, by reason")
@@ -69,6 +73,8 @@ class GatewayMetrics:
         self._cancelled.add(0)
         self._streams.add(0)
         self._replayed.add(0)
+        for reason in CREATE_REFUSALS:
+            self._refused_creates.add(0, {"reason": reason})
         for reason in HTTP_REFUSALS:
             self._http_refusals.add(0, {"reason": reason})
         for reason in AUTH_REFUSALS:
@@ -83,6 +89,10 @@ class GatewayMetrics:
     def count_creation(self) -> None:
         """Count an accepted job."""
         self._created.add(1)
+
+    def count_refused_create(self, reason: str) -> None:
+        """Count a create that a bound refused; `reason` is one of CREATE_REFUSALS."""
+        self._refused_creates.add(1, {"reason": reason})
 
     def count_cancellation(self) -> None:
         """Count a job that was waiting and has been ended; a running one is counted by its processor."""

@@ -10,7 +10,14 @@ from litestar.exceptions import HTTPException, InternalServerException
 
 from gateway.edge.request_id import current_request_id
 from shared import limits
-from shared.errors import RecordUnreadable, ScopeMissing, Unauthenticated, UnavailableError, WaybillError
+from shared.errors import (
+    RecordUnreadable,
+    ScopeMissing,
+    Unauthenticated,
+    UnavailableError,
+    WaybillError,
+)
+from shared.limit_errors import LimitReached
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +60,9 @@ def answer_waybill_error(_: Request[Any, Any, Any], error: WaybillError) -> Resp
         log.error("request failed", exc_info=error)
         if not isinstance(error, RecordUnreadable):
             return _internal()
-    headers = {"retry-after": "2"} if isinstance(error, UnavailableError) else _challenge(error)
+    headers = _challenge(error) | (error.headers if isinstance(error, LimitReached) else {})
+    if error.retry_after_seconds is not None:
+        headers["retry-after"] = str(error.retry_after_seconds)
     detail = error.public_message or error.message
     return problem(error.status, error.code, detail, headers=headers, file_ids=list(getattr(error, "file_ids", ())))
 

@@ -1,19 +1,23 @@
-"""Keeps what estimates are made from: read from Redis every few seconds, and moved on by each job that is created here.
+"""Keeps what estimates and admission go by: read from Redis every few seconds, moved on by each job created here.
 
 So no request waits for it, and a burst of new jobs does not make each of them the first in line.
 """
 
 import asyncio
 import random
+import time
+from collections import deque
 
 import structlog
 
 from gateway.estimate import Outlook, Promise, Queue
+from gateway.room import Look, ends_per_second, seconds_until_room
 from shared import limits
 from shared.errors import UnavailableError
 from shared.jobs import JobRecord, partition_of
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.line import read_line
+from shared.jobstore.memory import Memory, read_memory
 from shared.jobstore.operations import Created
 from shared.jobstore.service_times import pooled
 from shared.jobstore.store import JobStore
@@ -24,21 +28,24 @@ log = structlog.get_logger(__name__)
 class QueueWatch:
     """What this gateway knows of the queue; nothing before the first reading, and while Redis is away."""
 
-    def __init__(self, store: JobStore, fleet: Fleet) -> None:
+    def __init__(self, store: JobStore, fleet: Fleet, *, headroom_percent: int = 0) -> None:
         self._store = store
         self._fleet = fleet
+        self._headroom_percent = headroom_percent
         self._queue: Queue | None = None
+        self._memories: list[Memory] = []
+        self._looks: deque[Look] = deque(maxlen=limits.QUEUE_LOOKS_KEPT)
 
     async def run(self) -> None:
         """Look at the queue every few seconds, until cancelled."""
         while True:
             try:
-                self._queue = await self._read()
+                await self.look()
             except UnavailableError as error:
-                self._queue = None  # no number is better than an old one
+                self._forget()
                 log.debug("cannot look at the queue", trouble=str(error))
             except Exception as error:  # estimates are the last thing for which a gateway may end
-                self._queue = None
+                self._forget()
                 log.error("looking at the queue broke", exc_info=error)
             await asyncio.sleep(random.uniform(0.8, 1.2) * limits.QUEUE_LOOK_EVERY_SECONDS)
 
@@ -56,6 +63,12 @@ class QueueWatch:
             self._queue = self._queue.joined(partition, size_bytes)
         return promise
 
+    def withdraw(self, job_id: str, size_bytes: int | None) -> None:
+        """Take back that a job joins the line: it was not created."""
+        partition = self._known_partition(job_id)
+        if self._queue and partition is not None:
+            self._queue = self._queue.left(partition, size_bytes)
+
     def note(self, job_id: str, size_bytes: int | None, created: Created) -> int | None:
         """Take what the answer to a create tells of the line; give the new job's place in it."""
         partition = self._known_partition(job_id)
@@ -69,8 +82,34 @@ class QueueWatch:
         partition = partition_of(job_id)
         return partition if partition is not None and partition < self._store.partitions else None
 
+    def unfinished(self, partition: int) -> int | None:
+        """Count a partition's unfinished jobs, as far as it is known."""
+        return self._queue.lines[partition].unfinished if self._queue and partition < len(self._queue.lines) else None
+
+    def is_short_of_memory(self, partition: int) -> bool:
+        """Tell whether the partition's server was last seen with less memory left than new jobs are to leave free."""
+        return partition < len(self._memories) and self._memories[partition].is_short(self._headroom_percent)
+
+    def seconds_until_room(self, of_jobs: int | None = None) -> int:
+        """Tell when one of so many unfinished jobs will have ended, None: of all, by how they have ended lately."""
+        unfinished = sum(line.unfinished for line in self._queue.lines) if self._queue else 0
+        share_ratio = 1.0 if of_jobs is None or not unfinished else min(1.0, of_jobs / unfinished)
+        return seconds_until_room(ends_per_second(self._looks), share_ratio=share_ratio, chance_ratio=random.random())
+
+    def _forget(self) -> None:
+        """Know nothing: no number is better than an old one."""
+        self._queue = None
+        self._memories = []
+        self._looks.clear()
+
+    async def look(self) -> None:
+        """Read everything once. Raises as the job store does."""
+        self._memories = await read_memory(self._store.connection, self._store.partitions)
+        self._queue = await self._read()
+
     async def _read(self) -> Queue:
         open_slots = sum(processor.open_slots for processor in await self._fleet.processors())
         readings = [await read_line(self._store, partition) for partition in range(self._store.partitions)]
+        self._looks.append(Look(time.monotonic(), sum(one.ended for one in readings)))
         lines, times = tuple(one.line for one in readings), pooled([one.times for one in readings])
         return Queue(lines, open_slots, times)

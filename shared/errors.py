@@ -22,7 +22,8 @@
         └── RetryableRunError      repeating may help: SourceChanged
 
 Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what
-happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours.
+happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours. The errors
+of limits are in limit_errors.py.
 """
 
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ class WaybillError(Exception):
     is_retryable: ClassVar[bool] = False
     public_message: ClassVar[str] = ""
     """What callers are told where the message itself is for operators; empty: the message."""
+    retry_after_seconds: int | None = None
+    """When the same call may succeed, as callers are told; None: nobody knows, or never."""
 
     @property
     def message(self) -> str:
@@ -236,6 +239,12 @@ class UnavailableError(WaybillError):
     code = "UNAVAILABLE"
     status = 503
     is_retryable = True
+    retry_after_seconds = 2
+
+    def __init__(self, message: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
 
 class RedisUnavailable(UnavailableError):
@@ -250,6 +259,7 @@ class RedisFull(UnavailableError):
 
     code = "REDIS_FULL"
     public_message = "The service's job store is full and takes no new work. Try again later."
+    retry_after_seconds = 30  # memory comes back as jobs are trimmed and forgotten, and not from one moment to the next
 
 
 class RedisRefused(UnavailableError):

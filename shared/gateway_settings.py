@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -14,6 +14,14 @@ _TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{lim
 _BETWEEN = r"[ ,]+"
 _HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"
 _ORIGIN = r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
+
+
+class Allowance(NamedTuple):
+    """What an owner may have, on all gateways together; None: as much as it likes."""
+
+    jobs_in_flight: int | None = None
+    creates_per_minute: int | None = None
+    streams: int | None = None
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
@@ -173,6 +181,65 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=[20_000],
         ),
     ] = 20_000
+    owner_jobs_in_flight: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=10_000_000,
+                description="Unfinished jobs that an owner may have; more are refused with 429. 0: any number. Unset: "
+                f"{limits.DEFAULT_JOBS_IN_FLIGHT:,} with authentication; any number without: there is one owner.",
+                examples=[1_000],
+            ),
+        ]
+        | None
+    ) = None
+    owner_creates_per_minute: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=100_000,
+                description="Jobs that an owner may create within a minute; 0 and unset as above, with "
+                f"{limits.DEFAULT_CREATES_PER_MINUTE:,}.",
+                examples=[600],
+            ),
+        ]
+        | None
+    ) = None
+    owner_streams: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=1_000_000,
+                description="Streams and long polls that an owner may have open, on all gateways together; 0 and unset "
+                f"as above, with {limits.DEFAULT_STREAMS:,}.",
+                examples=[200],
+            ),
+        ]
+        | None
+    ) = None
+    max_backlog: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000_000,
+            description="Unfinished jobs of all owners together, each partition having its share; creates beyond it "
+            "are refused with 503. About 10 KB of Redis each. 0: any number.",
+            examples=[100_000],
+        ),
+    ] = 100_000
+    memory_headroom_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=90,
+            description="How much of Redis' maxmemory new jobs leave free, for those that are there to come to their "
+            "end; beyond it creates are refused with 503. 0: none. Without a maxmemory it means nothing.",
+            examples=[10],
+        ),
+    ] = 10
     stop_grace_seconds: Annotated[
         float,
         Meta(
@@ -183,6 +250,20 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=[30],
         ),
     ] = 30.0
+
+    @property
+    def allowance(self) -> Allowance:
+        """Give what an owner may have; without authentication everybody is one owner, bounded only when asked."""
+        return Allowance(
+            self._allowed(self.owner_jobs_in_flight, limits.DEFAULT_JOBS_IN_FLIGHT),
+            self._allowed(self.owner_creates_per_minute, limits.DEFAULT_CREATES_PER_MINUTE),
+            self._allowed(self.owner_streams, limits.DEFAULT_STREAMS),
+        )
+
+    def _allowed(self, asked: int | None, otherwise: int) -> int | None:
+        if asked is None:
+            return None if self.auth == "none" else otherwise
+        return asked or None
 
     @property
     def takes_api_keys(self) -> bool:

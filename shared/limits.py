@@ -41,6 +41,16 @@ JWKS_FILE_EVERY_SECONDS = 5.0  # ± 20 %
 JWKS_AGAIN_SECONDS = 10.0  # after a fetch: made-up key ids make one more fetch in so many seconds, and not more
 JWKS_TRUSTED_SECONDS = 86_400.0  # after the last good fetch: an issuer may be away for a day, not for ever
 
+# What an owner may do; where nothing is set, and callers say who they are
+DEFAULT_JOBS_IN_FLIGHT = 1_000  # an hour's work of sixteen slots at a minute each, and 3 MB of Redis
+DEFAULT_CREATES_PER_MINUTE = 600  # ten a second: more than a person's browser, less than a loop without a pause
+DEFAULT_STREAMS = 200  # browsers with a stream for each of some jobs; a hundredth of what a gateway holds
+CREATES_WINDOW_MS = 60_000
+STREAMS_LEASE_MS = 45_000  # so long those of a gateway that died count: within a minute they are forgotten
+STREAMS_RENEWED_EVERY_SECONDS = 15.0  # ± 20 %; two renewals may be lost
+STREAMS_TOLD_AFTER_SECONDS = 0.1  # of a stream that ended: those that end together travel together
+STREAMS_TOLD_AT_ONCE = 256  # owners, which travel in one pipeline
+
 # The catalogue
 CATALOGUE_WITHIN_SECONDS = 10.0  # of one lookup, so that a POST is answered before anybody's proxy loses patience
 CATALOGUE_LOOK_UPS_AT_ONCE = 16  # of one request, where the store is asked for each file
@@ -196,6 +206,7 @@ SIGN_EVERY_SECONDS = 4.0  # ± 20 %; a processor says that it lives: 10 µs of R
 SIGN_COUNTS_MS = 15_000  # a processor that has been silent for three signs is taken for dead; as long as a lease
 MAX_LIVING_PROCESSORS = 10_000  # beyond any fleet: a reply stays below a megabyte
 QUEUE_LOOK_EVERY_SECONDS = 3.0  # ± 20 %; of a gateway, at what estimates are made from: they are that old at most
+QUEUE_LOOKS_KEPT = 20  # a minute of them tells how many jobs end in a second
 IDLE_LOOK_EVERY_SECONDS = 1.0  # ± 20 %; a processor with free slots looks for work, woken or not
 WATCHDOG_LOOK_EVERY_SECONDS = 0.5  # at the event loop; a lease of silence ends the process
 WATCHDOG_LAST_WORDS_SECONDS = 2.0  # for the log line and the stacks of a process that ends itself

@@ -23,6 +23,7 @@ _UNITS = {
     "_bytes": "bytes",
     "_seconds": "seconds",
     "_ms": "milliseconds",
+    "_percent": "percent",
 }
 # `scheme://user:` and everything up to the last @: passwords hold slashes and @ when somebody forgot to quote them.
 _USERINFO = re.compile(r"^([a-z][\w+.-]*://)([^:@/]*:)?.*@", re.IGNORECASE | re.DOTALL)

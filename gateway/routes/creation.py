@@ -7,18 +7,20 @@ import structlog
 from litestar import Request, Response, post
 from opentelemetry import trace
 
+from gateway.admission import Permit
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Issued
 from gateway.estimate import Promise, total_size_bytes
 from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
+from gateway.intake import Intake
 from gateway.job_request import read_job_request
 from gateway.representation import represent, status_path
-from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_end
 from shared import events, limits
 from shared.clock import now_ms
-from shared.jobs import JobOptions, JobRequest, OnMissing
-from shared.jobstore.idempotency import IdempotencyKeys, Reservation
+from shared.errors import WaybillError
+from shared.jobs import JobOptions, JobRequest, OnMissing, partition_of
+from shared.jobstore.idempotency import Reservation
 from shared.jobstore.operations import NewJob
 from shared.objects.catalogue import Catalogue, select, unknown_files
 from shared.telemetry.tracing import context_of, traceparent_of_current_span
@@ -47,13 +49,12 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 @post("/v1/download/jobs", status_code=202)
-async def create_job(
-    request: Request[Any, Any, Any], following: Following, catalogue: Catalogue, idempotency_keys: IdempotencyKeys
-) -> Response[bytes]:
+async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Response[bytes]:
     """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions.
 
     With `Prefer: wait` the answer is the job itself, when it ends within that time.
     """
+    following, admission = intake.following, intake.admission
     store, queue, hub, metrics = following.store, following.queue, following.hub, following.metrics
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
@@ -63,29 +64,37 @@ async def create_job(
     job_id, is_replayed = store.new_job_id(), False
     headers = {"retry-after": str(limits.POLL_AFTER_SECONDS), "cache-control": "no-store"}
     if key is None:
-        expected_bytes = await _insist_on_known(catalogue, wanted, caller.owner)
+        expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
+        permit = await admission.ask(caller.owner, job_id)
     else:
-        reserved, expected_bytes = await _reserve(idempotency_keys, catalogue, wanted, caller, key=key, drawn_id=job_id)
+        reserved, expected_bytes, permit = await _reserve(intake, wanted, caller, key=key, drawn_id=job_id)
         is_replayed, job_id = reserved.job_id != job_id, reserved.job_id
         headers |= key_headers(now_ms=now_ms(), left_ms=reserved.left_ms, is_replayed=is_replayed)
     promise = queue.promise(job_id, expected_bytes, joins=not is_replayed)
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
-        created = await store.create(
-            NewJob(
-                job_id=job_id,
-                owner=caller.owner,
-                file_ids=wanted.file_ids,
-                options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
-                queued_message=_queued_message(promise),
-                traceparent=traceparent_of_current_span(),
-                expected_bytes=expected_bytes,
-                promised_ms=promise.expected_ms,
+        try:
+            created = await admission.create(
+                NewJob(
+                    job_id=job_id,
+                    owner=caller.owner,
+                    file_ids=wanted.file_ids,
+                    options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
+                    queued_message=_queued_message(promise),
+                    traceparent=traceparent_of_current_span(),
+                    expected_bytes=expected_bytes,
+                    promised_ms=promise.expected_ms,
+                ),
+                permit,
             )
-        )
+        except WaybillError:
+            if not is_replayed:
+                queue.withdraw(job_id, expected_bytes)
+            raise
         # Without a key the id was drawn here: that it exists means that the first reply was lost.
         if created.is_new or key is None:
             log.info("job created", job_id=job_id, files=len(wanted.file_ids), **caller.audit())
             metrics.count_creation()
+    headers |= admission.headers(permit, created, partition_of(job_id) or 0)
     headers["location"] = status_path(job_id)
     position = queue.note(job_id, expected_bytes, created)
     ended, waited_seconds = await wait_for_end(request, job_id, hub=hub, store=store)
@@ -124,26 +133,21 @@ def _told_of(issued: Issued | None) -> dict[str, str]:
 
 
 async def _reserve(
-    idempotency_keys: IdempotencyKeys,
-    catalogue: Catalogue,
-    wanted: JobRequest,
-    caller: Caller,
-    *,
-    key: str,
-    drawn_id: str,
-) -> tuple[Reservation, int | None]:
-    """Give the job id that stands under a key, `drawn_id` when this request is the first one; and the files' size.
+    intake: Intake, wanted: JobRequest, caller: Caller, *, key: str, drawn_id: str
+) -> tuple[Reservation, int | None, Permit]:
+    """Give the job id that stands under a key, `drawn_id` when this request is the first; the files' size; a permit.
 
-    The catalogue is asked of a first request alone: it may know other files by the time of a repetition, or be another
-    gateway's, and the answer must stay the same. What it refuses does not use the key up.
+    The catalogue and the owner's limits are asked of a first request alone: what they say may be another by the time of
+    a repetition, and the answer must stay the same. What they refuse does not use the key up.
     """
-    fingerprint = fingerprint_of(wanted)
-    reserved, expected_bytes = await idempotency_keys.find(caller.owner, key), None
+    fingerprint, keys = fingerprint_of(wanted), intake.idempotency_keys
+    reserved, expected_bytes, permit = await keys.find(caller.owner, key), None, None
     if reserved is None:
-        expected_bytes = await _insist_on_known(catalogue, wanted, caller.owner)
-        reserved = await idempotency_keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint)
+        expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
+        permit = await intake.admission.ask(caller.owner, drawn_id, key=key)
+        reserved = await keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint)
     insist_on_same_request(reserved.fingerprint, fingerprint)
-    return reserved, expected_bytes
+    return reserved, expected_bytes, permit or await intake.admission.ask_again(caller.owner)
 
 
 def _queued_message(promise: Promise) -> bytes:

@@ -11,7 +11,14 @@ from gateway.streaming.following import Following
 from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.viewer import Goodbye, Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, TokenKeysUnavailable, TooManyStreams, UnavailableError
+from shared.errors import (
+    Draining,
+    TokenKeysUnavailable,
+    TooManyStreams,
+    UnavailableError,
+    WaybillError,
+)
+from shared.limit_errors import TooManyOwnerStreams
 
 
 @get("/v1/download/jobs/{job_id:str}/stream")
@@ -25,16 +32,16 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
             raise Draining("This gateway is about to stop. Connect again; another one answers.")
         hub.insist_on_room()
         record = await find_job(store, caller, job_id)
-        hub.insist_on_room()  # again: many may have come while Redis was asked
-    except UnavailableError as error:
+        subscription = Subscription(following.queue.outlook)
+        cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
+        if has_more := subscription.open(cursor, record, at_ms=now_ms()):
+            await hub.admit(record.owner)
+    except (UnavailableError, TooManyOwnerStreams) as error:
         if "text/event-stream" in request.headers.get("accept", ""):
             reason = _reason(error)
             metrics.count_refusal(reason)
             return Goodbye(reason)
         raise
-    subscription = Subscription(following.queue.outlook)
-    cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
-    has_more = subscription.open(cursor, record, at_ms=now_ms())
     if not has_more:
         metrics.count_resume(subscription.resume)
         # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
@@ -44,12 +51,14 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
     )
 
 
-def _reason(error: UnavailableError) -> str:
+def _reason(error: WaybillError) -> str:
     match error:
         case Draining():
             return "drain"
         case TooManyStreams():
             return "overload"
+        case TooManyOwnerStreams():
+            return "limit"
         case TokenKeysUnavailable():
             return "token_keys"
         case _:

@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from gateway.streaming.audience import Audience, Follower
+from gateway.streaming.places import Places
 from gateway.streaming.sse import Message, event_message
 from shared import limits
 from shared.errors import TooManyStreams, UnavailableError
@@ -37,8 +38,9 @@ log = structlog.get_logger(__name__)
 class Hub:
     """Knows the followers of this process by job."""
 
-    def __init__(self, store: JobStore, commands: Commands, *, max_streams: int) -> None:
+    def __init__(self, store: JobStore, commands: Commands, *, max_streams: int, places: Places) -> None:
         self._store = store
+        self.places = places
         self._audiences: dict[str, Audience] = {}
         """By the job's live channel."""
         self._max_streams = max_streams
@@ -56,6 +58,23 @@ class Hub:
         """Raise TooManyStreams when this process has as many followers as it may have."""
         if self._count >= self._max_streams:
             raise TooManyStreams("This gateway has as many streams open as it may have. Try again soon.")
+
+    async def admit(self, owner: str) -> None:
+        """Take a place for a follower of this owner, which is given back when it leaves.
+
+        Raises TooManyStreams, TooManyOwnerStreams, and as the job store does.
+        """
+        self.insist_on_room()
+        await self.places.take(owner)
+        try:
+            self.insist_on_room()  # many may have come while Redis was asked
+        except TooManyStreams:
+            self.places.give_back(owner)
+            raise
+
+    def turn_away(self, owner: str) -> None:
+        """Give the place of a follower back that was admitted and never registered."""
+        self.places.give_back(owner)
 
     def register(self, follower: Follower) -> None:
         """Count a follower in: from now on it is told to end when the process drains."""
@@ -84,6 +103,7 @@ class Hub:
         audience = self._audiences[self._store.live_channel(follower.job_id)]
         audience.followers.remove(follower)
         self._count -= 1
+        self.places.give_back(follower.owner)
         if not audience.followers:
             del self._audiences[audience.channel]
             self.live.unsubscribe(audience.channel)

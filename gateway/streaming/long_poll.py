@@ -13,10 +13,11 @@ from gateway.preferences import preferred_wait_seconds
 from gateway.streaming.sse import Message
 from gateway.streaming.subscription import tail_of
 from shared.clock import now_ms
-from shared.errors import TooManyStreams, UnavailableError
+from shared.errors import UnavailableError
 from shared.event_id import EventId
 from shared.jobs import JobRecord
 from shared.jobstore.store import JobStore
+from shared.limit_errors import TooManyOwnerStreams
 
 if TYPE_CHECKING:
     from gateway.streaming.hub import Hub
@@ -27,8 +28,9 @@ class LongPoll:
 
     is_long_poll = True
 
-    def __init__(self, job_id: str, cursor: EventId) -> None:
+    def __init__(self, job_id: str, cursor: EventId, *, owner: str) -> None:
         self.job_id = job_id
+        self.owner = owner
         self.cursor = cursor
         self._news = asyncio.Event()
 
@@ -48,10 +50,13 @@ class LongPoll:
     async def wait(
         self, hub: "Hub", store: JobStore, *, within_seconds: float, has_left: Callable[[], Awaitable[None]]
     ) -> bool:
-        """Return when there is news, the time is up, or the caller has left; False when there is no room to wait in."""
+        """Return when there is news, the time is up, or the caller has left; False when there is no room to wait in.
+
+        Room in this process, and among the streams of the job's owner.
+        """
         try:
-            hub.insist_on_room()
-        except TooManyStreams:
+            await hub.admit(self.owner)
+        except (TooManyOwnerStreams, UnavailableError):
             return False
         hub.register(self)
         watcher = asyncio.create_task(self._watch(has_left), name=f"long-poll-{self.job_id}")
@@ -87,7 +92,7 @@ async def wait_for_news(
     seconds = _seconds_asked(request)
     if not seconds or record.state.is_terminal:
         return 0
-    poll, within_seconds = LongPoll(record.job_id, tail_of(record)), float(seconds)
+    poll, within_seconds = LongPoll(record.job_id, tail_of(record), owner=record.owner), float(seconds)
     if caller.expires_at_ms is not None:
         within_seconds = min(within_seconds, (caller.expires_at_ms - now_ms()) / 1000)
     has_waited = await poll.wait(hub, store, within_seconds=within_seconds, has_left=_departure_of(request))
@@ -111,7 +116,7 @@ async def wait_for_end(
             if record.state.is_terminal:
                 return record, seconds
             left_seconds = deadline - time.monotonic()
-            poll = LongPoll(job_id, tail_of(record))
+            poll = LongPoll(record.job_id, tail_of(record), owner=record.owner)
             if hub.is_draining or left_seconds <= 0:
                 break
             if not await poll.wait(hub, store, within_seconds=left_seconds, has_left=has_left):

@@ -86,7 +86,7 @@ class Goodbye:
 
 
 class Viewer:
-    """One viewer of one job; `subscription` has been opened with `record`, the stream perhaps by a ticket."""
+    """One viewer of one job, admitted by the hub; `subscription` was opened with `record`, perhaps by a ticket."""
 
     is_long_poll = False
 
@@ -109,6 +109,7 @@ class Viewer:
         "_subscription",
         "_timer",
         "job_id",
+        "owner",
     )
 
     def __init__(
@@ -122,6 +123,7 @@ class Viewer:
         ticket_expires_at_ms: int | None = None,
     ) -> None:
         self.job_id = record.job_id
+        self.owner = record.owner
         self._record: JobRecord | None = record
         """The job as it was found; for the first reading of the log, and not kept beyond it."""
         self._request_id = current_request_id()
@@ -182,8 +184,12 @@ class Viewer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open the stream on the request's connection, and return when it is live or over (ASGI 3)."""
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        self._connection = connection_of(scope)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            self._connection = connection_of(scope)
+        except BaseException:
+            self._hub.turn_away(self.owner)
+            raise
         self._hub.register(self)
         self._metrics.open_stream()
         self._connection.hand_over(self)

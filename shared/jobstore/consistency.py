@@ -1,6 +1,6 @@
 """Whether entries, records and lists fit together, and how they are put right where they do not.
 
-    entries ─▶ lists of the expiry ─▶ records, owners' lists        page by page, each job judged by one script
+    entries ─▶ expiry ─▶ counts ─▶ records, owners' lists        page by page, each job judged by one script
 
 Every change of a job is one script, so nothing of this can happen by itself; it is what a failover, a restored copy, an
 older version or somebody's hand leaves behind. The numbers of dead letters are left as they are: their holes are told.
@@ -21,7 +21,8 @@ from shared.jobstore.access import Commands
 class Kind(StrEnum):
     """What does not fit together.
 
-    A visit is a job's place in the sorted set of what the janitor must look at, a listing that in its owner's.
+    A visit is a job's place in the sorted set of what the janitor must look at, a listing that in its owner's, a count
+    that among the jobs in flight.
     """
 
     ENTRY_WITHOUT_RECORD = "entry_without_record"
@@ -29,9 +30,11 @@ class Kind(StrEnum):
     ENTRY_SUPERSEDED = "entry_superseded"
     RECORD_WITHOUT_ENTRY = "record_without_entry"
     RECORD_WITHOUT_VISIT = "record_without_visit"
+    RECORD_NOT_COUNTED = "record_not_counted"
     RECORD_UNREADABLE = "record_unreadable"
     VISIT_WITHOUT_RECORD = "visit_without_record"
     LISTING_WITHOUT_RECORD = "listing_without_record"
+    COUNT_WITHOUT_JOB = "count_without_job"
 
     @property
     def can_be_repaired(self) -> bool:
@@ -45,9 +48,11 @@ _SENTENCES = {
     Kind.ENTRY_SUPERSEDED: "It has another entry in the command stream than the one that its record names.",
     Kind.RECORD_WITHOUT_ENTRY: "It has not ended, and has no entry in the command stream that a processor is given.",
     Kind.RECORD_WITHOUT_VISIT: "The janitor does not know of it: it would never be ended, or never be cleared away.",
+    Kind.RECORD_NOT_COUNTED: "It has not ended, and does not count as in flight: its owner may have one more for it.",
     Kind.RECORD_UNREADABLE: "Its record is damaged, or of another version of Waybill, and is left as it is.",
     Kind.VISIT_WITHOUT_RECORD: "The janitor is to look at it, and Redis has no record of it.",
     Kind.LISTING_WITHOUT_RECORD: "Its owner's list names it, and Redis has no record of it.",
+    Kind.COUNT_WITHOUT_JOB: "It counts as in flight, and has ended or is gone: its owner may have one fewer for it.",
 }
 
 
@@ -57,11 +62,12 @@ class Place(StrEnum):
     ENTRY = "entry"
     RECORD = "record"
     VISIT = "visit"
+    COUNT = "count"
     LISTING = "listing"
 
 
 class Sighting(NamedTuple):
-    """A job, where it was met, and there by what: the id of its entry, or the owner whose list names it."""
+    """A job, where it was met, and there by what: the id of its entry, or the owner whose list or count names it."""
 
     job_id: str
     place: Place
@@ -137,6 +143,7 @@ class Consistency:
             repairs or "",
             limits.MAX_WAITING_MS,
             limits.LOST_RUN_AFTER_MS,
+            seen.owner,
         )
         return [Kind(kind.decode()) for kind in cast("list[bytes]", reply)]
 
@@ -148,6 +155,9 @@ class Consistency:
             yield _ours(partition, page)
         async for members in self._members(keys.expiry(partition)):
             yield _ours(partition, (Sighting(job_id, Place.VISIT) for job_id in members))
+        async for members in self._members(keys.in_flight(partition)):
+            counted = (member.rpartition(" ") for member in members)
+            yield _ours(partition, (Sighting(job_id, Place.COUNT, owner=owner) for owner, _, job_id in counted))
         async for names in self._names(partition):
             found = (keys.job_of_record(partition, name) for name in names)
             yield _ours(partition, (Sighting(job_id, Place.RECORD) for job_id in found if job_id))

@@ -65,6 +65,11 @@ def expiry(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:expiry"
 
 
+def in_flight(partition: int) -> str:
+    """Name the sorted set of the unfinished jobs by owner: `<owner> <job id>`, all of score 0."""
+    return f"{PREFIX}:{{{partition}}}:in_flight"
+
+
 def owner_jobs(partition: int, owner: str) -> str:
     """Name the sorted set of an owner's jobs by creation (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:owner:{owner}"
@@ -73,6 +78,16 @@ def owner_jobs(partition: int, owner: str) -> str:
 def idempotency(digest: str) -> str:
     """Name what stands under an Idempotency-Key; `digest` is of its owner and the key. It has a slot of its own."""
     return f"{PREFIX}:idem:{digest}"
+
+
+def owner_creates(digest: str) -> str:
+    """Name the sorted set of an owner's creates of the last minute; `digest` is of the owner. A slot of its own."""
+    return f"{PREFIX}:creates:{digest}"
+
+
+def owner_streams(digest: str) -> str:
+    """Name the hash of the streams that each gateway has open for an owner; `digest` as above. A slot of its own."""
+    return f"{PREFIX}:streams:{digest}"
 
 
 def owner_of_list(partition: int, key: str) -> str | None:
@@ -119,6 +134,7 @@ class JobKeys(NamedTuple):
     stats: str
     wake: str
     expiry: str
+    in_flight: str
 
 
 def of_job(partition: int, job_id: str) -> JobKeys:
@@ -131,4 +147,5 @@ def of_job(partition: int, job_id: str) -> JobKeys:
         stats=stats(partition),
         wake=wake(partition),
         expiry=expiry(partition),
+        in_flight=in_flight(partition),
     )

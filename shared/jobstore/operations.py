@@ -56,17 +56,43 @@ class LinePlace(NamedTuple):
             return cls()
 
 
+class Bounds(NamedTuple):
+    """How many jobs a partition may have for one more to be created in it; None: any number.
+
+    `in_flight`: unfinished jobs of the new one's owner, `backlog`: of everybody.
+    """
+
+    in_flight: int | None = None
+    backlog: int | None = None
+
+
+class Full(StrEnum):
+    """Which bound a create met."""
+
+    IN_FLIGHT = "IN_FLIGHT"
+    BACKLOG = "BACKLOG"
+
+
+class Refused(NamedTuple):
+    """A create that met a bound, and left nothing; the numbers as in Created."""
+
+    full: Full
+    unfinished_jobs: int
+    in_flight: int
+
+
 class Created(NamedTuple):
     """The reply of create: `is_new` is False when this id existed already; both mean success.
 
-    `place` is the job's own, `taken` the furthest one that a run has begun from; a job from before there were places
-    has one without a ticket.
+    `unfinished_jobs` of its partition, `in_flight` those of them that are its owner's. `place` is the job's own,
+    `taken` the furthest one that a run has begun from; a job from before there were places has one without a ticket.
     """
 
     is_new: bool
     unfinished_jobs: int
     place: LinePlace
     taken: LinePlace
+    in_flight: int = 0
 
 
 class Entry(NamedTuple):

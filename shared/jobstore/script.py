@@ -56,6 +56,8 @@ BURY_DAMAGED = _load("bury_damaged")
 BURY_FOREIGN = _load("bury_foreign")
 LEAVE = _load("leave")
 LOOK = _load("look")
+COUNT_CREATE = _load("count_create")
+HOLD_STREAMS = _load("hold_streams")
 
 ALL = (
     CREATE,
@@ -86,4 +88,6 @@ ALL = (
     BURY_FOREIGN,
     LEAVE,
     LOOK,
+    COUNT_CREATE,
+    HOLD_STREAMS,
 )

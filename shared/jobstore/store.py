@@ -17,6 +17,7 @@ from shared.jobstore.operations import (
     Answer,
     Backlog,
     Behind,
+    Bounds,
     Buried,
     Cancelled,
     CancelReply,
@@ -25,9 +26,11 @@ from shared.jobstore.operations import (
     Damaged,
     Ending,
     Entry,
+    Full,
     LinePlace,
     NewJob,
     NotDue,
+    Refused,
     Run,
     Sweep,
 )
@@ -97,6 +100,15 @@ class JobStore:
 
     async def create(self, job: NewJob) -> Created:
         """Create a job, or find that it exists; raises RedisFull when Redis takes no new data."""
+        created = await self.create_within(job, Bounds())
+        assert isinstance(created, Created)
+        return created
+
+    async def create_within(self, job: NewJob, bounds: Bounds) -> Created | Refused:
+        """Create a job where its partition has room for it; one that exists is found whatever the bounds.
+
+        Raises RedisFull when Redis takes no new data.
+        """
         fields = flatten(
             {
                 "schema": SCHEMA,
@@ -106,7 +118,7 @@ class JobStore:
                 "traceparent": job.traceparent,
             }
         )
-        word, (unfinished, *places) = as_words(
+        word, (unfinished, in_flight, *places) = as_words(
             await self.connection.run_script(
                 script.CREATE,
                 [*_keys_of(job.job_id), _owner_jobs(job.job_id, job.owner)],
@@ -117,11 +129,16 @@ class JobStore:
                 limits.OWNER_LIST_MS,
                 (job.expected_bytes or 0) // 1000,
                 encode_json((job.expected_bytes, job.promised_ms))[1:-1],
+                job.owner,
+                "" if bounds.in_flight is None else max(0, bounds.in_flight),
+                "" if bounds.backlog is None else bounds.backlog,
                 *fields,
             )
         )
+        if word not in ("OK", "EXISTS"):
+            return Refused(Full(word), unfinished, in_flight)
         place, taken = map(LinePlace.read, places)
-        return Created(word == "OK", unfinished, place, taken)
+        return Created(word == "OK", unfinished, place, taken, in_flight)
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Read a record; None when there is none, or when the id is not one of this system's."""

@@ -174,7 +174,7 @@ async def test_every_node_of_a_cluster_is_looked_at(cluster_3_nodes_server: Embe
 
     roles = [check for check in found["checks"] if check["name"] == "role"]
     assert [check["where"] for check in roles] == ["all nodes"]
-    assert found["mended"] == 3
+    assert found["mended"] == 4
     assert {check["found"] for check in found["checks"] if check["name"] == "partitions"} == {"8 agreed on."}
 
 

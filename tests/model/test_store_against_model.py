@@ -169,7 +169,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.partitions[partition].join(job)
         self.created.append(new)
         assert [reply.is_new for reply in replies] == [True] + [False] * (sendings - 1)
-        assert {reply.unfinished_jobs for reply in replies} == {len(self.partitions[partition].unfinished)}
+        unfinished = len(self.partitions[partition].unfinished)
+        assert {(reply.unfinished_jobs, reply.in_flight) for reply in replies} == {(unfinished, unfinished)}
         [(place, taken)] = {(reply.place, reply.taken) for reply in replies}
         assert place.ticket - taken.ticket - 1 >= waiting, "somebody stands before it who is not counted"
         assert (place.ticket, taken.ticket) == (job.ticket, self.partitions[partition].taken)
@@ -794,12 +795,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     async def compare_partition(self, number: int) -> None:
         """Compare one partition: its entries, who holds them, its line, its dead letters."""
-        commands, pending, backlog, line, dead_letters = await asyncio.gather(
+        commands, pending, backlog, line, dead_letters, counted = await asyncio.gather(
             inspection.commands(self.store, number),
             inspection.pending(self.store, number),
             self.store.backlog(number),
             self.store.connection.execute("HMGET", keys.stats(number), "line_end", "line_taken"),
             self.store.connection.execute("XLEN", keys.dead(number)),
+            self.store.connection.execute("ZRANGE", keys.in_flight(number), 0, -1),
         )
 
         partition = self.partitions[number]
@@ -813,6 +815,8 @@ class StoreMachine(RuleBasedStateMachine):
         tickets = [LinePlace.read(place).ticket for place in cast("list[bytes | None]", line)]
         assert tickets == [partition.tickets, partition.taken]
         assert dead_letters == partition.dead_letters
+        in_flight = sorted(f"{jobs.OWNER} {job.job_id}".encode() for job in partition.unfinished)
+        assert counted == in_flight, "those that count as in flight are not the unfinished ones"
 
 
 def chosen(there: Sequence[T], choice: int) -> T:

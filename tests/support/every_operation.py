@@ -14,11 +14,13 @@ from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.in_flight import count_in_flight
 from shared.jobstore.inspection import Inspection, agreed_partitions
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.line import read_line
 from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer
+from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from tests.support import jobs
@@ -111,6 +113,11 @@ async def walk(store: JobStore, url: str) -> None:
         assert await api_keys.find("k") == kept
         assert await api_keys.list() == [ListedKey("k", kept)]
         assert await api_keys.revoke("k")
+        limits = OwnerLimits(store.connection)
+        assert (await limits.count_create("anna", "a create", most=2)).left == 1
+        await limits.uncount_create("anna", "a create")
+        assert await limits.hold_streams("anna", "a gateway", 1, most=1)
+        assert await count_in_flight(store.connection, jobs.OWNER, [0]) == [1]
         fleet = Fleet(store.connection)
         await fleet.say("p1", Sign(slots=4, open_slots=4))
         assert [processor.name for processor in await fleet.processors()] == ["p1"]

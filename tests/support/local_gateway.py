@@ -11,9 +11,8 @@ from litestar.di import Provide
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from gateway.auth.gate import Gate
-from gateway.auth.ticket import TicketSecret
-from gateway.auth.tickets import Tickets
+from gateway.admission import Admission
+from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
@@ -22,9 +21,12 @@ from gateway.routes.jobs import read_job
 from gateway.routes.listing import read_jobs
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
+from gateway.streaming.places import Places
 from shared.errors import WaybillError
+from shared.gateway_settings import Allowance
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.manifest import Manifest
@@ -36,20 +38,26 @@ JOBS = "/v1/download/jobs"
 class LocalGateway:
     """One gateway that knows these file ids; `http` speaks to it."""
 
-    def __init__(self, store: JobStore, *file_ids: int) -> None:
+    def __init__(
+        self, store: JobStore, *file_ids: int, allowance: Allowance, max_backlog: int, headroom_percent: int
+    ) -> None:
         self._reader = InMemoryMetricReader()
-        hub = Hub(store, store.connection, max_streams=0)  # no room: nobody waits here, and no live channel is needed
-        queue = QueueWatch(store, Fleet(store.connection))
+        # No room: nobody waits here, and no live channel is needed.
+        places = Places(OwnerLimits(store.connection), most=allowance.streams)
+        hub = Hub(store, store.connection, max_streams=0, places=places)
+        self.queue = queue = QueueWatch(store, Fleet(store.connection), headroom_percent=headroom_percent)
         metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         gate = Gate(tickets=Tickets([TicketSecret("k1", b"s" * 32)], life_seconds=60))
+        following = Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics)
+        keys = IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms)
+        admission = Admission(store, queue, metrics, allowance=allowance, max_backlog=max_backlog)
         parts: dict[str, object] = {
             "gate": gate,
             "store": store,
-            "following": Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics),
+            "following": following,
             "queue": queue,
-            "catalogue": Manifest(files, path=Path("catalogue.jsonl")),
-            "idempotency_keys": IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms),
+            "intake": Intake(following, Manifest(files, path=Path("catalogue.jsonl")), keys, admission),
             "metrics": metrics,
         }
         app = Litestar(
@@ -67,6 +75,13 @@ class LocalGateway:
 
     def created(self) -> int:
         """Count the jobs that it says it has created."""
+        return self._counted("download_jobs_created")
+
+    def refused_creates(self, reason: str) -> int:
+        """Count the creates that it says it has refused for this reason."""
+        return self._counted("download_creates_refused", reason=reason)
+
+    def _counted(self, name: str, **labels: str) -> int:
         found = self._reader.get_metrics_data()
         assert found is not None
         [counter] = [
@@ -74,15 +89,24 @@ class LocalGateway:
             for resource in found.resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics
-            if metric.name == "download_jobs_created"
+            if metric.name == name
         ]
-        return sum(int(cast(Any, point).value) for point in counter.data.data_points)
+        points = [cast(Any, point) for point in counter.data.data_points]
+        return sum(int(point.value) for point in points if labels.items() <= dict(point.attributes).items())
 
 
 @contextlib.asynccontextmanager
-async def local_gateway(store: JobStore, *file_ids: int) -> AsyncIterator[LocalGateway]:
-    """Give a gateway in this process that knows these file ids."""
-    gateway = LocalGateway(store, *file_ids)
+async def local_gateway(
+    store: JobStore,
+    *file_ids: int,
+    allowance: Allowance = Allowance(),  # noqa: B008  it cannot be changed
+    max_backlog: int = 0,
+    headroom_percent: int = 0,
+) -> AsyncIterator[LocalGateway]:
+    """Give a gateway in this process that knows these file ids; without bounds unless told."""
+    gateway = LocalGateway(
+        store, *file_ids, allowance=allowance, max_backlog=max_backlog, headroom_percent=headroom_percent
+    )
     async with gateway.http:
         yield gateway
 

@@ -1,14 +1,14 @@
 #!lua
 -- Begins a failed job anew under its own id: its log goes on, everything else begins again.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
 -- ARGV   1 job id  2 epoch under which the job failed  3 queued message (JSON)
 --        4 whether idle processors must be woken (1) or wait in a blocking read (0)
 --        5 most time to wait (ms)
 -- Reply  OK  |  NOT_FAILED  |  GONE
 --        EXPIRING: its object is being deleted; when that is done (expire.lua: TOMBSTONE), it can be redriven
--- uses: clock letter line log
+-- uses: clock letter line log in_flight
 local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at', 'standing',
-  'object_key', 'expires_at')
+  'object_key', 'expires_at', 'owner')
 if not r[1] or r[5] then return {'GONE'} end
 
 local epoch = tonumber(r[2])
@@ -31,6 +31,7 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'standing', standing, 'epoch', ep
 redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
   'expires_at', 'dead_id', 'cancel_requested', 'run_at')
 redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])
+count_in(r[9], ARGV[1])
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])
 if r[4] then drop_letter(r[4]) end

@@ -1,19 +1,22 @@
 #!lua flags=allow-oom
 -- Says what does not fit together about one job, seen from one place, and puts one of these things right when asked to.
 -- Seen and repaired in one script: what is being created or moved right now is seen before it or after it, never halfway.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 the list of an owner that names the job
--- ARGV   1 job id  2 place: entry, record, visit (the job is named in `expiry`), or listing (in the list of key 8)
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
+--        9 the list of an owner that names the job
+-- ARGV   1 job id  2 place: entry, record, visit (the job is named in `expiry`), count (it counts as
+--        in flight), or listing (in the list of key 9)
 --        3 entry id, of an entry  4 kind to repair, or empty to look only  5 most time to wait (ms)
 --        6 how long a lease must have run out before a job without an entry is taken from its run (ms)
+--        7 owner whose list, or count, names the job
 -- Reply  the kinds found, before the repair: none when all is well, as it is for a repair that was done already
--- uses: clock log entry
+-- uses: clock log entry in_flight
 local job, place, now, found = ARGV[1], ARGV[2], now_ms(), {}
 local function find(kind, mend)
   found[#found + 1] = kind
   if ARGV[4] == kind then mend() end
 end
 
-local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'due_at', 'updated_at')
+local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'due_at', 'updated_at', 'owner')
 if r.err then r = {'no hash'} end
 local state = r[1]
 local is_over = state == 'completed' or state == 'failed' or state == 'cancelled'
@@ -63,6 +66,9 @@ local function look_at_record()
   -- A run under way needs no entry: it ends the job, or leaves it without one, which is then seen.
   local has_run = state == 'processing' and due_at + tonumber(ARGV[6]) > now
   if not is_over and not has_run and not is_within_reach(r[2]) then find('record_without_entry', enter) end
+  if not is_over and not redis.call('ZSCORE', KEYS[8], member_of(r[5], job)) then
+    find('record_not_counted', function() count_in(r[5], job) end)
+  end
   if not redis.call('ZSCORE', KEYS[7], job) then
     find('record_without_visit', function()
       local visit_at = is_over and now or (is_waiting and updated_at or now) + tonumber(ARGV[5])
@@ -75,8 +81,15 @@ local function look_at_member(key, kind)
   if not state and redis.call('ZSCORE', key, job) then find(kind, function() redis.call('ZREM', key, job) end) end
 end
 
+local function look_at_count()
+  if not redis.call('ZSCORE', KEYS[8], member_of(ARGV[7], job)) then return end
+  local is_right = state and not is_over and (r[5] or '') == ARGV[7]
+  if not is_right and state ~= 'no hash' then find('count_without_job', function() count_out(ARGV[7], job) end) end
+end
+
 if place == 'entry' then look_at_entry() end
 if place == 'record' then look_at_record() end
 if place == 'visit' then look_at_member(KEYS[7], 'visit_without_record') end
-if place == 'listing' then look_at_member(KEYS[8], 'listing_without_record') end
+if place == 'listing' then look_at_member(KEYS[9], 'listing_without_record') end
+if place == 'count' then look_at_count() end
 return found

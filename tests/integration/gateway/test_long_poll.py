@@ -4,11 +4,25 @@ import asyncio
 
 from gateway.streaming.hub import Hub
 from gateway.streaming.long_poll import LongPoll
+from gateway.streaming.places import Places
 from shared.event_id import EventId
+from shared.jobstore.operations import Run
+from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.stores import running
 from tests.support.waiting import PATIENCE_SECONDS, until_so
+
+
+def hub_of(store: JobStore, *, max_streams: int, most: int | None = None) -> Hub:
+    """Make a hub with room for so many followers, and `most` for each owner."""
+    places = Places(OwnerLimits(store.connection), most=most)
+    return Hub(store, store.connection, max_streams=max_streams, places=places)
+
+
+def poll_of(run: Run, cursor: EventId) -> LongPoll:
+    """Make a long poll of a run's job."""
+    return LongPoll(run.job_id, cursor, owner=jobs.OWNER)
 
 
 async def stays() -> None:
@@ -20,12 +34,10 @@ async def test_an_event_before_the_subscription_is_news(store: JobStore) -> None
     run = await jobs.start(store)
     known = EventId(run.epoch, run.record.seq)
     await store.append_progress(run, seq=known.seq + 1, message=jobs.progress(0.5))
-    hub = Hub(store, store.connection, max_streams=1)
+    hub = hub_of(store, max_streams=1)
     async with running(hub.live.run):
         async with asyncio.timeout(PATIENCE_SECONDS):
-            has_waited = await LongPoll(run.job_id, known).wait(
-                hub, store, within_seconds=2 * PATIENCE_SECONDS, has_left=stays
-            )
+            has_waited = await poll_of(run, known).wait(hub, store, within_seconds=2 * PATIENCE_SECONDS, has_left=stays)
 
     assert has_waited
     assert hub.long_polls == 0, "it would count for ever"
@@ -33,23 +45,23 @@ async def test_an_event_before_the_subscription_is_news(store: JobStore) -> None
 
 async def test_a_process_without_room_does_not_wait(store: JobStore) -> None:
     run = await jobs.start(store)
-    hub = Hub(store, store.connection, max_streams=0)
+    hub = hub_of(store, max_streams=0)
 
-    assert not await LongPoll(run.job_id, EventId(run.epoch, run.record.seq)).wait(
+    assert not await poll_of(run, EventId(run.epoch, run.record.seq)).wait(
         hub, store, within_seconds=60, has_left=stays
     )
 
 
 async def test_a_caller_who_leaves_frees_the_place(store: JobStore) -> None:
     run = await jobs.start(store)
-    hub = Hub(store, store.connection, max_streams=1)
+    hub = hub_of(store, max_streams=1)
     leaves = asyncio.Event()
 
     async def has_left() -> None:
         await leaves.wait()
 
     async with running(hub.live.run):
-        poll = LongPoll(run.job_id, EventId(run.epoch, run.record.seq))
+        poll = poll_of(run, EventId(run.epoch, run.record.seq))
         waiting = asyncio.create_task(poll.wait(hub, store, within_seconds=2 * PATIENCE_SECONDS, has_left=has_left))
         await until_so(lambda: hub.long_polls == 1, "it waits")
         leaves.set()
@@ -57,3 +69,20 @@ async def test_a_caller_who_leaves_frees_the_place(store: JobStore) -> None:
             await waiting
 
     assert hub.long_polls == 0
+
+
+async def test_an_owner_without_a_place_does_not_wait_and_one_who_has_waited_gives_it_back(store: JobStore) -> None:
+    run = await jobs.start(store)
+    known = EventId(run.epoch, run.record.seq)
+    hub, other = hub_of(store, max_streams=9, most=1), hub_of(store, max_streams=9, most=1)
+    async with running(hub.live.run), asyncio.timeout(PATIENCE_SECONDS):
+        await other.admit(jobs.OWNER)
+        assert not await poll_of(run, known).wait(hub, store, within_seconds=60, has_left=stays)
+
+        other.turn_away(jobs.OWNER)
+        await other.places.tell()
+        await store.append_progress(run, seq=known.seq + 1, message=jobs.progress(0.5))
+        assert await poll_of(run, known).wait(hub, store, within_seconds=60, has_left=stays)
+        await hub.places.tell()
+
+        await other.admit(jobs.OWNER)

@@ -58,6 +58,11 @@ async def unlink_entry(store: JobStore, job_id: str) -> None:
     await store.connection.execute("XDEL", names.commands, record.entry)
 
 
+async def uncount(store: JobStore, job_id: str) -> None:
+    """Let a job not count as in flight, as one that an older version has created."""
+    await store.connection.execute("ZREM", keys.in_flight(jobs.partition_number(job_id)), f"{jobs.OWNER} {job_id}")
+
+
 async def unlink_visit(store: JobStore, job_id: str) -> None:
     """Let the janitor forget a job, as one of a version that had no janitor."""
     await store.connection.execute("ZREM", keys.expiry(jobs.partition_number(job_id)), job_id)
@@ -70,6 +75,7 @@ async def _entry_without_record(store: JobStore) -> None:
     job_id = await jobs.create(store)
     await store.connection.execute("DEL", record_of(job_id), store.live_channel(job_id))
     await unlink_visit(store, job_id)
+    await uncount(store, job_id)
     await store.connection.execute("DEL", keys.owner_jobs(jobs.partition_number(job_id), jobs.OWNER))
 
 
@@ -113,6 +119,33 @@ async def _listing_without_record(store: JobStore) -> None:
     await store.connection.execute("ZADD", keys.owner_jobs(jobs.partition_number(job_id), "anna: & co"), 1, job_id)
 
 
+async def _record_not_counted(store: JobStore) -> None:
+    await uncount(store, await jobs.create(store))
+
+
+async def _run_not_counted(store: JobStore) -> None:
+    await uncount(store, (await jobs.start(store)).job_id)
+
+
+async def _count_of_an_ended_job(store: JobStore) -> None:
+    """A processor of an older version has ended it."""
+    run = await jobs.fail(store)
+    await count(store, run.job_id, jobs.OWNER)
+
+
+async def _count_of_a_forgotten_job(store: JobStore) -> None:
+    await count(store, jobs.new_job(store).job_id, "somebody")
+
+
+async def _count_of_another_owner(store: JobStore) -> None:
+    await count(store, await jobs.create(store), "somebody")
+
+
+async def count(store: JobStore, job_id: str, owner: str) -> None:
+    """Let a job count as in flight, whatever it is."""
+    await store.connection.execute("ZADD", keys.in_flight(jobs.partition_number(job_id)), 0, f"{owner} {job_id}")
+
+
 class Wrong(NamedTuple):
     """A kind, and how it comes about."""
 
@@ -133,6 +166,11 @@ WRONGS = [
     Wrong(Kind.RECORD_WITHOUT_VISIT, _ended_without_visit),
     Wrong(Kind.VISIT_WITHOUT_RECORD, _visit_without_record),
     Wrong(Kind.LISTING_WITHOUT_RECORD, _listing_without_record),
+    Wrong(Kind.RECORD_NOT_COUNTED, _record_not_counted),
+    Wrong(Kind.RECORD_NOT_COUNTED, _run_not_counted),
+    Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_an_ended_job),
+    Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_a_forgotten_job),
+    Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_another_owner),
 ]
 
 

@@ -23,7 +23,8 @@ from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
 from shared.jobstore.listing import list_jobs
-from shared.jobstore.operations import Answer, CancelReply, Created, Entry, NotDue, Run
+from shared.jobstore.operations import Answer, Bounds, CancelReply, Created, Entry, NotDue, Run
+from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.queue import Queue
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.record import encode_json
@@ -311,6 +312,36 @@ async def looked_at(store: JobStore) -> Queue:
     return msgspec.structs.replace(queue, holders=tuple(holder._replace(idle_ms=0) for holder in queue.holders))
 
 
+def create_within(most: int) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Create a job if its owner then has no more than these."""
+    new_id = make_job_id(0, len(JOB_IDS))
+    return lambda store, _: store.create_within(jobs.new_job(store, job_id=new_id), Bounds(in_flight=most))
+
+
+async def one_create(store: JobStore) -> None:
+    """An owner has created something within the last minute."""
+    await OwnerLimits(store.connection).count_create("anna", "a create", most=2)
+
+
+def count_create(most: int) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Count another one."""
+
+    async def count(store: JobStore, _situation: object) -> object:
+        return (await OwnerLimits(store.connection).count_create("anna", "another", most=most))[:2]
+
+    return count
+
+
+async def one_stream(store: JobStore) -> None:
+    """An owner has a stream open on one gateway."""
+    await OwnerLimits(store.connection).hold_streams("anna", "g1", 1)
+
+
+def hold_streams(most: int) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Open one on another gateway."""
+    return lambda store, _: OwnerLimits(store.connection).hold_streams("anna", "g2", 1, most=most)
+
+
 OPERATIONS = [
     Case(script.PARTITIONS, "at the start", nothing, lambda store, _: store.prepare()),
     Case(
@@ -448,6 +479,12 @@ OPERATIONS = [
     Case(script.EXPIRE, "a job to forget", completed, expire(Step.FORGOTTEN, days=5, deletes=True)),
     Case(script.DROP_CONSUMERS, "a processor that is gone", gone, drop_consumers),
     Case(script.REPAIR, "a job that lost its entry", lost_from_sight, give_entry),
+    Case(script.CREATE, "a job within its bounds", queued, create_within(4)),
+    Case(script.CREATE, "a job beyond its bounds", queued, create_within(3)),
+    Case(script.COUNT_CREATE, "the last one that there is room for", one_create, count_create(2)),
+    Case(script.COUNT_CREATE, "one too many", one_create, count_create(1)),
+    Case(script.HOLD_STREAMS, "the last one that there is room for", one_stream, hold_streams(2)),
+    Case(script.HOLD_STREAMS, "one too many", one_stream, hold_streams(1)),
 ]
 
 

@@ -1,4 +1,4 @@
--- The one tail of all terminal paths: event, record, ack + delete, dead letter, expiry. Nothing comes after it.
+-- The one tail of all terminal paths: event, record, ack + delete, dead letter, count, expiry. Nothing comes after it.
 --   run     what fence() gives, with the epoch under which the end is written
 --   ending  state, message, now, retention_ms, fields (record fields, flat); reason and error for a dead letter
 local TRIM_AFTER_MS = 900000
@@ -56,6 +56,7 @@ local function terminate(run, ending)
   redis.call('HSET', KEYS[1], 'state', ending.state, 'epoch', run.epoch, 'seq', seq, 'updated_at', ending.now,
     'finished_at', ending.now, unpack(ending.fields))
   acknowledge(run.entry)
+  count_out(redis.call('HGET', KEYS[1], 'owner'), ending.job)
   if ending.reason ~= '' then
     redis.call('HSET', KEYS[1], 'dead_id', bury(run, ending))
   end

@@ -1,0 +1,276 @@
+"""POST over a real job store: what owners and the service have room for, through two gateways."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import pytest
+
+from deploy.local.resp import ask
+from gateway.auth.caller import LOCAL
+from shared.gateway_settings import Allowance
+from shared.jobstore.in_flight import count_in_flight
+from shared.jobstore.store import JobStore
+from tests.support import inspection, jobs
+from tests.support.cluster import Server, nodes_of
+from tests.support.local_gateway import JOBS, LocalGateway, local_gateway
+from tests.support.servers import full
+from tests.support.stores import running_store
+
+# The gateway's handlers declare their parameters as Litestar 2 does; it announces the style of Litestar 3.
+pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.base_exceptions.LitestarDeprecationWarning")
+FILE = 70_000
+
+
+@contextlib.asynccontextmanager
+async def two_gateways(
+    store: JobStore, server: Server, allowance: Allowance
+) -> AsyncIterator[tuple[LocalGateway, LocalGateway]]:
+    """Give two gateways, the second one on connections of its own."""
+    async with (
+        running_store(server.url, partitions=store.partitions) as second,
+        local_gateway(store, FILE, allowance=allowance) as one,
+        local_gateway(second, FILE, allowance=allowance) as other,
+    ):
+        yield one, other
+
+
+async def in_flight(store: JobStore) -> int:
+    """Count the owner's jobs in flight."""
+    return sum(await count_in_flight(store.connection, LOCAL.owner, range(store.partitions)))
+
+
+async def unfinished(store: JobStore) -> int:
+    """Count everybody's."""
+    return sum([(await store.backlog(partition)).unfinished for partition in range(store.partitions)])
+
+
+def codes(answers: Sequence[httpx.Response]) -> list[tuple[int, str | None]]:
+    """Give the status and the code of each answer."""
+    return [(answer.status_code, answer.json().get("code")) for answer in answers]
+
+
+# ── jobs in flight ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_gateways_let_an_owner_have_as_many_jobs_in_flight_as_the_limit(
+    store: JobStore, server: Server
+) -> None:
+    async with two_gateways(store, server, Allowance(jobs_in_flight=5)) as gateways:
+        answers = [await gateways[turn % 2].post(FILE) for turn in range(8)]
+
+    assert codes(answers) == [(202, None)] * 5 + [(429, "LIMIT_JOBS_IN_FLIGHT")] * 3
+    assert (await in_flight(store), await unfinished(store)) == (5, 5)
+
+
+async def test_creates_at_once_are_never_more_than_the_limit_in_one_partition(store: JobStore, server: Server) -> None:
+    """In several, those that are under way at the same moment do not see each other: as many too many at most."""
+    at_once = 12
+    async with two_gateways(store, server, Allowance(jobs_in_flight=5)) as gateways:
+        answers = await asyncio.gather(*(gateways[turn % 2].post(FILE) for turn in range(at_once)))
+
+    accepted = [answer.status_code for answer in answers].count(202)
+    assert accepted >= 5
+    assert accepted == 5 or store.partitions > 1
+    assert await in_flight(store) == accepted
+
+
+async def test_a_limit_is_one_for_all_partitions_together(server: Server) -> None:
+    async with (
+        running_store(server.url, partitions=3) as store,
+        local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=2)) as gateway,
+    ):
+        answers = [await gateway.post(FILE) for _ in range(20)]
+
+        assert [answer.status_code for answer in answers] == [202] * 2 + [429] * 18
+        assert await in_flight(store) == 2
+
+
+async def test_a_job_that_ends_makes_room_for_another(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1)) as gateway:
+        first = await gateway.post(FILE)
+        refused = await gateway.post(FILE)
+        await jobs.cancel(store, first.json()["job_id"])
+        accepted = await gateway.post(FILE)
+
+    assert codes([first, refused, accepted]) == [(202, None), (429, "LIMIT_JOBS_IN_FLIGHT"), (202, None)]
+
+
+async def test_a_refusal_says_which_limit_how_much_it_is_and_what_to_do(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=2, creates_per_minute=50)) as gateway:
+        accepted = [await gateway.post(FILE) for _ in range(2)]
+        refused = await gateway.post(FILE)
+
+    policy = '"jobs-in-flight";q=2;qu="concurrent-requests", "creates";q=50;w=60'
+    assert {answer.headers["ratelimit-policy"] for answer in [*accepted, refused]} == {policy}
+    assert [answer.headers["ratelimit"] for answer in accepted] == [
+        '"jobs-in-flight";r=1, "creates";r=49;t=60',
+        '"jobs-in-flight";r=0, "creates";r=48;t=60',
+    ]
+    assert refused.headers["ratelimit"] == '"jobs-in-flight";r=0'
+    assert "You have 2 unfinished jobs, and your limit is 2" in refused.json()["detail"]
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+# ── creates in a minute ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_gateways_share_the_creates_of_a_minute(store: JobStore, server: Server) -> None:
+    async with two_gateways(store, server, Allowance(creates_per_minute=10)) as gateways:
+        answers = await asyncio.gather(*(gateways[turn % 2].post(FILE) for turn in range(30)))
+
+    assert sorted(codes(answers), key=lambda one: one[0]) == [(202, None)] * 10 + [(429, "LIMIT_CREATES")] * 20
+    assert await unfinished(store) == 10
+
+
+async def test_one_create_too_many_is_told_when_there_is_room_again(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=1)) as gateway:
+        await gateway.post(FILE)
+        refused = await gateway.post(FILE)
+
+    wait_seconds = int(refused.headers["retry-after"])
+    assert 55 <= wait_seconds <= 60
+    assert refused.headers["ratelimit"] == f'"creates";r=0;t={wait_seconds}'
+    assert f"Wait {wait_seconds} s" in refused.json()["detail"]
+
+
+async def test_a_create_that_is_refused_for_another_reason_does_not_count(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1, creates_per_minute=2)) as gateway:
+        first = await gateway.post(FILE)
+        refused = [await gateway.post(FILE), await gateway.post(5), await gateway.post(FILE, key="k")]
+        await jobs.cancel(store, first.json()["job_id"])
+        accepted = await gateway.post(FILE)
+
+    assert [code for _, code in codes(refused)] == ["LIMIT_JOBS_IN_FLIGHT", "UNKNOWN_FILES", "LIMIT_JOBS_IN_FLIGHT"]
+    assert accepted.status_code == 202
+
+
+# ── repetitions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_repetition_under_a_key_is_neither_refused_nor_counted(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=2, creates_per_minute=2)) as gateway:
+        first = await gateway.post(FILE, key="k")
+        again = [await gateway.post(FILE, key="k") for _ in range(3)]
+        second = await gateway.post(FILE)
+        at_the_limit = await gateway.post(FILE, key="k")
+
+    assert codes([first, *again, second, at_the_limit]) == [(202, None)] * 6
+    assert {answer.headers["location"] for answer in [*again, at_the_limit]} == {first.headers["location"]}
+    assert await in_flight(store) == 2
+
+
+async def test_calls_at_once_under_one_key_count_as_one_create(store: JobStore, server: Server) -> None:
+    async with two_gateways(store, server, Allowance(creates_per_minute=1)) as gateways:
+        answers = await asyncio.gather(*(gateways[turn % 2].post(FILE, key="k") for turn in range(20)))
+
+    assert codes(answers) == [(202, None)] * 20
+    assert await unfinished(store) == 1
+
+
+@pytest.mark.parametrize("allowance", [Allowance(jobs_in_flight=1), Allowance(creates_per_minute=1)])
+async def test_a_refused_create_leaves_nothing_and_does_not_use_its_key_up(
+    store: JobStore, allowance: Allowance
+) -> None:
+    async with local_gateway(store, FILE, 70_001, allowance=allowance) as gateway:
+        await gateway.post(FILE)
+        before = await inspection.everything(store.connection)
+        refused = await gateway.post(FILE, key="k")
+        after = await inspection.everything(store.connection)
+    async with local_gateway(store, FILE, 70_001) as unbounded:
+        accepted = await unbounded.post(70_001, key="k")
+
+    assert refused.status_code == 429
+    assert after == before
+    assert accepted.status_code == 202
+    assert "idempotent-replayed" not in accepted.headers
+
+
+# ── the service ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_full_backlog_refuses_creates_and_nothing_else(store: JobStore) -> None:
+    most = 3 * store.partitions
+    async with local_gateway(store, FILE, max_backlog=most) as gateway:
+        answers = [await gateway.post(FILE, key=f"{turn}") for turn in range(10 * most)]
+        first = next(answer for answer in answers if answer.status_code == 202)
+        repeated = await gateway.post(FILE, key=f"{answers.index(first)}")
+        read = await gateway.http.get(first.headers["location"])
+
+    refused = [answer for answer in answers if answer.status_code != 202]
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "BACKLOG_FULL")}
+    assert all(1 <= int(answer.headers["retry-after"]) <= 300 for answer in refused)
+    assert await unfinished(store) == most, "each partition is filled up to its share, and no further"
+    assert (repeated.status_code, read.status_code) == (202, 200)
+
+
+async def test_a_redis_that_is_nearly_full_refuses_creates_and_nothing_else(store: JobStore, server: Server) -> None:
+    async with local_gateway(store, FILE, headroom_percent=10) as gateway:
+        first = await gateway.post(FILE, key="first")
+        for node in nodes_of(server):
+            used = int(
+                dict(line.split(":", 1) for line in ask(node.port, "INFO", "memory").splitlines() if ":" in line)[
+                    "used_memory"
+                ]
+            )
+            ask(node.port, "CONFIG", "SET", "maxmemory", str(int(used * 1.05)))
+        try:
+            await gateway.queue.look()
+            refused = [await gateway.post(FILE), await gateway.post(FILE, key="second")]
+            repeated = await gateway.post(FILE, key="first")
+            read = await gateway.http.get(first.headers["location"])
+            refusals = gateway.refused_creates("memory")
+        finally:
+            for node in nodes_of(server):
+                ask(node.port, "CONFIG", "SET", "maxmemory", "0")
+        await gateway.queue.look()
+        accepted = await gateway.post(FILE, key="second")
+
+    assert codes(refused) == [(503, "REDIS_NEARLY_FULL")] * 2
+    assert all(30 <= int(answer.headers["retry-after"]) <= 60 for answer in refused)
+    assert (repeated.status_code, read.status_code, accepted.status_code) == (202, 200, 202)
+    assert refusals == 2
+
+
+async def test_a_redis_that_is_full_is_told_and_counted_and_leaves_no_create_of_the_minute(
+    store: JobStore, server: Server
+) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=1)) as gateway:
+        with full(server):
+            refused = await gateway.post(FILE)
+        refusals = gateway.refused_creates("redis_full")
+        accepted = await gateway.post(FILE)
+
+    assert codes([refused, accepted]) == [(503, "REDIS_FULL"), (202, None)]
+    assert refusals == 1
+
+
+async def test_a_redis_without_a_bound_is_never_nearly_full(store: JobStore) -> None:
+    async with local_gateway(store, FILE, headroom_percent=90) as gateway:
+        await gateway.queue.look()
+
+        assert (await gateway.post(FILE)).status_code == 202
+
+
+async def test_refused_creates_do_not_move_the_line_of_the_others(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1)) as gateway:
+        await gateway.queue.look()
+        first = await gateway.post(FILE)
+        for _ in range(20):
+            await gateway.post(FILE)
+        await jobs.cancel(store, first.json()["job_id"])
+        accepted = await gateway.post(FILE)
+
+    assert accepted.json()["queue_position"] <= 2 * store.partitions
+
+
+async def test_refusals_are_counted_by_their_reason(store: JobStore) -> None:
+    allowance = Allowance(jobs_in_flight=1, creates_per_minute=2)
+    async with local_gateway(store, FILE, allowance=allowance) as gateway:
+        await gateway.http.post(JOBS, json={"file_ids": [FILE]})
+        await gateway.post(FILE)
+
+        assert gateway.refused_creates("jobs_in_flight") == 1
+        assert gateway.refused_creates("creates") == 0
