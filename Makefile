@@ -43,9 +43,11 @@ format: environment ## Rewrite the code in the house's format, with the safe lin
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
 	@$(BIN)/ruff format --quiet $(SOURCES)
 
-docs: environment ## Write docs/settings.md from the settings' own descriptions
+docs: environment ## Write docs/settings.md from the settings' own descriptions, docs/api.md from gateway/contract
 	@$(BIN)/python -c 'from shared.settings_manual import reference_page; print(reference_page(), end="")' > docs/settings.md.new
 	@mv docs/settings.md.new docs/settings.md
+	@$(BIN)/python -c 'from gateway.contract.reference import reference_page; print(reference_page(), end="")' > docs/api.md.new
+	@mv docs/api.md.new docs/api.md
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra s3 --group dev --universal --python-version 3.11 \

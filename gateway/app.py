@@ -9,11 +9,13 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from gateway.auth.gate import open_gate
+from gateway.contract.publication import publish
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.routes.contract import read_document, read_page, read_version
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
@@ -40,6 +42,12 @@ from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 
 log = structlog.get_logger(__name__)
+
+ROUTES = (
+    create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive,
+    read_document, read_page, read_version,
+)  # fmt: skip
+"""What is served. Each has its row in contract/calls.py."""
 
 
 async def serve(settings: GatewaySettings) -> None:
@@ -87,10 +95,11 @@ class Gateway:
                 gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics
             ),
             "retention": retention,
+            "contract": publish(),
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            ROUTES,
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,
