@@ -1,4 +1,4 @@
-"""What is installed is complete: what the code reads travels with it (scripts, chapters, styles); tests stay at home."""
+"""What is installed is complete: what the code reads travels along (scripts, chapters, styles), tests stay at home."""
 
 import subprocess
 import sys
