@@ -14,7 +14,7 @@ from deploy.local.resp import ask
 from shared.jobs import make_job_id
 from tests.support import cargo
 from tests.support.jwks_server import JwksServer
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.servers import frozen
 from tests.support.service import environment
 from tests.support.sse_reader import read_frames
@@ -130,7 +130,7 @@ def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
             "WAYBILL_JWT_AUDIENCE": AUDIENCE,
             "WAYBILL_CATALOGUE": str(catalogue),
         }
-        with System(home, settings=settings) as system, local_client() as http:
+        with System(home, settings=settings) as system, strict_client() as http:
             yield Harbour(system, http)
 
 
@@ -254,7 +254,7 @@ def test_what_opens_no_gate_is_a_401_on_every_call(harbour: Harbour, attack: lis
     for method, path, more in EVERY_CALL:
         headers = [(name.encode(), text.encode()) for name, text in more.items()]
         headers += [(b"Authorization", text.encode()) for text in attack]
-        with local_client() as client:
+        with strict_client() as client:
             answer = client.request(method, harbour.system.url + path, headers=headers)
 
         assert answer.status_code == 401, (method, path)
@@ -369,7 +369,7 @@ def test_without_the_issuers_keys_tokens_wait_and_api_keys_work(harbour: Harbour
     until(gateway.is_alive_and_unready, "it is up, and not ready")
     until(lambda: "issuer" in gateway.ask("/readyz").text, "it says why")
 
-    with local_client() as client:
+    with strict_client() as client:
         by_token = client.get(gateway.url + JOBS, headers=harbour.token().headers)
         stream = client.get(f"{gateway.url}{UNKNOWN}/stream", headers=harbour.token().headers | SSE)
         by_key = client.get(gateway.url + JOBS, headers=harbour.anna.headers)

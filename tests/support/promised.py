@@ -96,6 +96,13 @@ def promised() -> Promised:
     return Promised(openapi("0"))
 
 
+def insist_on_promise(response: httpx.Response) -> None:
+    """Fail with an answer that the document does not promise; for a client's event hooks."""
+    if response.headers.get("content-type", "").endswith("json"):
+        response.read()
+    assert not (breaches := promised().breaches_of(response)), "\n".join(breaches)
+
+
 def closed(document: Json) -> Json:
     """Give a document whose schemas take no member that they do not name; clients must take them."""
     document = copy.deepcopy(document)

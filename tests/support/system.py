@@ -19,7 +19,7 @@ from tests.support import cargo
 from tests.support.buckets import Buckets
 from tests.support.local_http import local_client
 from tests.support.ports import free_ports
-from tests.support.promised import promised
+from tests.support.promised import insist_on_promise
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -188,8 +188,7 @@ class System:
     def _insist_on_promise(self, response: httpx.Response) -> None:
         """Fail with any answer of a gateway that the OpenAPI document does not promise."""
         if response.url.port in {gateway.port for gateway in self.gateways}:
-            response.read()
-            assert not (breaches := promised().breaches_of(response)), "\n".join(breaches)
+            insist_on_promise(response)
 
     # ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
