@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
+.PHONY: help environment run operate dead-letters test check contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
 	@echo "== tests" && $(MAKE) --no-print-directory test
+
+contract: environment ## Ask a live gateway whatever its OpenAPI document allows and forbids (SEED=7)
+	@$(BIN)/python -m pytest tests/contract $(ARGS)
 
 mutants: environment ## Take each guard away once and see its tests fail (ARGS='--sample 20 --seed 7', '--only fence')
 	@$(BIN)/python -m tests.mutants $(ARGS)
