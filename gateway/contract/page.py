@@ -67,7 +67,8 @@ def _unlink_other_pages(tokens: list[Token]) -> None:
     """Leave of a link to another page of docs/ its words, and where to look: a gateway serves this page alone."""
     for token in (child for each in tokens for child in each.children or ()):
         if token.type == "link_open" and not str(token.attrGet("href")).startswith("#"):
-            token.tag, token.attrs = "span", {"title": f"docs/{token.attrGet('href')}"}
+            token.attrSet("title", f"docs/{token.attrs.pop('href')}")
+            token.tag = "span"
             token.meta["is_elsewhere"] = True
     for each in tokens:
         _close_as_opened(each.children or [])

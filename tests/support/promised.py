@@ -28,7 +28,7 @@ class Promised:
 
     def __init__(self, document: Json) -> None:
         self._document = closed(document)
-        resource: Resource[Any] = Resource(contents=self._document, specification=DRAFT202012)
+        resource: Resource[Any] = Resource.from_contents(self._document, default_specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource(_DOCUMENT, resource)
         self._validators: dict[str, Draft202012Validator] = {}
 

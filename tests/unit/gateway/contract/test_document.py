@@ -85,7 +85,7 @@ def test_each_code_of_a_call_is_explained_once_in_the_table_of_problems() -> Non
 def test_each_type_of_event_is_among_the_messages() -> None:
     declared = {tag_of(message) for message in MESSAGES}
 
-    assert declared == {tag_of(message) for message in events.Event.__args__} | {tag_of(Snapshot)}  # type: ignore[attr-defined]
+    assert declared == {tag_of(message) for message in events.Event.__args__} | {tag_of(Snapshot)}
 
 
 def test_each_member_has_a_sentence_and_no_sentence_is_left_over() -> None:
