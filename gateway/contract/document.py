@@ -111,9 +111,8 @@ def _content(body: Body) -> dict[str, Any]:
 
 
 def _headers(always: Iterable[Header], at_times: Iterable[Header] = ()) -> dict[str, Any]:
-    return {header.name: _header(header, is_required=True) for header in always} | {
-        header.name: _header(header, is_required=False) for header in at_times
-    }
+    maybe = {header.name: _header(header, is_required=False) for header in (*at_times, *headers.OF_ANY_ANSWER_AT_TIMES)}
+    return maybe | {header.name: _header(header, is_required=True) for header in (*always, *headers.OF_ANY_ANSWER)}
 
 
 def _header(header: Header, *, is_required: bool) -> dict[str, Any]:

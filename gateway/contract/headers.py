@@ -27,6 +27,12 @@ VARY = Header("Vary", "The request headers that choose the answer.", _TEXT)
 WWW_AUTHENTICATE = Header("WWW-Authenticate", "How to say who calls (RFC 6750 §3).", _TEXT)
 X_ACCEL_BUFFERING = Header("X-Accel-Buffering", "Proxies that know it pass each frame on at once.", {"const": "no"})
 
+OF_ANY_ANSWER: tuple[Header, ...] = ()
+"""What every answer has, whatever it is; stands in no row."""
+
+OF_ANY_ANSWER_AT_TIMES: tuple[Header, ...] = ()
+"""What any answer may have."""
+
 OF_REFUSALS: dict[int, tuple[Header, ...]] = {
     401: (WWW_AUTHENTICATE,),
     405: (ALLOW,),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from gateway.contract import refusals
+from gateway.contract import headers, refusals
 from gateway.contract.call import Answer, Call, Schema
 from gateway.contract.calls import CALLS
 from gateway.contract.document import refusals_of
@@ -40,7 +40,7 @@ def reference_text() -> str:
         _problems(),
         _chapter("problems"),
         _chapter("compatibility"),
-        "## Call by call",
+        _head_of_calls(),
         *map(_call, CALLS),
         "## Schemas\n\nMembers with `?` may be missing.",
         *(_schema(name, schema) for name, schema in sorted(all_schemas().items())),
@@ -75,6 +75,13 @@ def _overview_of_calls() -> str:
         f"## Calls\n\n{_table(('call', 'what it does', 'answers'), rows)}\n\n"
         f"HEAD is taken where there is something to ask the head of: {heads}."
     )
+
+
+def _head_of_calls() -> str:
+    common = [f"`{header.name}`" for header in headers.OF_ANY_ANSWER]
+    common += [f"`{header.name}`?" for header in headers.OF_ANY_ANSWER_AT_TIMES]
+    told = f" Every answer has, besides its own, {', '.join(common)}." if common else ""
+    return f"## Call by call\n\nHeaders with `?` are there at times.{told}"
 
 
 def _status(answer: Answer) -> str:

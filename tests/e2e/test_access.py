@@ -315,6 +315,11 @@ def test_what_nobody_serves_is_404_and_405_without_a_key(harbour: Harbour) -> No
 # ── what is written down ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/version"])
+def test_what_the_api_is_may_be_read_without_a_key(harbour: Harbour, path: str) -> None:
+    assert harbour.system.get(path).status_code == 200
+
+
 def test_what_was_done_is_logged_with_owner_and_key_id(harbour: Harbour) -> None:
     done: dict[str, Person] = {"key": harbour.anna, "token": harbour.token()}
     for kind, person in done.items():
