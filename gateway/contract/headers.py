@@ -4,7 +4,7 @@ from gateway.contract.call import Header, Schema
 from shared.limits import POLL_AFTER_SECONDS
 
 _TEXT: Schema = {"type": "string"}
-_SECONDS: Schema = {"type": "integer", "minimum": 0, "example": POLL_AFTER_SECONDS}
+_SECONDS: Schema = {"type": "integer", "minimum": 0, "examples": [POLL_AFTER_SECONDS]}
 
 ACCEPT_RANGES = Header("Accept-Ranges", "Ranges of bytes are given out (RFC 9110 §14.3).", {"const": "bytes"})
 ALLOW = Header("Allow", "The methods that this path takes.", _TEXT)

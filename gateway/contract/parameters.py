@@ -15,7 +15,7 @@ IDEMPOTENCY_KEY = Parameter(
         "type": "string",
         # Bare, or in the quotes of a structured field's string (RFC 9651 §3.3.3).
         "pattern": r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$',
-        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     },
 )
 IF_MATCH = Parameter("If-Match", "header", "Entity tags, one of which must be the archive's.", {"type": "string"})

@@ -12,7 +12,7 @@ from tests.support import cargo
 from tests.support.local_http import strict_client
 from tests.support.system import JOBS, System
 
-MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/integration/gateway/test_files.py"}
+MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py"}
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
