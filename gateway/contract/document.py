@@ -20,7 +20,7 @@ _SUMMARY = "Downloads as jobs: create one, follow its events, fetch its archive.
 
 def openapi(release: str) -> dict[str, Any]:
     """Write the document of a release."""
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Waybill",
@@ -41,6 +41,20 @@ def openapi(release: str) -> dict[str, Any]:
             },
         },
     }
+    linked: dict[str, Any] = _linked_to_page(document)
+    return linked
+
+
+def _linked_to_page(part: Any) -> Any:
+    """Let links within the reference lead to its page: whoever shows the document has not its anchors."""
+    match part:
+        case dict():
+            return {name: _linked_to_page(each) for name, each in part.items()}
+        case list():
+            return [_linked_to_page(each) for each in part]
+        case str():
+            return part.replace("](#", "](/docs#")
+    return part
 
 
 def refusals_of(call: Call) -> dict[int, list[Refusal]]:

@@ -86,6 +86,7 @@ MEMBERS: dict[str, Member] = {
     "updated_at": Member("When the job changed last.", _TIME),
     "version": Member("The release that answers."),
     # Where a name says something of its own.
+    "JobError.code": Member("Stable, for programs to decide by: see [Why a job fails](#why-a-job-fails)."),
     "Busy.reason": Member(
         "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `max_age`, `unreadable`; `gateway`: the "
         "proxy says that none is there."

@@ -9,6 +9,7 @@ from gateway.contract import headers, refusals
 from gateway.contract.call import Answer, Call, Schema
 from gateway.contract.calls import CALLS
 from gateway.contract.document import refusals_of
+from gateway.contract.failures import failures
 from gateway.contract.schemas import MESSAGES, all_schemas, reference, tag_of
 
 _WRITTEN_BY = "<!-- Written by `make docs` from gateway/contract; a test fails when it is stale. -->"
@@ -32,6 +33,7 @@ def reference_text() -> str:
         _chapter("giving_up"),
         _chapter("lifetimes"),
         _chapter("missing_files"),
+        _failures(),
         _chapter("archives"),
         _chapter("stream"),
         _messages(),
@@ -149,6 +151,15 @@ def _carried(schema: Schema) -> str:
 
 def _marked(schema: Schema, name: str) -> str:
     return f"`{name}`" if name in schema.get("required", ()) else f"`{name}`?"
+
+
+def _failures() -> str:
+    rows = [(f"`{code}`", meaning) for code, meaning in failures().items()]
+    return (
+        "## Why a job fails\n\nThe `code` of `error`, in a job and in its messages `retrying` and `error`; a handler "
+        "of the operators' own ([handlers.md](handlers.md)) may have others.\n\n"
+        f"{_table(('code', 'what happened'), rows)}"
+    )
 
 
 def _problems() -> str:

@@ -65,7 +65,7 @@ def all_schemas() -> dict[str, Schema]:
     return schemas | {
         "Message": {"description": "A message of a stream; more types may come.", **_one_of(MESSAGES)},
         "LoggedEvent": {
-            "description": "An event of a job's log, with its id.",
+            "description": "One of the messages of a job's log, from Queued to Cancelled, and its `id` with it.",
             "allOf": [
                 _one_of(LOG_EVENTS),
                 {

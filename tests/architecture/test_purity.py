@@ -27,6 +27,7 @@ PURE = (
     "gateway/auth/key_pages.py",
     "gateway/contract/call.py",
     "gateway/contract/examples.py",
+    "gateway/contract/failures.py",
     "gateway/contract/headers.py",
     "gateway/contract/members.py",
     "gateway/contract/parameters.py",

@@ -1,5 +1,6 @@
 """The document is valid, and says all there is: each route, each error, each message, each member."""
 
+import json
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any
@@ -46,6 +47,13 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 def test_a_document_that_is_not_valid_would_be_seen() -> None:
     with pytest.raises(Exception, match=r"responses|description"):
         validate(DOCUMENT | {"paths": {"/x": {"get": {"responses": {"200": {}}}}}})
+
+
+def test_links_of_the_document_lead_to_the_page() -> None:
+    text = json.dumps(DOCUMENT)
+
+    assert "](/docs#" in text
+    assert "](#" not in text
 
 
 def test_routes_and_document_name_the_same_calls() -> None:

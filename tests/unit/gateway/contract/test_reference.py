@@ -4,9 +4,12 @@ import re
 
 from gateway.contract import refusals
 from gateway.contract.calls import CALLS
+from gateway.contract.failures import failures
 from gateway.contract.page import reference_as_html
 from gateway.contract.reference import reference_page, slug
 from gateway.contract.schemas import MESSAGES, all_schemas, tag_of
+from processor.outcome import crashed_too_often, damaged_record, describe, waited_too_long
+from shared.errors import HandlerMisbehaved, SourceChanged, SourceMissing, StoreFull
 from tests.architecture.source_tree import ROOT
 
 HTML = reference_as_html("0").html.decode()
@@ -26,6 +29,16 @@ def test_the_reference_has_each_call_code_message_and_schema() -> None:
     wanted += [f"| `{tag_of(message)}` |" for message in MESSAGES]
     wanted += [f"### {name}\n" for name in all_schemas()]
     assert [line for line in wanted if line not in text] == []
+
+
+def test_each_code_of_a_failure_is_explained() -> None:
+    described = [crashed_too_often(3), waited_too_long(), damaged_record(), describe(ValueError())]
+    raised = [SourceMissing("x"), SourceChanged("x"), HandlerMisbehaved("x"), StoreFull("x", key="k")]
+
+    codes = {error.code for error in [*described, *map(describe, raised)]}
+
+    assert codes <= set(failures())
+    assert all(failures().values())
 
 
 def test_each_chapter_is_in_the_reference() -> None:
