@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check audit format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers mutants
+.PHONY: help environment run operate dead-letters test check audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 audit: environment ## Look for known vulnerabilities in requirements.lock; says so where no source of advisories answers
 	@$(BIN)/python -m tests.audit
 
+contract: environment ## Ask a live gateway whatever its OpenAPI document allows and forbids (SEED=7)
+	@$(BIN)/python -m pytest tests/contract $(ARGS)
+
 mutants: environment ## Take each guard away once and see its tests fail (ARGS='--sample 20 --seed 7', '--only fence')
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
@@ -47,9 +50,11 @@ format: environment ## Rewrite the code in the house's format, with the safe lin
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
 	@$(BIN)/ruff format --quiet $(SOURCES)
 
-docs: environment ## Write docs/settings.md from the settings' own descriptions
+docs: environment ## Write docs/settings.md from the settings' own descriptions, docs/api.md from gateway/contract
 	@$(BIN)/python -c 'from shared.settings_manual import reference_page; print(reference_page(), end="")' > docs/settings.md.new
 	@mv docs/settings.md.new docs/settings.md
+	@$(BIN)/python -c 'from gateway.contract.reference import reference_page; print(reference_page(), end="")' > docs/api.md.new
+	@mv docs/api.md.new docs/api.md
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra s3 --group dev --universal --python-version 3.11 \

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from gateway.admission import Admission
 from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
+from gateway.contract.publication import publish
 from gateway.edge.shell import Edge, Shell
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
@@ -18,6 +19,7 @@ from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.routes.contract import read_document, read_page, read_version
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
@@ -47,6 +49,12 @@ from shared.telemetry.admin import admin_server
 from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
 
 log = structlog.get_logger(__name__)
+
+ROUTES = (
+    create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive, give_ticket,
+    read_document, read_page, read_version,
+)  # fmt: skip
+"""What is served. Each has its row in contract/calls.py."""
 
 
 async def serve(settings: GatewaySettings) -> None:
@@ -106,13 +114,11 @@ class Gateway:
             "following": following,
             "retention": retention,
             "intake": Intake(following, self._catalogue, idempotency_keys, admission),
+            "contract": publish(),
         }
         refused = RefusedCallers(metrics)
         return Litestar(
-            [
-                *(create_job, read_jobs, read_job, cancel_job, delete_job),
-                *(read_events, stream_job, fetch_archive, give_ticket),
-            ],
+            ROUTES,
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 **dict.fromkeys(REFUSALS_OF_CALLERS, refused.answer),

@@ -26,11 +26,20 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
     parsed = read_json(content_type, body)
     _refuse_too_many(parsed)
     try:
-        request = msgspec.convert(parsed, JobRequest)
+        request = msgspec.convert(_with_whole_ids(parsed), JobRequest)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"The request is not valid: {explain(error, parsed, ALLOWED)}.") from None
     _refuse_duplicates(request.file_ids)
     return request
+
+
+def _with_whole_ids(parsed: Any) -> Any:
+    """Take `70000.0` for the integer that it is (JSON Schema 2020-12 validation §6.1.1; RFC 8259 §6 has one number)."""
+    match parsed:
+        case {"file_ids": list() as file_ids}:
+            whole = [int(each) if isinstance(each, float) and each.is_integer() else each for each in file_ids]
+            return {**parsed, "file_ids": whole}
+    return parsed
 
 
 def _refuse_too_many(parsed: Any) -> None:

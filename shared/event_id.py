@@ -7,7 +7,9 @@ wrote the event. So ids rise in both parts together, and a hole between two even
 import re
 from typing import NamedTuple, Self
 
-_FORM = re.compile(r"(0|[1-9][0-9]{0,9})-(0|[1-9][0-9]{0,14})", re.ASCII)
+PATTERN = "^(0|[1-9][0-9]{0,9})-(0|[1-9][0-9]{0,14})$"
+"""The one form of an id, for readers of the API too."""
+_FORM = re.compile(PATTERN, re.ASCII)
 
 
 class EventId(NamedTuple):

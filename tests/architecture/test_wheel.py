@@ -1,4 +1,4 @@
-"""What is installed is complete: the Lua scripts travel with the code that runs them, and tests stay at home."""
+"""What is installed is complete: what the code reads travels along (scripts, chapters, styles), tests stay at home."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def test_wheel_holds_every_module_and_script(tmp_path: Path) -> None:
     wanted = {
         path.relative_to(ROOT).as_posix()
         for package in ("gateway", "processor", "shared")
-        for pattern in ("*.py", "*.lua")
+        for pattern in ("*.py", "*.lua", "*.md", "*.css")
         for path in (ROOT / package).rglob(pattern)
     }
-    assert {name for name in packed if name.endswith((".py", ".lua"))} == wanted
+    assert {name for name in packed if name.endswith((".py", ".lua", ".md", ".css"))} == wanted

@@ -58,6 +58,13 @@ class Tab:
         reply = self._browser.ask("Page.navigate", self._session, url=url)
         assert "errorText" not in reply, f"{url}: {reply['errorText']}"
 
+    def show_on(self, *, width_pixels: int, color_scheme: str) -> None:
+        """Be a screen of this width, of somebody who prefers `light` or `dark`."""
+        screen = {"width": width_pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self._browser.ask("Emulation.setDeviceMetricsOverride", self._session, **screen)
+        feature = {"name": "prefers-color-scheme", "value": color_scheme}
+        self._browser.ask("Emulation.setEmulatedMedia", self._session, features=[feature])
+
     def run(self, script: str) -> Any:
         """Run JavaScript and give its value, of a promise that which it resolves to; fails when it throws."""
         reply = self._browser.ask(

@@ -12,7 +12,7 @@ from shared.jobs import make_job_id
 from tests.support import cargo
 from tests.support.harbour import Harbour, Person
 from tests.support.jwks_server import JwksServer
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.servers import frozen
 from tests.support.sse_reader import read_frames
 from tests.support.system import JOBS, System
@@ -59,7 +59,7 @@ def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
             "WAYBILL_JWT_AUDIENCE": AUDIENCE,
             "WAYBILL_CATALOGUE": str(catalogue),
         }
-        with System(home, settings=settings) as system, local_client() as http:
+        with System(home, settings=settings) as system, strict_client() as http:
             yield Harbour(system, http)
 
 
@@ -183,7 +183,7 @@ def test_what_opens_no_gate_is_a_401_on_every_call(harbour: Harbour, attack: lis
     for method, path, more in EVERY_CALL:
         headers = [(name.encode(), text.encode()) for name, text in more.items()]
         headers += [(b"Authorization", text.encode()) for text in attack]
-        with local_client() as client:
+        with strict_client() as client:
             answer = client.request(method, harbour.system.url + path, headers=headers)
 
         assert answer.status_code == 401, (method, path)
@@ -244,6 +244,11 @@ def test_what_nobody_serves_is_404_and_405_without_a_key(harbour: Harbour) -> No
 # ── what is written down ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/version"])
+def test_what_the_api_is_may_be_read_without_a_key(harbour: Harbour, path: str) -> None:
+    assert harbour.system.get(path).status_code == 200
+
+
 def test_what_was_done_is_logged_with_owner_and_key_id(harbour: Harbour) -> None:
     done: dict[str, Person] = {"key": harbour.anna, "token": harbour.token()}
     for kind, person in done.items():
@@ -298,7 +303,7 @@ def test_without_the_issuers_keys_tokens_wait_and_api_keys_work(harbour: Harbour
     until(gateway.is_alive_and_unready, "it is up, and not ready")
     until(lambda: "issuer" in gateway.ask("/readyz").text, "it says why")
 
-    with local_client() as client:
+    with strict_client() as client:
         by_token = client.get(gateway.url + JOBS, headers=harbour.token().headers)
         stream = client.get(f"{gateway.url}{UNKNOWN}/stream", headers=harbour.token().headers | SSE)
         by_key = client.get(gateway.url + JOBS, headers=harbour.anna.headers)

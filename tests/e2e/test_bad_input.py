@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support import cargo
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.sse_reader import FrameReader
 from tests.support.system import JOBS, System
 from tests.support.waiting import PATIENCE_SECONDS
@@ -73,7 +73,7 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
 
 def post(system: System, content: bytes | Iterator[bytes], headers: dict[str, str]) -> httpx.Response:
     """Send a body as it is."""
-    with local_client() as client:
+    with strict_client() as client:
         return client.post(system.url + JOBS, content=content, headers=headers)
 
 
@@ -282,7 +282,7 @@ NO_KEYS = {
 
 @pytest.mark.parametrize("key", NO_KEYS.values(), ids=NO_KEYS)
 def test_idempotency_key_that_is_none_is_refused(gateway: System, key: bytes) -> None:
-    with local_client() as client:
+    with strict_client() as client:
         headers = [(b"Content-Type", b"application/json"), (b"Idempotency-Key", key)]
         response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
 
@@ -291,7 +291,7 @@ def test_idempotency_key_that_is_none_is_refused(gateway: System, key: bytes) ->
 
 
 def test_two_idempotency_keys_are_refused_even_if_they_are_the_same(gateway: System) -> None:
-    with local_client() as client:
+    with strict_client() as client:
         headers = [("Content-Type", "application/json"), ("Idempotency-Key", "k"), ("idempotency-key", "k")]
         response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
 
@@ -486,7 +486,7 @@ def test_cursor_that_is_malformed_foreign_or_ahead_gets_the_job_as_it_is_with_a_
     query = {"last_event_id": cursor} if place == "query" else {}
 
     with (
-        local_client() as client,
+        strict_client() as client,
         client.stream("GET", f"{gateway.url}{queued}/stream", headers=headers, params=query) as response,
     ):
         reader = FrameReader()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import cargo
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.service import Service
 from tests.support.sse_reader import FrameReader
 from tests.support.system import JOBS, System
@@ -191,7 +191,7 @@ def test_body_that_stays_away_after_an_early_answer_gets_no_second_one(strict: S
 
 
 def test_head_just_below_the_bound_is_served(strict: Service) -> None:
-    with local_client() as client:
+    with strict_client() as client:
         response = client.get(f"{strict.url}/v1/nothing", headers={"x-long": "a" * (MAX_HEAD_BYTES - 500)})
 
     assert response.status_code == 404
@@ -341,7 +341,7 @@ def test_one_stream_too_many_gets_a_busy_frame_or_503_and_may_come_back(system: 
     url = f"{small.url}{path}/stream"
     first, second = BackgroundViewer(url), BackgroundViewer(url)
 
-    with local_client() as client:
+    with strict_client() as client:
         polite = client.get(url, headers={"Accept": "text/event-stream"})
         plain = client.get(url)
         while_full = client.get(small.url + path)

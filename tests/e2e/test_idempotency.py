@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support import cargo
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.system import JOBS, System
 from tests.support.waiting import until
 
@@ -26,7 +26,7 @@ def idle(tmp_path: Path) -> Iterator[System]:
 
 def post(system: System, key: str, gateway: int) -> httpx.Response:
     """Ask for the same bundle over a connection of its own."""
-    with local_client() as client:
+    with strict_client() as client:
         url = system.gateways[gateway].url + JOBS
         return client.post(url, json={"file_ids": FILE_IDS}, headers={"Idempotency-Key": f'"{key}"'})
 

@@ -14,7 +14,7 @@ from shared.jobstore.operations import Run
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.crowd import crowd
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.sse_reader import Frame, read_frames
 from tests.support.stores import running_store
 from tests.support.system import JOBS, System
@@ -122,7 +122,7 @@ async def ended_job(store: JobStore, *, is_trimmed: bool = False) -> str:
 
 def read(system: System, path: str, row: Row) -> list[Frame]:
     headers = EVENT_STREAM | ({"Last-Event-ID": row.header} if row.header is not None else {})
-    with local_client() as client:
+    with strict_client() as client:
         response = client.get(f"{system.url}{path}/stream", headers=headers)
     assert response.status_code == 200
     return read_frames(response.content)

@@ -11,7 +11,7 @@ import pytest
 
 from shared import limits
 from tests.support import cargo
-from tests.support.local_http import local_client
+from tests.support.local_http import strict_client
 from tests.support.servers import frozen
 from tests.support.sse_reader import read_frames
 from tests.support.system import JOBS, QUICK_LEASE, System
@@ -53,7 +53,7 @@ def assert_everything_is_refused_in_time(system: System, path: str) -> None:
         method, target, headers = call
         body = {"file_ids": cargo.ids_of(cargo.MIXED[0])} if method == "POST" else None
         began = time.monotonic()
-        with local_client(within_seconds=PATIENCE_SECONDS) as client:
+        with strict_client(within_seconds=PATIENCE_SECONDS) as client:
             response = client.request(method, system.url + target, headers=headers, json=body)
         return response, time.monotonic() - began
 

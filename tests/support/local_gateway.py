@@ -12,6 +12,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from gateway.admission import Admission
+from gateway.auth.ticket import TicketSecret
+from gateway.auth.tickets import Tickets
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error

@@ -1,10 +1,13 @@
-"""Reads Server-Sent Events byte by byte, and insists on the house's rules for frames.
+"""Reads Server-Sent Events byte by byte, and insists on the house's rules for frames and on the promised messages.
 
 Whole frames only: what a cut leaves behind an unfinished frame is no event (WHATWG HTML §9.2.6).
 """
 
 import json
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+from tests.support.promised import promised
 
 
 class Frame(NamedTuple):
@@ -55,4 +58,10 @@ def read_frame(block: str) -> Frame:
     assert fields.get("event") in (None, "heartbeat"), f"an event line hides the message: {block!r}"
     retry_ms = int(fields["retry"]) if "retry" in fields else None
     assert retry_ms is None or retry_ms >= 500, f"viewers would come back too soon: {block!r}"
+    assert not (breaches := _breaches_of(fields["data"])), breaches
     return Frame(fields.get("id"), fields.get("event"), retry_ms, json.loads(fields["data"]))
+
+
+@lru_cache(maxsize=1_000)  # thousands of viewers are shown the same messages
+def _breaches_of(encoded: str) -> list[str]:
+    return promised().breaches_of_message(json.loads(encoded))

@@ -19,6 +19,7 @@ from tests.support import cargo
 from tests.support.buckets import Buckets
 from tests.support.local_http import local_client
 from tests.support.ports import free_ports
+from tests.support.promised import insist_on_promise
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -53,6 +54,7 @@ class System:
         self._alterations = alterations
         self._settings = (buckets.settings() if buckets else {}) | dict(settings or {})
         self._http = local_client()
+        self._http.event_hooks["response"].append(self._insist_on_promise)
 
     def __enter__(self) -> Self:
         """Start everything."""
@@ -182,6 +184,11 @@ class System:
             response = self._http.get(response.headers["location"])
         assert response.status_code == 200, response.text
         return response.content
+
+    def _insist_on_promise(self, response: httpx.Response) -> None:
+        """Fail with any answer of a gateway that the OpenAPI document does not promise."""
+        if response.url.port in {gateway.port for gateway in self.gateways}:
+            insist_on_promise(response)
 
     # ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

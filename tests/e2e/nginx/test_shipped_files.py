@@ -13,7 +13,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 STREAM = "/v1/download/jobs/7f0c6a5e/stream"
 WITHOUT_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 """Of what has no length and comes in no chunks nginx' defaults show nothing before it has ended, or fills a buffer."""
-EVENT = b'id: 1-2\ndata: {"type":"started"}\n\n'
+EVENT = b'id: 1-2\ndata: {"type":"started","attempt":1,"at":"2026-11-27T10:00:00.000Z"}\n\n'
 NOTHING = b"HTTP/1.1 204 No Content\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
 

@@ -16,6 +16,12 @@ def test_valid_body_is_read() -> None:
     assert request.archive_name == "x"
 
 
+def test_id_may_be_written_as_any_number_that_is_whole() -> None:
+    request = read_job_request(JSON, b'{"file_ids":[3.0,1e3,9007199254740991.0]}')
+
+    assert request.file_ids == (3, 1_000, 2**53 - 1)
+
+
 def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
     assert read_job_request(JSON, b'{"file_ids":[1]}').on_missing is OnMissing.FAIL
     assert read_job_request(JSON, b'{"file_ids":[1],"on_missing":"skip"}').on_missing is OnMissing.SKIP
@@ -43,6 +49,8 @@ def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
         ),
         (b'{"file_ids":[true]}', InvalidRequest, "file_ids[0]"),
         (b'{"file_ids":[1.5]}', InvalidRequest, "file_ids[0]"),
+        (b'{"file_ids":[9007199254740992.0]}', InvalidRequest, "file_ids[0]"),
+        (b'{"file_ids":[7,7.0]}', InvalidRequest, "more than once: 7."),
         (b'{"file_ids":[null]}', InvalidRequest, "file_ids[0]"),
         (b'{"file_ids":[0]}', InvalidRequest, "file_ids[0] must be a whole number from 1 to"),
         (b'{"file_ids":[-5]}', InvalidRequest, "9,007,199,254,740,991, not -5."),

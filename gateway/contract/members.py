@@ -1,0 +1,105 @@
+"""What each member of a body means, by its name: a name means the same wherever it stands. Pure.
+
+Where one name must say two things, the schema stands before it (`Problem.status`). What a type cannot say (a format, a
+bound, a pattern) stands here too, so that the structs carry nothing that serves the document alone.
+"""
+
+from typing import Any
+
+import msgspec
+
+from shared import limits
+from shared.event_id import PATTERN as EVENT_ID_PATTERN
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A sentence about a member, and what its schema says besides its type."""
+
+    description: str
+    schema: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+_TIME = {"format": "date-time"}
+_PATH = {"format": "uri-reference"}
+_COUNT = {"minimum": 0}
+_EVENT_ID = {"pattern": EVENT_ID_PATTERN}
+
+MEMBERS: dict[str, Member] = {
+    "api": Member("The version of the API, as it stands in every path."),
+    "archive_bytes": Member("The archive's exact size.", _COUNT),
+    "archive_crc32": Member("The archive's CRC-32, as 8 hexadecimal digits.", {"pattern": "^[0-9a-f]{8}$"}),
+    "archive_name": Member("The name the archive is saved under; `.zip` is added when it is missing."),
+    "at": Member("When it was written.", _TIME),
+    "attempt": Member("Counts the runs of this job from 1; 0 before the first.", _COUNT),
+    "bytes_processed": Member("Bytes of the archive that are made.", _COUNT),
+    "can_retry": Member("Starting the job anew may help."),
+    "cancel_url": Member("POST to this path to give the job up.", _PATH),
+    "code": Member("Stable, for programs to decide by."),
+    "created_at": Member("When the job was created.", _TIME),
+    "detail": Member("What happened to which thing, and what to do: a sentence for people."),
+    "download_url": Member("The stable path of the archive; null until the job is completed.", _PATH),
+    "error": Member("Why the run or the job failed."),
+    "estimated_duration": Member(
+        "From the creation to the end: a range of seconds. Null: nothing is known.", {"pattern": "^[0-9]+-[0-9]+s$"}
+    ),
+    "events": Member("Events in their order, each with its id."),
+    "events_url": Member("The path of the event log, page by page.", _PATH),
+    "expires_at": Member("Until when the archive is kept.", _TIME),
+    "file_id": Member("The id of a file in the catalogue."),
+    "file_ids": Member("The files that caused it, where files did."),
+    "files": Member("How many files are in the archive.", _COUNT),
+    "files_processed": Member("Files that are done, skipped ones among them.", _COUNT),
+    "finished_at": Member("When the job ended.", _TIME),
+    "from": Member("The cursor after which events are missing; null when none was readable."),
+    "gap": Member("Events that cannot be given any more."),
+    "has_more": Member("There are more events at this moment."),
+    "id": Member("The event's id: a cursor.", _EVENT_ID),
+    "job_id": Member("The job.", {"format": "uuid"}),
+    "jobs": Member("Jobs, newest first."),
+    "max_attempts": Member("After so many failed runs the job fails.", {"minimum": 1}),
+    "message": Member("A sentence for people."),
+    "missed": Member("How many events are missing; null when nobody knows.", _COUNT),
+    "name": Member("The file's name; null where the catalogue does not know it."),
+    "next_after": Member("Send it as `after`, or as `Last-Event-ID`, to go on.", _EVENT_ID),
+    "next_cursor": Member("Send it as `cursor` to go on; null at the end."),
+    "on_missing": Member("Whether a missing file fails the job, or is left out and reported."),
+    "phase": Member("What the run does now, when that changed: `planning`, `bundling`, `finishing`."),
+    "progress": Member("How far the run is: a ratio that never goes back.", {"minimum": 0, "maximum": 1}),
+    "queue_position": Member("How many jobs begin before this one, at most.", _COUNT),
+    "reason": Member("Why."),
+    "remaining_seconds": Member("To the end, by estimate.", _COUNT),
+    "renamed": Member("The first 20 of the files whose names were made safe, or unique."),
+    "renamed_files": Member("How many files have another name in the archive than their own.", _COUNT),
+    "retry_at": Member("When the next run begins at the earliest.", _TIME),
+    "retry_in_seconds": Member("How long until the next run begins, at the earliest.", _COUNT),
+    "skipped": Member("The first 20 of the files that were left out."),
+    "skipped_files": Member("How many files were left out.", _COUNT),
+    "started_at": Member("When its first run began.", _TIME),
+    "status": Member("Where the job stands."),
+    "status_url": Member("The path of the job.", _PATH),
+    "stream_url": Member("The path of its stream.", _PATH),
+    "title": Member("The status in words."),
+    "to": Member("The id of the last event that is missing.", _EVENT_ID),
+    "total_bytes": Member("The archive's size, once it is planned.", _COUNT),
+    "total_files": Member("How many files were asked for.", {"minimum": 1}),
+    "type": Member("Which message this is."),
+    "updated_at": Member("When the job changed last.", _TIME),
+    "version": Member("The release that answers."),
+    # Where a name says something of its own.
+    "JobError.code": Member("Stable, for programs to decide by: see [Why a job fails](#why-a-job-fails)."),
+    "Busy.reason": Member(
+        "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `max_age`, `unreadable`; `gateway`: the "
+        "proxy says that none is there."
+    ),
+    "JobRequest.file_ids": Member(
+        f"1 to {limits.MAX_FILES_PER_JOB:,} different ids, in the order in which they stand in the archive.",
+        {"uniqueItems": True},
+    ),
+    "Problem.status": Member("The HTTP status.", {"minimum": 400, "maximum": 599}),
+    "Release.name": Member("The program."),
+}
+
+
+def member_of(schema_name: str, name: str) -> Member:
+    """Give what is said of a member of a schema. Raises KeyError for one of which nothing is said."""
+    return MEMBERS.get(f"{schema_name}.{name}") or MEMBERS[name]

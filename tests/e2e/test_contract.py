@@ -1,0 +1,86 @@
+"""Every answer that the document promises is one that a gateway gives, and the document is what it serves."""
+
+import re
+from importlib.metadata import version
+from typing import NamedTuple
+
+import pytest
+
+from gateway.contract.calls import CALLS, FETCH_ARCHIVE
+from gateway.contract.document import openapi
+from tests.support import cargo
+from tests.support.local_http import strict_client
+from tests.support.system import JOBS, System
+
+MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py"}
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Met(NamedTuple):
+    """An answer that was given: of which call, and its status."""
+
+    method: str
+    path: str
+    status: int
+
+
+def test_each_promised_answer_is_given(system: System) -> None:
+    ended, running, deleted = [system.create_job(*files) for files in (cargo.MIXED, cargo.LONG, cargo.MIXED)]
+    system.wait_for_end(ended)
+    etag = system.get(f"{ended}/file").headers["etag"]
+    last_id = system.log(ended)[-1]["id"]
+    read_etag = system.get(ended).headers["etag"]
+    asked = [
+        ("GET", JOBS, {}),
+        ("GET", ended, {}),
+        ("GET", ended, {"If-None-Match": read_etag}),
+        ("HEAD", ended, {}),
+        ("HEAD", ended, {"If-None-Match": read_etag}),
+        ("GET", f"{ended}/stream", {}),
+        ("GET", f"{ended}/stream", {"Last-Event-ID": last_id}),
+        ("GET", f"{ended}/events", {}),
+        ("POST", f"{running}/cancel", {}),
+        ("POST", f"{ended}/cancel", {}),
+        ("DELETE", deleted, {}),
+        *(
+            (method, f"{ended}/file", headers)
+            for method in ("GET", "HEAD")
+            for headers in ({}, {"Range": "bytes=0-9"}, {"If-None-Match": etag})
+        ),
+        *((method, path, {}) for method in ("GET", "HEAD") for path in ("/openapi.json", "/docs", "/version")),
+        *((method, path, {"If-None-Match": "*"}) for method in ("GET", "HEAD") for path in ("/openapi.json", "/docs")),
+    ]
+
+    met = {met_by(system, *each) for each in asked}
+    met |= {
+        Met("POST", JOBS, system.post_job(*cargo.MIXED, headers=headers).status_code)
+        for headers in ({}, {"Prefer": "wait=20"})
+    }
+
+    promised = {Met(call.method, call.path, answer.status) for call in CALLS for answer in call.answers}
+    assert promised - met == set(MET_ELSEWHERE)
+
+
+def met_by(system: System, method: str, path: str, headers: dict[str, str]) -> Met:
+    """Ask once, strictly; say which promise the answer keeps."""
+    with strict_client() as client:
+        response = client.request(method, system.url + path, headers=headers)
+    return Met(method, JOB_ID.sub("{job_id}", path), response.status_code)
+
+
+@pytest.fixture(scope="module")
+def release() -> str:
+    """The installed release."""
+    return version("waybill")
+
+
+def test_the_served_document_is_that_of_the_release(system: System, release: str) -> None:
+    response = system.get("/openapi.json")
+
+    assert response.json() == openapi(release)
+    assert response.headers["cache-control"] == "public, max-age=300"
+    assert system.get("/openapi.json", gateway=1).headers["etag"] == response.headers["etag"]
+
+
+def test_version_says_release_and_api(system: System, release: str) -> None:
+    assert system.get("/version").json() == {"name": "waybill", "version": release, "api": "v1"}

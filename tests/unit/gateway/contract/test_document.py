@@ -1,0 +1,127 @@
+"""The document is valid, and says all there is: each route, each error, each message, each member."""
+
+import json
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from gateway.app import ROUTES
+from gateway.contract import refusals
+from gateway.contract.call import Body
+from gateway.contract.calls import CALLS, STREAM_JOB
+from gateway.contract.document import openapi
+from gateway.contract.members import MEMBERS
+from gateway.contract.schemas import MESSAGES, all_schemas, tag_of
+from gateway.representation import Snapshot
+from shared import events
+from shared.errors import RecordUnreadable, RequestError, UnavailableError, WaybillError
+from tests.support.promised import Promised
+from tests.support.sse_reader import read_frames
+
+DOCUMENT = openapi("0")
+PROMISED = Promised(DOCUMENT)
+
+
+def below(error: type[WaybillError]) -> Iterator[type[WaybillError]]:
+    """Give all errors below one in the tree."""
+    for each in error.__subclasses__():
+        yield each
+        yield from below(each)
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give method, path and operation of each call in the document."""
+    for path, found in DOCUMENT["paths"].items():
+        for method, operation in found.items():
+            yield method.upper(), path, operation
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    validate(DOCUMENT)
+
+
+def test_a_document_that_is_not_valid_would_be_seen() -> None:
+    with pytest.raises(Exception, match=r"responses|description"):
+        validate(DOCUMENT | {"paths": {"/x": {"get": {"responses": {"200": {}}}}}})
+
+
+def test_links_of_the_document_lead_to_the_page() -> None:
+    text = json.dumps(DOCUMENT)
+
+    assert "](/docs#" in text
+    assert "](#" not in text
+
+
+def test_routes_and_document_name_the_same_calls() -> None:
+    served = {
+        (method.value if isinstance(method, Enum) else method, path.replace(":str}", "}"))
+        for route in ROUTES
+        for path in route.paths
+        for method in route.http_methods
+    }
+
+    assert served == {(method, path) for method, path, _ in operations()}
+
+
+@pytest.mark.parametrize("error", [*below(RequestError), *below(UnavailableError), RecordUnreadable])
+def test_each_error_that_callers_are_told_has_its_code_under_its_status_in_some_call(error: type[WaybillError]) -> None:
+    codes = {
+        code
+        for _, _, operation in operations()
+        for code in operation["responses"]
+        .get(str(error.status), {})
+        .get("content", {})
+        .get("application/problem+json", {})
+        .get("examples", {})
+    }
+
+    assert error.code in codes
+
+
+def test_each_code_of_a_call_is_explained_once_in_the_table_of_problems() -> None:
+    explained = [refusal.code for refusal in refusals.ALL]
+
+    assert len(set(explained)) == len(explained)
+    used = {refusals.refusal_by(cause).code for call in CALLS for cause in call.refusals}
+    assert used | {refusals.refusal_by(cause).code for cause in refusals.EVERYWHERE} <= set(explained)
+
+
+def test_each_type_of_event_is_among_the_messages() -> None:
+    declared = {tag_of(message) for message in MESSAGES}
+
+    assert declared == {tag_of(message) for message in events.Event.__args__} | {tag_of(Snapshot)}
+
+
+def test_each_member_has_a_sentence_and_no_sentence_is_left_over() -> None:
+    """A member of which nothing is said would have been a KeyError already."""
+    named = {f"{name}.{member}" for name, schema in all_schemas().items() for member in schema.get("properties", ())}
+
+    assert {name for name in MEMBERS if "." in name} <= named
+    assert {name for name in MEMBERS if "." not in name} <= {name.partition(".")[2] for name in named}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.call_id)
+def test_examples_of_bodies_are_what_their_schemas_say(call: Any) -> None:
+    bodies = [call.request, *(answer.body for answer in call.answers)]
+    json_bodies = [body for body in bodies if isinstance(body, Body) and isinstance(body.example, dict)]
+
+    for body in json_bodies:
+        assert PROMISED.breaches_of_body(body.schema["$ref"], body.example) == []
+
+
+def test_the_example_of_a_stream_is_frames_with_promised_messages() -> None:
+    [example] = [answer.body.example for answer in STREAM_JOB.answers if answer.body is not None]
+
+    frames = read_frames(str(example).encode())
+
+    assert [frame.type for frame in frames] == ["started", "heartbeat"]
+    assert [breach for frame in frames for breach in PROMISED.breaches_of_message(frame.data)] == []
+
+
+def test_schemas_are_valid_json_schemas() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)

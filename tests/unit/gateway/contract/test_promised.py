@@ -1,0 +1,71 @@
+"""The look that the system tests take at each answer: what it must see in forged ones."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.contract import examples
+from gateway.contract.calls import JOBS
+from tests.support.promised import promised
+
+HEAD = {"etag": '"x"', "cache-control": "no-cache", "vary": "Accept", "content-type": "application/json"}
+PROBLEM_HEAD = {"cache-control": "no-store", "content-type": "application/problem+json"}
+PROBLEM = {"title": "Not Found", "status": 404, "code": "NOT_FOUND", "detail": "There is no such job."}
+
+
+def answer(status: int, headers: dict[str, str], body: Any, *, method: str = "GET", below: str = "") -> httpx.Response:
+    """Forge an answer about a job."""
+    request = httpx.Request(method, f"http://gateway{JOBS}/{examples.JOB_ID}{below}")
+    return httpx.Response(status, headers=headers, content=json.dumps(body).encode(), request=request)
+
+
+def job(**more: object) -> dict[str, Any]:
+    """Give a job as it is shown, with changes."""
+    shown = examples.running_job()
+    assert isinstance(shown, dict)
+    return shown | more
+
+
+def test_answers_that_keep_the_promise_are_left_in_peace() -> None:
+    assert promised().breaches_of(answer(200, HEAD, job())) == []
+    assert promised().breaches_of(answer(404, PROBLEM_HEAD, PROBLEM)) == []
+
+
+@pytest.mark.parametrize(
+    ("response", "word"),
+    [
+        (answer(200, HEAD | {"x-new": "1"}, job()), "x-new"),
+        (answer(200, {name: text for name, text in HEAD.items() if name != "etag"}, job()), "etag"),
+        (answer(200, HEAD | {"etag": "x"}, job()), "etag"),
+        (answer(200, HEAD | {"content-type": "text/html"}, job()), "text/html"),
+        (answer(200, HEAD, job(surprise=1)), "surprise"),
+        (answer(200, HEAD, job(progress="0.5")), "progress"),
+        (answer(200, HEAD, job(progress=1.5)), "progress"),
+        (answer(200, HEAD, job(created_at="yesterday")), "created_at"),
+        (answer(200, HEAD, job(status="paused")), "paused"),
+        (answer(201, HEAD, job()), "not declared"),
+        (answer(404, PROBLEM_HEAD, PROBLEM | {"code": "MISSING"}), "MISSING"),
+        (answer(404, PROBLEM_HEAD, PROBLEM | {"status": 400}), "404"),
+        (answer(404, PROBLEM_HEAD, PROBLEM | {"trace": "x"}), "trace"),
+        (answer(404, PROBLEM_HEAD, {"code": "NOT_FOUND"}), "detail"),
+        (answer(503, PROBLEM_HEAD, PROBLEM | {"status": 503, "code": "DRAINING"}, below="/stream"), "retry-after"),
+        (answer(405, PROBLEM_HEAD, PROBLEM | {"status": 405, "code": "METHOD_NOT_ALLOWED"}, method="PUT"), "allow"),
+    ],
+)
+def test_an_answer_that_breaks_a_promise_is_seen(response: httpx.Response, word: str) -> None:
+    assert word in "\n".join(promised().breaches_of(response))
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        ({"type": "paused", "at": examples.moment()}, "paused"),
+        ({"type": "started", "at": examples.moment()}, "attempt"),
+        ({"type": "started", "at": examples.moment(), "attempt": 1, "epoch": 1}, "epoch"),
+        ({"type": "busy", "at": "now", "reason": "drain"}, "now"),
+    ],
+)
+def test_a_message_that_breaks_a_promise_is_seen(message: dict[str, Any], word: str) -> None:
+    assert word in "\n".join(promised().breaches_of_message(message))
