@@ -183,7 +183,7 @@ def test_body_that_is_encoded_once_more_is_refused(gateway: System, encoding: st
 
 
 def test_two_content_types_are_none(gateway: System) -> None:
-    with local_client() as client:
+    with strict_client() as client:
         headers = [("Content-Type", "application/json"), ("Content-Type", "application/json")]
         response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
 
@@ -191,7 +191,7 @@ def test_two_content_types_are_none(gateway: System) -> None:
 
 
 def test_second_content_encoding_does_not_hide_behind_the_first(gateway: System) -> None:
-    with local_client() as client:
+    with strict_client() as client:
         headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip"), ("Content-Encoding", "identity")]
         response = client.post(gateway.url + JOBS, content=b'{"file_ids": [70000]}', headers=headers)
 
@@ -427,7 +427,7 @@ def test_parameter_that_has_one_value_and_comes_twice_is_refused(
 @pytest.mark.parametrize("size_bytes", [10, 100_000, 900_000])
 def test_body_that_nobody_asked_for_is_dropped(gateway: System, method: str, below: str, size_bytes: int) -> None:
     """Of a job that is not there: what counts is that the answer comes, and the next one on the same connection."""
-    with local_client() as client:
+    with strict_client() as client:
         url = f"{gateway.url}{JOBS}/{UNKNOWN_JOBS['well-formed']}{below}"
         answers = [client.request(method, url, content=b"x" * size_bytes) for _ in range(2)]
 

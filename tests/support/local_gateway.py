@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from gateway.admission import Admission
+from gateway.auth.gate import Gate
 from gateway.auth.ticket import TicketSecret
 from gateway.auth.tickets import Tickets
 from gateway.intake import Intake
