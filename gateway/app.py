@@ -19,7 +19,7 @@ from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
-from gateway.routes.stream import stream_job
+from gateway.routes.stream import stream_job, stream_jobs
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
@@ -90,7 +90,17 @@ class Gateway:
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [
+                create_job,
+                read_jobs,
+                read_job,
+                cancel_job,
+                delete_job,
+                read_events,
+                stream_job,
+                stream_jobs,
+                fetch_archive,
+            ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,

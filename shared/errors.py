@@ -4,7 +4,7 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
-    │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
+    │   │   InvalidLimit, InvalidStatus, InvalidJobs, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── UnsupportedMediaType
     │   ├── Unauthenticated, OwnerRefused, ScopeMissing
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed
@@ -112,6 +112,18 @@ class InvalidStatus(RequestError):
     """A `status` of a listing is none."""
 
     code = "INVALID_STATUS"
+
+
+class InvalidJobs(RequestError):
+    """The `job` parameters of a query name no jobs, or one of them twice."""
+
+    code = "INVALID_JOBS"
+
+
+class TooManyJobs(RequestError):
+    """A query names more jobs than one stream, or one batch, may have."""
+
+    code = "TOO_MANY_JOBS"
 
 
 class InvalidIdempotencyKey(RequestError):
