@@ -1,6 +1,6 @@
 """Which jobs a query names by `job=…&job=…`: read strictly, refused with a sentence that says what is right. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shared import limits
 from shared.errors import InvalidJobs, TooManyJobs
@@ -23,3 +23,9 @@ def read_job_ids(jobs: Sequence[str]) -> tuple[str, ...]:
         if job_id in jobs[:number]:
             raise InvalidJobs(f"job={job_id[:_MAX_SHOWN_CHARS]!r} stands in the query twice. Send each job once.")
     return tuple(jobs)
+
+
+def insist_on_job_ids_alone(parameters: Iterable[str]) -> None:
+    """Raise InvalidJobs for a query that names jobs and says something else besides, which would have no effect."""
+    if others := sorted(set(parameters) - {"job"}):
+        raise InvalidJobs(f"{others[0][:_MAX_SHOWN_CHARS]!r} means nothing beside job=<id>. Send either of them.")

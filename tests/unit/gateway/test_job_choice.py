@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.job_choice import read_job_ids
+from gateway.job_choice import insist_on_job_ids_alone, read_job_ids
 from shared import limits
 from shared.errors import InvalidJobs, TooManyJobs
 
@@ -25,3 +25,10 @@ def test_none_and_the_same_one_twice_are_refused_with_a_short_sentence(jobs: lis
         read_job_ids(jobs)
 
     assert len(refused.value.message) < 120
+
+
+def test_what_has_no_effect_beside_named_jobs_is_refused() -> None:
+    insist_on_job_ids_alone(["job", "job"])
+
+    with pytest.raises(InvalidJobs, match="'status' means nothing"):
+        insist_on_job_ids_alone(["job", "status"])
