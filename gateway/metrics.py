@@ -27,6 +27,9 @@ class GatewayMetrics:
     def __init__(self, meter: Meter, hub: "Hub") -> None:
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
+        self._retried = meter.create_counter(
+            "download_jobs_retried", description="Failed jobs that their owners have begun anew"
+        )
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
         self._resumes = meter.create_counter(
             "sse_resumes", description="Opened streams by how they were resumed; one of many jobs counts for each"
@@ -66,6 +69,7 @@ class GatewayMetrics:
         )
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
+        self._retried.add(0)
         self._streams.add(0)
         self._places.add(0)
         self._replayed.add(0)
@@ -85,6 +89,10 @@ class GatewayMetrics:
     def count_cancellation(self) -> None:
         """Count a job that was waiting and has been ended; a running one is counted by its processor."""
         self._cancelled.add(1)
+
+    def count_retry(self) -> None:
+        """Count a failed job that its owner has begun anew."""
+        self._retried.add(1)
 
     def count_resume(self, outcome: Resume) -> None:
         """Count an opened stream, or a job of one of many."""

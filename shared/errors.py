@@ -7,7 +7,7 @@
     │   │   InvalidLimit, InvalidStatus, InvalidJobs, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── UnsupportedMediaType
     │   ├── Unauthenticated, OwnerRefused, ScopeMissing
-    │   └── JobNotFound, JobGone, JobNotReady, JobFailed
+    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
     │       Draining, TooManyStreams
@@ -201,6 +201,13 @@ class JobFailed(RequestError):
     """The job ended without an archive, and will not have one."""
 
     code = "NOT_COMPLETED"
+    status = 409
+
+
+class JobNotFailed(RequestError):
+    """Only a failed job is begun anew; this one goes on, or ended otherwise."""
+
+    code = "NOT_FAILED"
     status = 409
 
 

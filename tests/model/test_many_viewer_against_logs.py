@@ -106,12 +106,11 @@ class ViewerOfManyJobs(RuleBasedStateMachine):
         spots = read_vector(self.vector, None, JOBS)
         self.parts = [Part(number, job.name) for number, job in enumerate(self.jobs)]
         self.sent = Vector(spots)
-        self.has_more = any(
-            [
-                part.open(spot, job.found(), lambda _: Outlook(), at_ms=0)
-                for part, spot, job in zip(self.parts, spots, self.jobs, strict=True)
-            ]
-        )
+        opened = [
+            part.open(spot, job.found(), lambda _: Outlook(), at_ms=0)
+            for part, spot, job in zip(self.parts, spots, self.jobs, strict=True)
+        ]
+        self.has_more = any(opened)
         for job, spot in zip(self.jobs, spots, strict=True):
             job.told = spot if isinstance(spot, EventId) else None
             job.refusals_told = int(self.vector is not None and self.vector.split(".")[self.jobs.index(job)] == "x")
