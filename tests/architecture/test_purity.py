@@ -26,6 +26,7 @@ PURE = (
     "gateway/auth/caller.py",
     "gateway/auth/key_pages.py",
     "gateway/idempotency_key.py",
+    "gateway/files_request.py",
     "gateway/job_choice.py",
     "gateway/listing_request.py",
     "gateway/estimate.py",
