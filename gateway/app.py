@@ -19,13 +19,15 @@ from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.routes.catalogue import read_files
 from gateway.routes.contract import read_document, read_page, read_version
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
-from gateway.routes.stream import stream_job
+from gateway.routes.retry import retry_job
+from gateway.routes.stream import stream_job, stream_jobs
 from gateway.routes.tickets import give_ticket
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
@@ -35,6 +37,7 @@ from shared import limits
 from shared.errors import WaybillError
 from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import open_commands
+from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.owner_limits import OwnerLimits
@@ -51,7 +54,8 @@ from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_de
 log = structlog.get_logger(__name__)
 
 ROUTES = (
-    create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive, give_ticket,
+    create_job, read_jobs, read_job, cancel_job, delete_job, retry_job, read_events, stream_job, stream_jobs,
+    fetch_archive, read_files, give_ticket,
     read_document, read_page, read_version,
 )  # fmt: skip
 """What is served. Each has its row in contract/calls.py."""
@@ -115,6 +119,8 @@ class Gateway:
             "retention": retention,
             "intake": Intake(following, self._catalogue, idempotency_keys, admission),
             "contract": publish(),
+            "lists_files": self._settings.list_files,
+            "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
         }
         refused = RefusedCallers(metrics)
         return Litestar(

@@ -35,8 +35,17 @@ class GatewayMetrics:
         self._refused_creates = meter.create_counter(
             "download_creates_refused", description="Creates that a limit of their owner, or of the service, refused"
         )
+        self._retried = meter.create_counter(
+            "download_jobs_retried", description="Failed jobs that their owners have begun anew"
+        )
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
-        self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
+        self._resumes = meter.create_counter(
+            "sse_resumes", description="Opened streams by how they were resumed; one of many jobs counts for each"
+        )
+        self._places = meter.create_up_down_counter(
+            "sse_places_active",
+            description="Unfinished jobs that open streams of many jobs follow, one for each stream",
+        )
         self._refusals = meter.create_counter("sse_refusals", description="Streams that were sent away, by reason")
         self._ends = meter.create_counter("sse_streams_ended", description="Streams by why they ended")
         self._replayed = meter.create_counter(
@@ -71,7 +80,9 @@ class GatewayMetrics:
         )
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
+        self._retried.add(0)
         self._streams.add(0)
+        self._places.add(0)
         self._replayed.add(0)
         for reason in CREATE_REFUSALS:
             self._refused_creates.add(0, {"reason": reason})
@@ -98,8 +109,12 @@ class GatewayMetrics:
         """Count a job that was waiting and has been ended; a running one is counted by its processor."""
         self._cancelled.add(1)
 
+    def count_retry(self) -> None:
+        """Count a failed job that its owner has begun anew."""
+        self._retried.add(1)
+
     def count_resume(self, outcome: Resume) -> None:
-        """Count an opened stream."""
+        """Count an opened stream, or a job of one of many."""
         self._resumes.add(1, {"outcome": outcome.value})
 
     def count_refusal(self, reason: str) -> None:
@@ -129,6 +144,10 @@ class GatewayMetrics:
     def close_stream(self) -> None:
         """Count a stream out."""
         self._streams.add(-1)
+
+    def follow_many(self, jobs: int) -> None:
+        """Count unfinished jobs of streams of many in; out, when negative."""
+        self._places.add(jobs)
 
     def observe_ages(self, messages: Iterable[Message], now_ms: int) -> None:
         """Record how old live events are (milliseconds since 1970 on this machine's clock) when they go out."""

@@ -19,7 +19,7 @@ from gateway.streaming.long_poll import wait_for_end
 from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
-from shared.jobs import JobOptions, JobRequest, OnMissing, partition_of
+from shared.jobs import JobOptions, JobRequest, JobState, OnMissing, partition_of
 from shared.jobstore.idempotency import Reservation
 from shared.jobstore.operations import NewJob
 from shared.objects.catalogue import Catalogue, select, unknown_files
@@ -36,7 +36,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """
 
     job_id: str
-    status: str
+    status: JobState
     queue_position: int | None
     estimated_duration: str | None
     status_url: str
@@ -104,14 +104,22 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     if ended is not None:
         body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
-    return Response(_accepted(job_id, position, promise, issued), media_type="application/json", headers=headers)
+    return Response(accepted(job_id, position, promise, issued), media_type="application/json", headers=headers)
 
 
-def _accepted(job_id: str, queue_position: int | None, promise: Promise, issued: Issued | None) -> bytes:
+def accepted(
+    job_id: str,
+    queue_position: int | None = None,
+    promise: Promise = Promise(),  # noqa: B008  a frozen value
+    issued: Issued | None = None,
+    *,
+    status: JobState = JobState.QUEUED,
+) -> bytes:
+    """Encode the answer about a job that has its run before it: where everything is, and what is known of its time."""
     path, query = status_path(job_id), f"?ticket={issued.ticket}" if issued else ""
     accepted = Accepted(
         job_id=job_id,
-        status="queued",
+        status=status,
         queue_position=queue_position,
         estimated_duration=promise.estimated_duration,
         status_url=f"{path}{query}",

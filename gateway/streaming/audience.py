@@ -18,10 +18,6 @@ class Follower(Protocol):
         """The job that it follows."""
 
     @property
-    def owner(self) -> str:
-        """Whose place it has."""
-
-    @property
     def cursor(self) -> EventId:
         """The id of the last event that it knows."""
 

@@ -54,26 +54,30 @@ class Hub:
 
     # ── followers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def insist_on_room(self) -> None:
-        """Raise TooManyStreams when this process has as many followers as it may have."""
-        if self._count >= self._max_streams:
+    def insist_on_room(self, followers: int = 1) -> None:
+        """Raise TooManyStreams when this process has no room for so many more; a stream of many jobs has one for each.
+
+        An empty process takes any stream, or one with a small bound would send some away for ever.
+        """
+        is_empty = self._count == 0 < self._max_streams
+        if self._count + followers > self._max_streams and not is_empty:
             raise TooManyStreams("This gateway has as many streams open as it may have. Try again soon.")
 
-    async def admit(self, owner: str) -> None:
-        """Take a place for a follower of this owner, which is given back when it leaves.
+    async def admit(self, owner: str, *, followers: int = 1) -> None:
+        """Take one of the owner's places for a stream or a long poll, to be given back when it is over.
 
         Raises TooManyStreams, TooManyOwnerStreams, and as the job store does.
         """
-        self.insist_on_room()
+        self.insist_on_room(followers)
         await self.places.take(owner)
         try:
-            self.insist_on_room()  # many may have come while Redis was asked
+            self.insist_on_room(followers)  # many may have come while Redis was asked
         except TooManyStreams:
             self.places.give_back(owner)
             raise
 
-    def turn_away(self, owner: str) -> None:
-        """Give the place of a follower back that was admitted and never registered."""
+    def give_back(self, owner: str) -> None:
+        """Give back what admit() has taken, once."""
         self.places.give_back(owner)
 
     def register(self, follower: Follower) -> None:
@@ -103,7 +107,6 @@ class Hub:
         audience = self._audiences[self._store.live_channel(follower.job_id)]
         audience.followers.remove(follower)
         self._count -= 1
-        self.places.give_back(follower.owner)
         if not audience.followers:
             del self._audiences[audience.channel]
             self.live.unsubscribe(audience.channel)

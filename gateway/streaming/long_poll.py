@@ -30,7 +30,7 @@ class LongPoll:
 
     def __init__(self, job_id: str, cursor: EventId, *, owner: str) -> None:
         self.job_id = job_id
-        self.owner = owner
+        self._owner = owner
         self.cursor = cursor
         self._news = asyncio.Event()
 
@@ -55,7 +55,7 @@ class LongPoll:
         Room in this process, and among the streams of the job's owner.
         """
         try:
-            await hub.admit(self.owner)
+            await hub.admit(self._owner)
         except (TooManyOwnerStreams, UnavailableError):
             return False
         hub.register(self)
@@ -68,6 +68,7 @@ class LongPoll:
         finally:
             watcher.cancel()
             hub.leave(self)
+            hub.give_back(self._owner)
         return True
 
     async def _watch(self, has_left: Callable[[], Awaitable[None]]) -> None:

@@ -79,7 +79,7 @@ async def test_an_owner_without_a_place_does_not_wait_and_one_who_has_waited_giv
         await other.admit(jobs.OWNER)
         assert not await poll_of(run, known).wait(hub, store, within_seconds=60, has_left=stays)
 
-        other.turn_away(jobs.OWNER)
+        other.give_back(jobs.OWNER)
         await other.places.tell()
         await store.append_progress(run, seq=known.seq + 1, message=jobs.progress(0.5))
         assert await poll_of(run, known).wait(hub, store, within_seconds=60, has_left=stays)
