@@ -12,6 +12,7 @@ from gateway.auth.gate import open_gate
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
+from gateway.page_files import PageFiles
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
 from gateway.routes.creation import create_job
@@ -19,6 +20,7 @@ from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
+from gateway.routes.page import show_asset, show_icon, show_page
 from gateway.routes.stream import stream_job
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
@@ -88,9 +90,22 @@ class Gateway:
             ),
             "retention": retention,
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
+            "page_files": PageFiles(),
         }
         return Litestar(
-            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [
+                create_job,
+                read_jobs,
+                read_job,
+                cancel_job,
+                delete_job,
+                read_events,
+                stream_job,
+                fetch_archive,
+                show_page,
+                show_icon,
+                show_asset,
+            ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,
