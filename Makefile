@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
+.PHONY: help environment run page operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ environment:
 # make itself puts the variables of `make run PORT=…` into the environment.
 run: environment ## Start everything on this machine (PORT=8080 ADMIN_PORT=9090, and the next one for the processor; WAYBILL_HOME=.waybill RATE=<MB/s>)
 	@exec $(BIN)/python -m deploy.local
+
+page: environment ## Build the page of gateway/web, if it has changed (Node.js of this machine, else from PyPI)
+	@$(BIN)/python -m deploy.local.page
 
 operate: environment ## Look at the `make run` that is up (ARGS='backlog', 'jobs show <id>', 'doctor --repair')
 	@exec $(BIN)/python -m deploy.local $(or $(ARGS),backlog)
@@ -51,6 +54,9 @@ lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 take
 	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra s3 --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	@$(BIN)/uv pip compile --group pyproject.toml:node --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements-node.lock
 
 s3-server: environment ## Build the S3 server of the tests into .tools/ where there is none (needs Go; about two minutes)
 	@$(BIN)/python -m tests.support.s3_server
