@@ -80,6 +80,8 @@ export interface QueuedJob extends JobCommon {
   /** How many begin before it, at most. */
   readonly position?: number
   readonly startsInSeconds?: number
+  /** To its end, as of `updatedAt`. */
+  readonly remainingSeconds?: number
 }
 
 export interface ProcessingJob extends JobCommon {
