@@ -24,7 +24,7 @@ export default defineConfig({
     lib: { entry: { react: 'src/react/index.ts', hooks: 'src/react/hooks.ts' }, formats: ['es'] },
     rollupOptions: {
       external: ['react', 'react/jsx-runtime'],
-      output: { banner: "'use client'", entryFileNames: '[name].js', chunkFileNames: '[name].js' },
+      output: { banner: "'use client'", entryFileNames: '[name].js', chunkFileNames: '[name].chunk.js' },
     },
     target: 'es2022',
     emptyOutDir: false,

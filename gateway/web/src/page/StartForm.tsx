@@ -1,6 +1,6 @@
 /** What is asked for: files that are picked, or ids that are typed, and how the archive is called. */
 
-import { useRef, useState, type FormEvent, type ReactNode } from 'react'
+import { useState, type FormEvent, type ReactNode } from 'react'
 
 import type { DownloadRequest } from '../client/index.ts'
 import { counted } from '../display/amount.ts'
@@ -8,8 +8,6 @@ import { useDownload } from '../react/index.ts'
 import type { CatalogueFile } from './catalogue.ts'
 import { FilePicker, type FilePickerProps } from './FilePicker.tsx'
 import { MAX_FILES, readIds, tooMany, type Typed } from './ids.ts'
-
-const DOUBLE_CLICK_MS = 2_000
 
 export interface StartFormProps extends Pick<FilePickerProps, 'apiKey' | 'onRefused'> {
   /** Whether the server offers its catalogue. */
@@ -31,7 +29,6 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
   const [skips, setSkips] = useState(request?.onMissing === 'skip')
   const [problem, setProblem] = useState<Problem | null>(null)
   const [hasStarted, setStarted] = useState(false)
-  const isDouble = useDoubleClicks()
 
   const start = async (ids: readonly number[]) => {
     setProblem(null)
@@ -49,7 +46,7 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
     event.preventDefault()
     const wanted = idsOf(chosen, typed)
     if ('problem' in wanted) return setProblem({ text: wanted.problem })
-    if (!isDouble(JSON.stringify([wanted.ids, archiveName, skips]))) void start(wanted.ids)
+    void start(wanted.ids)
   }
   const leaveOut = (fileIds: readonly number[]) => {
     const wanted = idsOf(chosen, typed)
@@ -134,14 +131,4 @@ function problemOf(error: unknown): Problem {
   const { detail, action, fileIds } = error as { detail?: string; action?: string; fileIds?: readonly number[] }
   const text = [detail ?? String(error), action].filter(Boolean).join(' ')
   return fileIds?.length ? { text, fileIds } : { text }
-}
-
-/** Tell whether the same was asked for a moment ago: a double click is one wish. */
-function useDoubleClicks(): (wish: string) => boolean {
-  const last = useRef({ wish: '', atMs: -Infinity })
-  return (wish) => {
-    const before = last.current
-    last.current = { wish, atMs: performance.now() }
-    return before.wish === wish && last.current.atMs - before.atMs < DOUBLE_CLICK_MS
-  }
 }

@@ -36,6 +36,8 @@ export function JobActions({ job, name, messages, onChangeSelection, onRemove }:
   const canCopy = typeof navigator !== 'undefined' && navigator.clipboard !== undefined
   const [first, ...others] = actionsOf(job, { canCopy, canChangeSelection: onChangeSelection !== undefined })
   const primary = useGuarded(first)
+  // A button that went meanwhile would take the focus with it.
+  const isInert = !primary.takesClicks || job.isCancelling
   const press = (action: Action) => {
     setProblem(undefined)
     if (action === 'changeSelection' && job.request) onChangeSelection?.(job.request)
@@ -54,7 +56,8 @@ export function JobActions({ job, name, messages, onChangeSelection, onRemove }:
             key="primary"
             type="button"
             className={primary.action === 'cancel' ? 'waybill-button' : 'waybill-button waybill-primary'}
-            onClick={() => primary.takesClicks && primary.action && press(primary.action)}
+            aria-disabled={job.isCancelling || undefined}
+            onClick={() => !isInert && primary.action && press(primary.action)}
           >
             {label(primary.action)} <span className="waybill-hidden">{name}</span>
           </button>
@@ -121,8 +124,9 @@ async function startAgain(client: DownloadClientFace, job: Job, fileIds: Downloa
     ...(onMissing !== undefined && { onMissing }),
     ...(job.label !== null && { label: job.label }),
   }
-  await client.startDownload(fileIds, options)
-  client.dismiss(job.key)
+  const started = await client.startDownload(fileIds, options)
+  // The same request within two seconds is a double click to the client, which then gives the old job back.
+  if (started.key !== job.key) client.dismiss(job.key)
 }
 
 function told(error: unknown): string {

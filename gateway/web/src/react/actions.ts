@@ -27,7 +27,7 @@ export function actionsOf(job: Job, { canCopy, canChangeSelection }: Abilities):
     case 'queued':
     case 'processing':
     case 'retrying':
-      return job.isCancelling ? [] : ['cancel']
+      return ['cancel']
     case 'completed':
       return ['download', ...(canCopy ? (['copyLink'] as const) : []), 'remove']
     case 'failed': {

@@ -79,10 +79,11 @@ export function nameOf(job: Job, messages: Messages): string {
   return job.label ?? job.request?.archiveName ?? messages.unnamed(job.filesTotal)
 }
 
-/** Give the name that the archive is saved under, where it is known. */
-function fileNameOf(job: Job): string | undefined {
-  const name = job.request?.archiveName
-  return name === undefined ? undefined : name.toLowerCase().endsWith('.zip') ? name : `${name}.zip`
+/** Give the name that the archive is saved under; what somebody else asked for is not known. */
+function fileNameOf({ request, id }: Job): string | undefined {
+  if (!request) return undefined
+  const name = request.archiveName ?? `waybill-${id.slice(0, 8)}`
+  return name.toLowerCase().endsWith('.zip') ? name : `${name}.zip`
 }
 
 // A fact that is not known is left out, not undefined.

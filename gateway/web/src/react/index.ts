@@ -1,4 +1,3 @@
-'use client'
 /** The package's face for React 18 and newer. */
 
 export { DownloadProvider, useClient, type DownloadProviderProps } from './context.ts'
