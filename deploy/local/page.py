@@ -1,7 +1,7 @@
 """Builds the page of gateway/web where its build is missing or older than its sources; make run does it on the side.
 
     stamp of sources and lock is the build's ─▶ nothing to do
-    else ─▶ Node.js: the machine's, or PyPI's ─▶ npm ci ─▶ vite build, into a directory beside ─▶ put in its place ─▶ stamp
+    else ─▶ Node.js: the machine's, or PyPI's ─▶ npm ci ─▶ vite build, beside the old one ─▶ put in its place ─▶ stamp
 
 Nobody waits for it: the gateway serves a plain page until the build is there, and looks for it. A machine without
 Node.js gets it from PyPI, as a wheel of 61 MB, into .venv; where neither is to be had everything but the page works.
@@ -49,13 +49,16 @@ def main() -> int:
         if ensure_built():
             print(f"waybill: the page is built ({time.monotonic() - began:.0f} s).", file=sys.stderr)
     except LocalSetupError as problem:
-        print(f"waybill: the page cannot be built: {problem} Everything else works; `make page` tries again.", file=sys.stderr)
+        print(
+            f"waybill: the page cannot be built: {problem} Everything else works; `make page` tries again.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
 
 def ensure_built(web_dir: Path = WEB_DIR) -> bool:
-    """Build the page unless the build is there; tell whether it had to. Raises LocalSetupError when it cannot be built."""
+    """Build the page unless its build is there; tell whether it had to be. Raises LocalSetupError when that fails."""
     dist_dir = web_dir / "dist"
     dist_dir.mkdir(exist_ok=True)
     with (dist_dir / "lock").open("w", encoding="utf-8") as lock:
@@ -117,14 +120,23 @@ def _node_of_pypi() -> NodeTools | None:
     if found is None or found.origin is None:
         return None
     home = Path(found.origin).parent
-    node = home / "bin" / "node"
-    return NodeTools(str(node), (str(node), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
+    node, npm = str(home / "bin" / "node"), home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    # An installation that was interrupted is none.
+    return NodeTools(node, (node, str(npm))) if npm.exists() and is_new_enough(_version_of(node)) else None
 
 
 def install_node() -> NodeTools:
     """Install the Node.js of PyPI into this environment. Raises LocalSetupError when that does not work."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-input"]
-    pip += ["--progress-bar=off", "--root-user-action=ignore", "--require-hashes", "-r", str(NODE_LOCK)]
+    pip += [
+        "--progress-bar=off",
+        "--root-user-action=ignore",
+        "--force-reinstall",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        str(NODE_LOCK),
+    ]
     _run("no Node.js 20.19 or newer is here, and PyPI's could not be installed", pip, ROOT, INSTALL_WITHIN_SECONDS)
     tools = _node_of_pypi()
     if tools is None:
