@@ -32,6 +32,7 @@ OLDEST_NODES = ((20, 19), (22, 12))
 INSTALL_WITHIN_SECONDS = 600.0
 BUILD_WITHIN_SECONDS = 120.0
 SHOWN_CHARACTERS = 300
+_REASON = re.compile(r"ERROR: |reason: ")
 _VERSION = re.compile(r"v([0-9]+)\.([0-9]+)\.")
 
 
@@ -153,7 +154,8 @@ def _install_packages(tools: NodeTools, web_dir: Path) -> None:
     stamp = web_dir / "node_modules" / ".waybill-stamp"
     if _read(stamp) == lock:
         return
-    command = [*tools.npm, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [*tools.npm, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command += ["--loglevel=error", "--fetch-retries=1"]
     _run("npm could not install its packages", command, web_dir, INSTALL_WITHIN_SECONDS, node=tools.node)
     stamp.write_text(lock, encoding="utf-8")
 
@@ -196,9 +198,10 @@ def _run(what: str, command: Sequence[str], directory: Path, within_seconds: flo
 
 
 def last_words(output: str) -> str:
-    """Give what a program said at its end, in one line."""
+    """Give what a program said at its end, in one line: its reason, where pip or npm has marked one."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return " ".join(lines[-3:])[-SHOWN_CHARACTERS:] or "without a word"
+    told = next((line for line in lines if _REASON.search(line)), " ".join(lines[-3:]))
+    return told[-SHOWN_CHARACTERS:] or "without a word"
 
 
 def _read(path: Path) -> str | None:

@@ -1,7 +1,7 @@
 """Starts the embedded Valkey, a processor and a gateway, follows them, and stops them in the opposite order.
 
     claim home, ports ─▶ samples ─▶ Valkey ─▶ processor, gateway ─▶ both ready ─▶ follow ─┬─ signal: stop, exit code 0
-                   └──▶ the page's build, on the side: nobody waits, and it may fail      └─ one ended: stop, exit code 1
+                   └──▶ the page's build, on the side: nobody waits, and it may fail     └─ one ended: stop, exit code 1
 
 The gateway goes first, so that nobody is promised work any more, and Valkey last, so that the processor can still give
 its jobs back. Every child has a session of its own: a terminal's Ctrl-C reaches this process alone, which keeps the

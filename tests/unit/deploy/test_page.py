@@ -71,6 +71,8 @@ def test_a_build_that_is_there_is_left_alone(web_dir: Path) -> None:
 
 
 def test_the_last_words_of_a_program_are_one_short_line() -> None:
+    npm = "npm error code ECONNREFUSED\nnpm error request failed, reason: refused\nnpm error A complete log"
+    assert last_words(npm) == "npm error request failed, reason: refused"
     assert last_words("a\n\n b \nc\nd\n") == "b c d"
     assert len(last_words("x" * 10_000)) == 300
     assert last_words("\n") == "without a word"
