@@ -15,13 +15,15 @@ from gateway.metrics import GatewayMetrics
 from gateway.page_files import PageFiles
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.routes.catalogue import read_files
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.page import show_asset, show_icon, show_page
-from gateway.routes.stream import stream_job
+from gateway.routes.retry import retry_job
+from gateway.routes.stream import stream_job, stream_jobs
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
@@ -29,6 +31,7 @@ from shared import limits
 from shared.errors import WaybillError
 from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import open_commands
+from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
@@ -89,6 +92,8 @@ class Gateway:
                 gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics
             ),
             "retention": retention,
+            "lists_files": self._settings.list_files,
+            "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
             "page_files": PageFiles(),
         }
@@ -99,9 +104,12 @@ class Gateway:
                 read_job,
                 cancel_job,
                 delete_job,
+                retry_job,
                 read_events,
                 stream_job,
+                stream_jobs,
                 fetch_archive,
+                read_files,
                 show_page,
                 show_icon,
                 show_asset,
