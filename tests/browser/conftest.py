@@ -44,6 +44,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A gateway and a processor with room for many jobs."""
-    with System(tmp_path_factory.mktemp("page"), settings={"WAYBILL_SLOTS": "8"}) as running:
+    """A gateway that lists its files, and a processor with room for many jobs."""
+    settings = {"WAYBILL_SLOTS": "8", "WAYBILL_LIST_FILES": "true"}
+    with System(tmp_path_factory.mktemp("page"), settings=settings) as running:
         yield running

@@ -84,7 +84,7 @@ def holding_proxy(gateway_port: int) -> Iterator[str]:
 
 
 def test_a_gateway_that_restarts_in_the_middle_is_not_noticed_for_long(browser: Browser, slow: System) -> None:
-    with visiting(browser, slow.url) as visitor:
+    with visiting(browser, slow.url, may_fail=True) as visitor:
         visitor.start(LONG_IDS[:3])
         visitor.waits_for_progress(5)
 
@@ -103,7 +103,7 @@ def test_a_gateway_that_restarts_in_the_middle_is_not_noticed_for_long(browser: 
 
 def test_who_is_offline_is_told_and_sees_where_it_stands_when_back(browser: Browser, slow: System) -> None:
     line = FaultProxy(slow.gateways[0].port)
-    with line.in_thread(), visiting(browser, f"http://127.0.0.1:{line.port}") as visitor:
+    with line.in_thread(), visiting(browser, f"http://127.0.0.1:{line.port}", may_fail=True) as visitor:
         visitor.start(LONG_IDS[:4])
         visitor.waits_for_progress(5)
 
@@ -120,7 +120,7 @@ def test_who_is_offline_is_told_and_sees_where_it_stands_when_back(browser: Brow
 def test_behind_a_proxy_that_holds_streams_back_progress_comes_by_polling_and_it_is_said(
     browser: Browser, slow: System
 ) -> None:
-    with holding_proxy(slow.gateways[0].port) as url, visiting(browser, url) as visitor:
+    with holding_proxy(slow.gateways[0].port) as url, visiting(browser, url, may_fail=True) as visitor:
         visitor.start(LONG_IDS)
         visitor.sees("Live updates are blocked on this network; checking every 2 seconds.")
         visitor.waits_for_progress(5)
@@ -133,7 +133,7 @@ def test_behind_a_proxy_that_holds_streams_back_progress_comes_by_polling_and_it
 
 
 def test_a_server_that_is_away_at_the_start_gets_the_request_when_it_is_back(browser: Browser, slow: System) -> None:
-    with visiting(browser, slow.url) as visitor:
+    with visiting(browser, slow.url, may_fail=True) as visitor:
         gateway = slow.gateways[0]
         gateway.kill()
         visitor.start(cargo.ids_of(*cargo.MIXED), name="kept")

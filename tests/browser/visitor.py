@@ -10,15 +10,16 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support.waiting import PATIENCE_SECONDS
 
 PATIENCE_MS = PATIENCE_SECONDS * 1_000
-NETWORK_TROUBLE = ("Failed to load resource", "net::ERR_")
+FAILED_REQUEST = ("Failed to load resource", "net::ERR_")
 """What Chromium itself writes for each request that fails, which no page can prevent."""
 
 
 class Visitor:
     """One tab with storage of its own. `complaints` are the console's warnings and errors, and uncaught exceptions."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str, *, may_fail: bool) -> None:
         self.page = page
+        self._may_fail = may_fail
         self.complaints: list[str] = []
         self.foreign_requests: list[str] = []
         self._origin = urlsplit(url).netloc
@@ -29,19 +30,23 @@ class Visitor:
         page.goto(url)
 
     def _complain(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not any(trouble in text for trouble in NETWORK_TROUBLE):
+        is_request = any(trouble in text for trouble in FAILED_REQUEST)
+        if kind in ("error", "warning") and not (is_request and self._may_fail):
             self.complaints.append(f"{kind}: {text}")
 
     def _note(self, url: str) -> None:
         if urlsplit(url).netloc != self._origin:
             self.foreign_requests.append(url)
 
+    def waits_for_form(self) -> None:
+        """Wait until the server has said whether it offers its catalogue: either form may come."""
+        expect(self.page.get_by_text("Looking up the files…", exact=True)).to_be_hidden(timeout=PATIENCE_MS)
+
     # ── what is done ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def type_ids(self, ids: list[int] | str) -> None:
         """Type file ids into the form."""
-        # Until the server has said whether it offers its catalogue, either form may come.
-        expect(self.page.get_by_text("Looking up the files…", exact=True)).to_be_hidden(timeout=PATIENCE_MS)
+        self.waits_for_form()
         field = self.page.get_by_label("File ids")
         if not field.is_visible():
             self.page.get_by_text("Type file ids", exact=True).click()
@@ -93,11 +98,14 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, url: str, **context: object) -> Iterator[Visitor]:
-    """Open the page; afterwards the console must have been silent, and nobody else been asked for anything."""
+def visiting(browser: Browser, url: str, *, may_fail: bool = False, **context: object) -> Iterator[Visitor]:
+    """Open the page; afterwards the console must have been silent, and nobody else been asked for anything.
+
+    `may_fail`: requests may, which Chromium itself writes to the console.
+    """
     tab = browser.new_context(accept_downloads=True, **context)  # type: ignore[arg-type]  # its own options, by name
     try:
-        visitor = Visitor(tab.new_page(), url)
+        visitor = Visitor(tab.new_page(), url, may_fail=may_fail)
         yield visitor
         assert visitor.complaints == []
         assert visitor.foreign_requests == []
