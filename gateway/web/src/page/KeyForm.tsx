@@ -15,7 +15,7 @@ export function KeyForm({ wasRefused, onKey }: KeyFormProps): ReactNode {
     if (typed.trim()) onKey(typed.trim())
   }
   return (
-    <form className="card key" onSubmit={submit} aria-label="API key">
+    <form className="card key" onSubmit={submit} aria-label="Sign in">
       <p>{wasRefused ? 'The server does not take this key. Type another one.' : 'This server wants an API key.'}</p>
       <label className="field">
         API key

@@ -1,6 +1,6 @@
 /** Which client a component speaks to: the nearest provider's, else one for this origin, made when first asked for. */
 
-import { createContext, createElement, useContext, useEffect, useMemo, useRef, type ReactNode } from 'react'
+import { createContext, createElement, useContext, useEffect, useInsertionEffect, useMemo, useRef, type ReactNode } from 'react'
 
 import { DownloadClient } from '../client/index.ts'
 import type { ClientOptions, DownloadClientFace } from '../client/index.ts'
@@ -25,15 +25,15 @@ export function DownloadProvider({ children, client, ...options }: DownloadProvi
 
 function OwnClient({ options, children }: { options: ClientOptions; children?: ReactNode }): ReactNode {
   const newest = useRef(options)
-  useEffect(() => {
+  // Before any effect below: those who subscribe there make the client ask who they are.
+  useInsertionEffect(() => {
     newest.current = options
   })
   const { baseUrl, scope } = options
   const client = useMemo(() => {
-    const given = newest.current
-    const authorize = given.authorize && (() => newest.current.authorize?.() ?? Promise.resolve(null))
-    return new DownloadClient(authorize ? { ...given, authorize } : given)
-    // What the client is for; the rest is read when it is needed.
+    const authorize = options.authorize && (() => newest.current.authorize?.() ?? Promise.resolve(null))
+    return new DownloadClient(authorize ? { ...options, authorize } : options)
+    // Another server or account is another client; who asks is read when it is needed.
   }, [baseUrl, scope])
   const closing = useRef<{ of: DownloadClientFace; timer: ReturnType<typeof setTimeout> }>(undefined)
   useEffect(() => {
