@@ -102,7 +102,9 @@ export class Poller {
       const record = await this.#get(`${JOBS}/${encodeURIComponent(id)}`, signal)
       if (record && !signal.aborted) this.#listener.onRecord(id, record)
     } catch (error) {
-      const { code } = error as WaybillError
+      const { code, detail } = error as WaybillError
+      // One damaged job must not hold up the others.
+      if (code === 'RECORD_UNREADABLE') return this.#listener.onRecord(id, { status: 'failed', error: { code, message: detail }, can_retry: false })
       if (signal.aborted || (code !== 'NOT_FOUND' && code !== 'GONE')) throw error
       this.#listener.onMissing(id, code === 'GONE' ? 'removed' : 'unknown')
     }
