@@ -4,10 +4,9 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
-    │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
-    │   ├── UnsupportedMediaType
-    │   ├── Unauthenticated, OwnerRefused, ScopeMissing
-    │   └── JobNotFound, JobGone, JobNotReady, JobFailed
+    │   │   InvalidLimit, InvalidStatus, InvalidQuery, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
+    │   ├── UnsupportedMediaType, Unauthenticated, OwnerRefused, ScopeMissing
+    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, FilesNotListed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
     │       Draining, TooManyStreams
@@ -114,6 +113,16 @@ class InvalidStatus(RequestError):
     code = "INVALID_STATUS"
 
 
+class InvalidQuery(RequestError):
+    """A query names no jobs or one of them twice, searches for too long a text, or says what has no effect."""
+
+    code = "INVALID_QUERY"
+
+
+class TooManyJobs(InvalidQuery):
+    """A query names more jobs than one stream, or one batch, may have."""
+
+
 class InvalidIdempotencyKey(RequestError):
     """The Idempotency-Key is none, or there are several; nothing was created."""
 
@@ -190,6 +199,20 @@ class JobFailed(RequestError):
 
     code = "NOT_COMPLETED"
     status = 409
+
+
+class JobNotFailed(RequestError):
+    """Only a failed job is begun anew; this one goes on, or ended otherwise."""
+
+    code = "NOT_FAILED"
+    status = 409
+
+
+class FilesNotListed(RequestError):
+    """The operators do not let files be listed, or the catalogue cannot: it answers for ids alone."""
+
+    code = "FILES_NOT_LISTED"
+    status = 404
 
 
 class UnavailableError(WaybillError):

@@ -37,6 +37,10 @@ JWKS_TRUSTED_SECONDS = 86_400.0  # after the last good fetch: an issuer may be a
 CATALOGUE_WITHIN_SECONDS = 10.0  # of one lookup, so that a POST is answered before anybody's proxy loses patience
 CATALOGUE_LOOK_UPS_AT_ONCE = 16  # of one request, where the store is asked for each file
 CATALOGUE_LOOK_UPS_PER_PROCESS = 64  # of all requests
+MAX_FILES_PER_PAGE = 100  # of a listing of the catalogue
+DEFAULT_FILES_PER_PAGE = 50  # for who does not say how many: a screen or two
+FILES_LOOKED_AT = 20_000  # for one page, in a thread: about 10 ms; whoever looks for few among millions asks again
+MAX_FILE_QUERY_CHARS = 100  # of the text that names are searched for
 CATALOGUE_HOOK_THREADS = 8  # for hooks that block; a hook that hangs keeps its thread, and no more than these
 MANIFEST_POLL_SECONDS = 2.0  # ± 20 %; a changed manifest is taken at the second look
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024  # about two million files, and a gigabyte of memory
@@ -71,6 +75,8 @@ MAX_SSE_RETRY_MS = 3_000  # of the same; longer, and people would see that the p
 DRAIN_STREAMS_AT_ONCE = 50  # so many viewers may come back to the other gateways in one moment
 DRAIN_PAUSE_SECONDS = 0.05  # between two such lots, at least
 DRAIN_SHARE = 0.7  # of the drain's time over which streams are told to end; the rest is theirs to do so
+MAX_JOBS_PER_STREAM = 50  # and of one batch: 50 ids are 2.2 KB of address, their vector 300 bytes
+LOGS_READ_AT_ONCE = 10  # for one viewer of many jobs: so many pages of logs it may hold
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # Jobs
