@@ -79,7 +79,11 @@ test('a download is a row at once, has its id when it is accepted, and is follow
 test('a second download joins the stream, which goes on from where it was', async () => {
   const other = ID.replace(/1$/, '2')
   server.on(`POST ${JOBS}`, (response, asked, nth) => json(202, { job_id: nth === 1 ? ID : other, status: 'queued' })(response, asked, nth))
-  server.on(`GET ${STREAM}`, (response, asked) => {
+  const closed: number[] = []
+  let heard = () => {}
+  const firstIsClosed = new Promise<void>((resolve) => (heard = resolve))
+  server.on(`GET ${STREAM}`, (response, asked, nth) => {
+    response.on('close', () => (closed.push(nth), heard()))
     openStream(response).write(asked.query.getAll('job').length === 1 ? frame(SNAPSHOT, '1-2') : heartbeat())
   })
   open()
@@ -91,6 +95,8 @@ test('a second download joins the stream, which goes on from where it was', asyn
 
   expect(asked.query.getAll('job').sort()).toEqual([ID, other])
   expect(asked.query.get('last_event_id')?.split('.').sort()).toEqual(['-', '1-2'])
+  await firstIsClosed
+  expect(closed).toEqual([1])
 })
 
 test('two clicks within two seconds are one download', async () => {
@@ -349,12 +355,12 @@ test('after a 401 another authorization is asked for, once for all calls', async
 test('three refusals in a row are the end of trying, until somebody signs in', async () => {
   let isSignedIn = false
   server.on(`GET ${STREAM}`, (response, asked, nth) => (isSignedIn ? whole(response) : problem(401, 'UNAUTHENTICATED')(response, asked, nth)))
-  open({ authorize: () => Promise.resolve({ ticket: 't?', expiresAt: Date.now() + 900_000 }) })
+  open({ authorize: () => Promise.resolve({ ticket: 'wt1_a.b-c', expiresAt: Date.now() + 900_000 }) })
   client.watch(ID)
 
   await mode('unauthorized')
   expect(server.count(`GET ${STREAM}`)).toBe(3)
-  expect(server.asked[0]!.query.get('ticket')).toBe('t?')
+  expect(server.asked[0]!.query.get('ticket')).toBe('wt1_a.b-c')
   isSignedIn = true
   client.tryNow()
 
@@ -396,6 +402,16 @@ test('a job of somebody else that is unknown is told, and not created', async ()
 
   expect(await client.ended(ID)).toMatchObject({ state: 'gone', reason: 'unknown' })
   expect(server.count(`POST ${JOBS}`)).toBe(0)
+})
+
+test('polling hears of jobs that cannot be had without asking for each', async () => {
+  server.on(`GET ${STREAM}`, (response) => void openStream(response))
+  server.on(`GET ${JOBS}`, json(200, { jobs: [], missing: [{ job_id: ID, code: 'GONE', message: 'm' }] }))
+  open()
+  client.watch(ID)
+
+  expect(await client.ended(ID)).toMatchObject({ state: 'gone', reason: 'removed' })
+  expect(server.count(`GET ${JOBS}/${ID}`)).toBe(0)
 })
 
 test('a job that was removed is told so', async () => {
@@ -472,14 +488,14 @@ test('a failed job is run again under its id, and its stream goes on behind its 
 test('a completed archive is saved by the browser, with a ticket where a header is needed', async () => {
   const page = new TestPage()
   server.on(`GET ${STREAM}`, whole)
-  server.on('POST /v1/download/tickets', json(201, { ticket: 'T+1', expires_at: AT }))
+  server.on('POST /v1/download/tickets', json(201, { ticket: 'wt1_x', expires_at: AT }))
   open({ world: { page }, shareTabs: false, authorize: () => Promise.resolve({ header: 'Bearer x' }) })
   client.watch(ID)
   await client.ended(ID)
 
   await client.save(ID)
 
-  expect(page.saved).toEqual([`${server.url}${JOBS}/${ID}/file?ticket=T%2B1`])
+  expect(page.saved).toEqual([`${server.url}${JOBS}/${ID}/file?ticket=wt1_x`])
 })
 
 test('what is not completed has no archive to save', async () => {
