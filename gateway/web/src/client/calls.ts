@@ -88,7 +88,8 @@ export class Calls {
   address(path: string, authorization: Authorization): string {
     const ticket = authorization && 'ticket' in authorization ? authorization.ticket : null
     if (ticket === null) return this.#base + path
-    return `${this.#base}${path}${path.includes('?') ? '&' : '?'}ticket=${encodeURIComponent(ticket)}`
+    // As it was given: the server takes no other spelling of it.
+    return `${this.#base}${path}${path.includes('?') ? '&' : '?'}ticket=${ticket}`
   }
 
   #send(path: string, options: CallOptions, used: Authorization, signal: AbortSignal): Promise<Response> {

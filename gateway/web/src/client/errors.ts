@@ -58,6 +58,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   BODY_TOO_LARGE: 'Split the request into several.',
   IDEMPOTENCY_KEY_REUSED: 'Start it as a new download.',
   NOT_FOUND: 'Start it again if you still need it.',
+  TICKETS_NOT_OFFERED: 'Tell the operators: links need tickets, and none are set up.',
   NOT_READY: 'Wait until it is completed.',
 }
 

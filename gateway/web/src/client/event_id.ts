@@ -17,8 +17,8 @@ export function vector(cursors: readonly (string | null)[]): string {
   return cursors.map((cursor) => cursor ?? '-').join('.')
 }
 
-/** Read it back; null when it is not one for so many jobs. */
+/** Read it back; `x` is a job that cannot be had, and has no place. Null when it is not one for so many jobs. */
 export function readVector(text: string, count: number): (string | null)[] | null {
   const parts = text.split('.')
-  return parts.length === count ? parts.map((part) => (part === '-' ? null : part)) : null
+  return parts.length === count ? parts.map((part) => (part === '-' || part === 'x' ? null : part)) : null
 }

@@ -87,12 +87,13 @@ export class Poller {
     const path = `${JOBS}?${new URLSearchParams(ids.map((id) => ['job', id])).toString()}`
     const answer = await this.#get(path, signal)
     if (answer === null || signal.aborted) return
-    const found = new Map<unknown, Message>()
-    for (const record of (answer['jobs'] ?? []) as Message[]) found.set(record['job_id'], record)
+    const found = new Map<unknown, () => void>()
+    for (const record of (answer['jobs'] ?? []) as Message[]) found.set(record['job_id'], () => this.#listener.onRecord(String(record['job_id']), record))
+    for (const missing of (answer['missing'] ?? []) as Message[]) found.set(missing['job_id'], () => this.#onMissing(missing))
     for (const id of ids) {
-      const record = found.get(id)
-      if (record) this.#listener.onRecord(id, record)
-      // Either it is not there, or the server is an older one that answers this with a listing.
+      const tell = found.get(id)
+      if (tell) tell()
+      // An older server answers this with a listing, in which it may not stand.
       else await this.#single(id, signal)
     }
   }
@@ -102,10 +103,18 @@ export class Poller {
       const record = await this.#get(`${JOBS}/${encodeURIComponent(id)}`, signal)
       if (record && !signal.aborted) this.#listener.onRecord(id, record)
     } catch (error) {
-      const { code } = error as WaybillError
-      if (signal.aborted || (code !== 'NOT_FOUND' && code !== 'GONE')) throw error
-      this.#listener.onMissing(id, code === 'GONE' ? 'removed' : 'unknown')
+      const { code, detail } = error as WaybillError
+      if (signal.aborted || !this.#onMissing({ job_id: id, code, message: detail })) throw error
     }
+  }
+
+  /** A job that cannot be shown; false when the code says something else than that. */
+  #onMissing({ job_id: id, code, message }: Message): boolean {
+    if (code === 'NOT_FOUND' || code === 'GONE') this.#listener.onMissing(String(id), code === 'GONE' ? 'removed' : 'unknown')
+    // One damaged job must not hold up the others.
+    else if (code === 'RECORD_UNREADABLE') this.#listener.onRecord(String(id), { status: 'failed', error: { code, message }, can_retry: false })
+    else return false
+    return true
   }
 
   /** Null for 304. */

@@ -176,7 +176,7 @@ export class Rows {
     if (perSecond === undefined) return isSame(job, row.job) ? row.job : job
     const leftBytes = (job.bytesTotal ?? 0) - job.bytesDone
     const isGuessed = !('remaining_seconds' in said) && job.phase === 'bundling' && leftBytes > 0 && perSecond > 0
-    return { ...job, bytesPerSecond: perSecond, ...(isGuessed ? { remainingSeconds: Math.ceil(leftBytes / perSecond) } : {}) }
+    return { ...job, bytesPerSecond: perSecond, ...(isGuessed ? { remainingSeconds: Math.round(leftBytes / perSecond) } : {}) }
   }
 
   #record(row: Row, eventId: string | null, message: Message): void {

@@ -48,6 +48,7 @@ export class Tabs {
   /** Leads already, but lets the hidden leader go on until its own stream works. */
   #isQuiet = false
   #leader: string | null = null
+  #askedAtMs = -Infinity
   #forgetBeat = () => {}
   #forgetElection: (() => void) | null = null
   #isQuietElection = false
@@ -62,8 +63,8 @@ export class Tabs {
 
   start(): void {
     if (!this.#channel) return this.#lead(false)
-    this.#hello()
     this.#elect(this.#limits.listenMs)
+    this.#hello()
   }
 
   /** Say goodbye, so that another tab takes over at once. */
@@ -125,6 +126,7 @@ export class Tabs {
   }
 
   #hello(): void {
+    this.#askedAtMs = this.#world.nowMs()
     this.#send({ type: 'hello', tab: this.#tab, want: this.#listener.wants() })
   }
 
@@ -136,8 +138,8 @@ export class Tabs {
       case 'want':
         this.#listener.onWant(message.tab, message.want)
         if (message.type === 'hello' && this.isLeading) {
-          this.#beat()
           this.#listener.onHello()
+          this.#beat()
         }
         return
       case 'bye':
@@ -165,8 +167,9 @@ export class Tabs {
     this.#leader = beat.tab
     if (beat.isHidden && !this.#isHidden()) this.#elect(this.#drawn(0, this.#limits.rankJitterMs), true)
     else this.#awaitSilence()
-    if (isNew) this.#hello()
-    else if (this.#misses(beat.cursors)) this.#hello()
+    // At most once a second, or two tabs that cannot agree would keep each other busy.
+    const mayAsk = this.#world.nowMs() - this.#askedAtMs >= this.#limits.beatEveryMs
+    if (isNew || (mayAsk && this.#misses(beat.cursors))) this.#hello()
   }
 
   /** Messages of one tab arrive in order: what a beat names and is not here was missed (this tab was frozen). */
