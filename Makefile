@@ -86,5 +86,5 @@ chaos: environment ## Kill, freeze and cut off real processes, and check what is
 	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
-	@rm -rf .venv .venv.lock .venv-bench tests/readers/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv.lock .venv-bench tests/readers/node_modules gateway/web/node_modules gateway/web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +
