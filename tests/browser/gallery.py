@@ -1,8 +1,6 @@
 """The page over a client in whose list a job of each state stands still (gateway/web/test/gallery), at an address."""
 
 import contextlib
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,21 +9,11 @@ import uvicorn
 from litestar import Litestar, get
 from litestar.di import Provide
 
-from deploy.local.page import WEB_DIR
 from deploy.local.samples import SAMPLES
 from gateway.page_files import PageFiles
 from gateway.routes.page import show_asset, show_icon, show_page
 from shared.listener import listen
-from tests.browser.npm_package import node_tools
-from tests.support.waiting import PATIENCE_SECONDS, until
-
-
-def build_gallery(directory: Path) -> None:
-    """Build it; the packages are there already, for the page has been built before."""
-    vite = WEB_DIR / "node_modules" / "vite" / "bin" / "vite.js"
-    command = [node_tools().node, str(vite), "build", "--config", "vite.gallery.config.ts", "--outDir", str(directory)]
-    command += ["--emptyOutDir", "--logLevel", "error"]
-    subprocess.run(command, cwd=WEB_DIR, env=os.environ, check=True, timeout=PATIENCE_SECONDS)
+from tests.support.waiting import until
 
 
 @get("/v1/download/files", sync_to_thread=False)

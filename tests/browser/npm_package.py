@@ -1,11 +1,12 @@
 """The npm package in gateway/web: its scripts are run as a developer runs them."""
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.page import WEB_DIR, NodeTools, find_node
+from deploy.local.page import WEB_DIR, NodeTools, find_node, stamp_of
 from tests.support.tools import missing
 
 WITHIN_SECONDS = 100.0
@@ -23,9 +24,26 @@ def run_npm(*arguments: str) -> str:
 
 
 def build_package() -> Path:
-    """Build what is published: the client, the React half, the style and the types. Give the package's directory."""
-    run_npm("run", "--silent", "build")
+    """Build what is published: the client, the React half, the style and the types. Give the package's directory.
+
+    It is built once for each state of its sources, though several processes of a run ask for it.
+    """
+    stamp_path = WEB_DIR / "dist" / "package.stamp"
+    with (WEB_DIR / "dist" / "package.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = stamp_of(WEB_DIR)
+        if not stamp_path.exists() or stamp_path.read_text(encoding="utf-8") != wanted:
+            run_npm("run", "--silent", "build")
+            stamp_path.write_text(wanted, encoding="utf-8")
     return WEB_DIR
+
+
+def build_page(root: Path, directory: Path, *, config: str) -> None:
+    """Build a page of ours that only tests see; the packages are there already, for the page has been built before."""
+    tools = node_tools()
+    vite = WEB_DIR / "node_modules" / "vite" / "bin" / "vite.js"
+    command = [tools.node, str(vite), "build", str(root), "--config", str(WEB_DIR / config)]
+    _run([*command, "--outDir", str(directory), "--emptyOutDir", "--logLevel", "error"], tools)
 
 
 def _run(command: Sequence[str], tools: NodeTools) -> str:

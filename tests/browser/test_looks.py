@@ -8,12 +8,14 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from deploy.local.page import WEB_DIR
-from tests.browser.gallery import build_gallery, gallery
+from tests.browser.gallery import gallery
+from tests.browser.npm_package import build_page
 from tests.browser.visitor import Visitor, visiting
 from tests.support import cargo
 from tests.support.system import System
@@ -38,7 +40,7 @@ MAX_STYLE_BYTES = 8_000
 def gallery_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The gallery's address."""
     directory = tmp_path_factory.mktemp("gallery")
-    build_gallery(directory)
+    build_page(WEB_DIR, directory, config="vite.gallery.config.ts")
     with gallery(directory) as url:
         yield url
 
@@ -61,7 +63,11 @@ def judge(page: Page, name: str) -> None:
 @pytest.mark.parametrize("query", GALLERY_QUERIES)
 def test_nothing_serious_is_found_in_any_state(browser: Browser, gallery_url: str, query: str) -> None:
     for scheme, width in LOOKS:
-        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme, "has_touch": width < 500}
+        options: dict[str, Any] = {
+            "viewport": {"width": width, "height": 800},
+            "color_scheme": scheme,
+            "has_touch": width < 500,
+        }
         with visiting(browser, gallery_url + GALLERY_QUERIES[query], **options) as visitor:
             _open_everything(visitor)
             judge(visitor.page, f"{query}-{scheme}-{width}")
@@ -105,7 +111,7 @@ def test_nothing_moves_for_who_wants_no_motion(browser: Browser, gallery_url: st
 def test_nothing_serious_is_found_along_the_way_of_a_real_download(
     browser: Browser, system: System, scheme: str, width: int
 ) -> None:
-    options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     with visiting(browser, system.url, **options) as visitor:
         judge(visitor.page, f"real-empty-{scheme}-{width}")
         visitor.start("7000a")

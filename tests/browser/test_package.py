@@ -30,7 +30,7 @@ def test_types_hold_strictly() -> None:
 def test_display_actions_announcements_and_typed_ids_are_right() -> None:
     told = run_npm("exec", "--", "vitest", "run", "test/display", "test/react", "test/page")
 
-    assert "6 passed" in told
+    assert "7 passed" in told
 
 
 def test_every_export_is_there_with_its_types(package: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -98,12 +99,12 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, url: str, *, may_fail: bool = False, **context: object) -> Iterator[Visitor]:
+def visiting(browser: Browser, url: str, *, may_fail: bool = False, **context: Any) -> Iterator[Visitor]:
     """Open the page; afterwards the console must have been silent, and nobody else been asked for anything.
 
-    `may_fail`: requests may, which Chromium itself writes to the console.
+    `may_fail`: requests may, which Chromium itself writes to the console. `context` are a context's own options.
     """
-    tab = browser.new_context(accept_downloads=True, **context)  # type: ignore[arg-type]  # its own options, by name
+    tab = browser.new_context(accept_downloads=True, **context)
     try:
         visitor = Visitor(tab.new_page(), url, may_fail=may_fail)
         yield visitor

@@ -3,9 +3,11 @@
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 
 import type { Job } from '../client/index.ts'
-import { ANNOUNCE_EVERY_MS } from '../display/limits.ts'
+import { SHOWN_LOST_SECONDS } from '../display/limits.ts'
+import { AnnouncementQueue } from './announcement_queue.ts'
 import { merged, newsOf, type News } from './announcements.ts'
 import { useClient } from './context.ts'
+import { useConnection } from './hooks.ts'
 import type { Messages } from './messages.ts'
 
 export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: Messages }): ReactNode {
@@ -14,6 +16,7 @@ export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: 
   const startedHere = useRef(new Set<string>())
   const [alert, setAlert] = useState('')
   const [status, tell] = useMerged(messages)
+  useConnectionNews(messages, tell)
   useEffect(() => {
     for (const job of jobs) if (job.state === 'submitting') startedHere.current.add(job.key)
     const about = { messages, nowMs: client.serverNowMs(), startedHere: startedHere.current }
@@ -41,32 +44,15 @@ function useMerged(messages: Messages): [string, (news: readonly News[]) => void
   return [text, queue.tell]
 }
 
-/** What waits to be said. The first is said at once, what comes within five seconds after it together. */
-class AnnouncementQueue {
-  messages: Messages | undefined
-  #gathered: News[] = []
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #say: (text: string) => void
-
-  constructor(say: (text: string) => void) {
-    this.#say = say
-  }
-
-  readonly tell = (news: readonly News[]): void => {
-    this.#gathered.push(...news)
-    if (this.#timer === undefined) this.#flush()
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  #flush(): void {
-    this.#timer = undefined
-    if (this.#gathered.length === 0 || !this.messages) return
-    this.#say(merged(this.#gathered, this.messages))
-    this.#gathered = []
-    this.#timer = setTimeout(() => this.#flush(), ANNOUNCE_EVERY_MS)
-  }
+/** Tell of a connection that stays away, once; that it is back is no news. */
+function useConnectionNews(messages: Messages, tell: (news: readonly News[]) => void): void {
+  const { mode, reason } = useConnection()
+  useEffect(() => {
+    const lostSeconds = SHOWN_LOST_SECONDS
+    const text = messages.connection({ mode, lostSeconds, ...(reason !== undefined && { reason }) })
+    if (text === null) return undefined
+    const news = { key: 'connection', text, word: null, isUrgent: false }
+    const timer = setTimeout(() => tell([news]), lostSeconds * 1_000)
+    return () => clearTimeout(timer)
+  }, [mode, reason, messages, tell])
 }

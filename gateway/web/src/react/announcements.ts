@@ -14,7 +14,8 @@ const MOST_AT_ONCE = 2
 export interface News {
   readonly key: string
   readonly text: string
-  readonly word: string
+  /** What it is counted under among many; null: it is always said in full. */
+  readonly word: string | null
   /** A job failed that was started in this tab: told at once. */
   readonly isUrgent: boolean
 }
@@ -56,7 +57,8 @@ function quarterPassed(before: number | null, after: number | null): number | nu
 export function merged(gathered: readonly News[], messages: Messages): string {
   const newest = [...new Map(gathered.map((news) => [news.key, news])).values()]
   if (newest.length <= MOST_AT_ONCE) return newest.map(({ text }) => text).join(' ')
+  const inFull = newest.filter(({ word }) => word === null).map(({ text }) => text)
   const counts = new Map<string, number>()
-  for (const { word } of newest) counts.set(word, (counts.get(word) ?? 0) + 1)
-  return [...counts].map(([word, count]) => messages.announceSeveral(word, count)).join(' ')
+  for (const { word } of newest) if (word !== null) counts.set(word, (counts.get(word) ?? 0) + 1)
+  return [...inFull, ...[...counts].map(([word, count]) => messages.announceSeveral(word, count))].join(' ')
 }

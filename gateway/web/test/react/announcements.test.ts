@@ -39,5 +39,7 @@ test('of many jobs it is told how many are where, of one its newest news', () =>
   const told = news(jobs.map(({ before }) => before), jobs.map(({ after }) => after))
 
   expect(merged(told, messages)).toBe('3 downloads: Ready.')
+  const lost = { key: 'connection', text: 'Connection lost.', word: null, isUrgent: false }
+  expect(merged([...told, lost], messages)).toBe('Connection lost. 3 downloads: Ready.')
   expect(merged([{ key: 'a', text: 'old', word: 'x', isUrgent: false }, { ...told[0]!, text: 'new' }], messages)).toBe('new')
 })
