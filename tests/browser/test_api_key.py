@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser.looks import judge
 from tests.browser.visitor import visiting
 from tests.support import cargo
 from tests.support.service import environment
@@ -40,6 +41,7 @@ def test_a_key_is_asked_for_refused_and_taken_and_its_owner_gets_the_job(browser
         page.get_by_label("API key", exact=True).fill("wb_wrong")
         page.get_by_role("button", name="Use this key").click()
         visitor.sees("The server does not take this key.")
+        judge(page, "key-refused")
         page.get_by_label("API key", exact=True).fill(key)
         page.get_by_role("button", name="Use this key").click()
         visitor.start(cargo.ids_of(*cargo.MIXED))

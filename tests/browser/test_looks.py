@@ -1,13 +1,8 @@
-"""Every state, in light and dark, wide and narrow, in the system's own colours, and judged by axe-core.
-
-With WAYBILL_SCREENSHOTS=<directory> what is judged is also left there as pictures, to be looked at.
-"""
+"""Every state, in light and dark, wide and narrow, in the system's own colours, and judged by axe-core."""
 
 import gzip
 import itertools
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from deploy.local.page import WEB_DIR
 from tests.browser.gallery import gallery
+from tests.browser.looks import judge
 from tests.browser.npm_package import build_page
 from tests.browser.visitor import Visitor, visiting
 from tests.support import cargo
@@ -31,7 +27,6 @@ GALLERY_QUERIES = {
     "polling": "?connection=polling",
     "lost": "?connection=waiting&stale",
 }
-WORST = ("serious", "critical")
 MAX_PAGE_SCRIPT_BYTES = 95_000
 MAX_STYLE_BYTES = 8_000
 
@@ -43,21 +38,6 @@ def gallery_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     build_page(WEB_DIR, directory, config="vite.gallery.config.ts")
     with gallery(directory) as url:
         yield url
-
-
-def judge(page: Page, name: str) -> None:
-    """Let axe-core look at the page as it is; fails with what is serious or critical."""
-    if directory := os.environ.get("WAYBILL_SCREENSHOTS"):
-        page.screenshot(path=Path(directory) / f"{name}.png", full_page=True)
-    page.evaluate((WEB_DIR / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    bad = [
-        f"{rule['id']}: {node['html'][:150]} {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-        if rule["impact"] in WORST
-    ]
-    assert bad == [], "\n".join(bad)
 
 
 @pytest.mark.parametrize("query", GALLERY_QUERIES)

@@ -16,7 +16,7 @@ export function KeyForm({ wasRefused, onKey }: KeyFormProps): ReactNode {
   }
   return (
     <form className="card key" onSubmit={submit} aria-label="Sign in">
-      <p>{wasRefused ? 'The server does not take this key. Type another one.' : 'This server wants an API key.'}</p>
+      <p role={wasRefused ? 'alert' : undefined}>{wasRefused ? 'The server does not take this key. Type another one.' : 'This server wants an API key.'}</p>
       <label className="field">
         API key
         <input
