@@ -90,7 +90,9 @@ export class DownloadClient implements DownloadClientFace {
     this.#start()
     const request = read()
     if (signal?.aborted) throw abortError()
-    const entry = { key: this.#world.newKey(), id: null, request, label, createdAt: this.#clock.nowMs() }
+    // The clock may have learned meanwhile that it was ahead: the newest row stands on top all the same.
+    const createdAt = Math.max(this.#clock.nowMs(), ...this.#rows.all().map(({ job }) => job.createdAt + 1))
+    const entry = { key: this.#world.newKey(), id: null, request, label, createdAt }
     const row = this.#rows.add(newJob({ ...entry, isOwn: true }), { isKnown: true })
     this.#keep(entry)
     const withdraw = () => void this.cancel(entry.key).catch(() => {})
