@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.local.tether import tethered
 from tests.support.tools import missing, require_tool
-from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.waiting import until
 
 WEB_DIR = Path(__file__).parents[2] / "gateway" / "web"
 CORE = WEB_DIR / "dist" / "client.js"

@@ -1,4 +1,4 @@
-"""Someone starts a download with the TypeScript client, and keeps seeing it over restarts and losses, to the archive."""
+"""Someone starts a download with the TypeScript client, and sees it over restarts and losses to its archive."""
 
 from collections.abc import Iterator
 
