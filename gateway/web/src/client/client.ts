@@ -279,9 +279,15 @@ export class DownloadClient implements DownloadClientFace {
   #readList(): void {
     const entries = this.#memory.entries()
     const keys = new Set(entries.map(({ key }) => key))
-    for (const row of this.#rows.all()) if (row.job.isOwn && !keys.has(row.job.key) && isEnded(row.job)) this.#rows.remove(row)
+    for (const row of this.#rows.all()) if (row.job.isOwn && !keys.has(row.job.key) && !row.watchers) this.#drop(row)
     for (const entry of entries) this.#recall(entry)
     this.#following.update()
+  }
+
+  /** Another tab has dismissed or withdrawn it. */
+  #drop(row: Row): void {
+    this.#submissions.get(row.job.key)?.abandon()
+    this.#rows.remove(row)
   }
 
   #recall(entry: Remembered): void {
@@ -305,6 +311,7 @@ export class DownloadClient implements DownloadClientFace {
     const { key, label, request, isOwn, createdAt } = row.job
     this.#rows.put(row, fromRecord(newJob({ key, id: null, label, request, isOwn, createdAt }), { status: 'cancelled' }))
     this.#memory.forget(key)
+    this.#following.listChanged()
     return row.job
   }
 
