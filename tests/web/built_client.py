@@ -64,9 +64,10 @@ class Download:
 
     def wait_for_end(self) -> dict[str, Any]:
         """Wait until the program has ended by itself; give what it told last."""
-        until(lambda: self._process.poll() is not None, "the program ends by itself")
+        until(lambda: self.told and "ended" in self.told[-1], f"the job has ended; told: {self.told[-3:]}")
+        # A timer or a connection that is left would keep Node.js for 40 seconds or longer.
+        until(lambda: self._process.poll() is not None, "the program ends by itself", within_seconds=15)
         assert self._process.returncode == 0
-        until(lambda: "ended" in self.told[-1], "the last line is read")
         return self.told[-1]
 
 

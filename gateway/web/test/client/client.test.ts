@@ -603,8 +603,10 @@ test('a message that ends everything leaves nothing of its stream behind', async
   const over = new Promise<void>((resolve) => (isOver = resolve))
   server.on(`GET ${STREAM}`, (response) => {
     response.on('close', () => isOver())
-    openStream(response).write(frame(SNAPSHOT, '1-2') + frame(COMPLETED, '1-3') + heartbeat())
+    openStream(response).write(frame(SNAPSHOT, '1-2'))
+    finish = () => void response.end(frame(COMPLETED, '1-3'))
   })
+  let finish = () => {}
   const timers = new Set<object>()
   const after = (delayMs: number, action: () => void) => {
     const timer = setTimeout(() => (timers.delete(timer), action()), delayMs)
@@ -613,7 +615,9 @@ test('a message that ends everything leaves nothing of its stream behind', async
   }
   open({ world: { after } })
   client.watch(ID)
+  await state('processing')
 
+  finish()
   await client.ended(ID)
   await over
   await new Promise((resolve) => setImmediate(resolve))
