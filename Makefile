@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run page operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers mutants
+.PHONY: help environment run page operate dead-letters test check format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams chaos clean s3-server readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -32,11 +32,14 @@ dead-letters: environment ## Look after the failed jobs of the `make run` that i
 test: environment ## Run the tests (ARGS='-k name' to choose, TEST_PROCESSES=0 for one process)
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
-check: environment ## Everything a reviewer asks for: format, lint, types, imports, tests (dead code among them)
+check: environment ## Everything a reviewer asks for: format, lint, types, imports, the client, tests (dead code among them)
 	@echo "== format" && $(BIN)/ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Run: make format" >&2; exit 1; }
 	@echo "== lint" && $(BIN)/ruff check --quiet --output-format concise $(SOURCES)
 	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
+	@if command -v npm >/dev/null; then echo "== web" && $(MAKE) --no-print-directory web; \
+	elif [ -n "$$WAYBILL_REQUIRE_TOOLS" ]; then echo "== web: npm is not installed" >&2; exit 1; \
+	else echo "== web: skipped, npm is not installed"; fi
 	@echo "== tests" && $(MAKE) --no-print-directory test
 
 mutants: environment ## Take each guard away once and see its tests fail (ARGS='--sample 20 --seed 7', '--only fence')
@@ -64,6 +67,15 @@ s3-server: environment ## Build the S3 server of the tests into .tools/ where th
 # No scripts of the packages are run: they are read, nothing is built.
 readers: ## Install the npm packages by which the tests read streams into tests/readers/ (needs Node.js 20.18 or newer)
 	@npm ci --engine-strict --prefix tests/readers --ignore-scripts --no-audit --no-fund --silent
+
+# npm ci only where the lock is newer than what is installed: the rest takes ten seconds.
+web: ## Check, test and build the TypeScript client and hooks in gateway/web (needs Node.js 20.19 or newer)
+	@cmp -s gateway/web/package-lock.json gateway/web/node_modules/.waybill-lock || { \
+		npm ci --prefix gateway/web --ignore-scripts --no-audit --no-fund --silent && \
+		cp gateway/web/package-lock.json gateway/web/node_modules/.waybill-lock; }
+	@npm run --prefix gateway/web --silent types
+	@npm run --prefix gateway/web --silent build -- --logLevel warn
+	@npm run --prefix gateway/web --silent test
 
 bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', small, small-s3)
 	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)

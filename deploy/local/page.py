@@ -150,8 +150,8 @@ def install_node() -> NodeTools:
 
 def _install_packages(tools: NodeTools, web_dir: Path) -> None:
     """Install what the lock names, unless it is there; no scripts of the packages are run."""
-    lock = hashlib.sha256((web_dir / "package-lock.json").read_bytes()).hexdigest()
-    stamp = web_dir / "node_modules" / ".waybill-stamp"
+    lock = (web_dir / "package-lock.json").read_text(encoding="utf-8")
+    stamp = web_dir / "node_modules" / ".waybill-lock"  # `make web` looks at it, and leaves it, too
     if _read(stamp) == lock:
         return
     command = [*tools.npm, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]

@@ -73,7 +73,7 @@ export class Calls {
       if (this.credentials.isHopeless) throw unauthorized()
       const used = await this.#authorization()
       const response = await this.#send(path, options, used, signal)
-      this.#clock.heard(Date.parse(response.headers.get('date') ?? '') + HALF_A_SECOND_MS)
+      this.#clock.heardDate(Date.parse(response.headers.get('date') ?? ''))
       if (response.status !== 401) {
         if (response.ok) this.credentials.accepted()
         return response
@@ -115,9 +115,6 @@ export class Calls {
     }
   }
 }
-
-/** The Date header is cut to the second: half of one is the mean of what it lost. */
-const HALF_A_SECOND_MS = 500
 
 function unauthorized(): WaybillError {
   const detail = 'The server does not take who is asking any more.'

@@ -90,7 +90,9 @@ export class DownloadClient implements DownloadClientFace {
     this.#start()
     const request = read()
     if (signal?.aborted) throw abortError()
-    const entry = { key: this.#world.newKey(), id: null, request, label, createdAt: this.#clock.nowMs() }
+    // The clock may have learned meanwhile that it was ahead: the newest row stands on top all the same.
+    const createdAt = Math.max(this.#clock.nowMs(), ...this.#rows.all().map(({ job }) => job.createdAt + 1))
+    const entry = { key: this.#world.newKey(), id: null, request, label, createdAt }
     const row = this.#rows.add(newJob({ ...entry, isOwn: true }), { isKnown: true })
     this.#keep(entry)
     const withdraw = () => void this.cancel(entry.key).catch(() => {})
@@ -277,9 +279,15 @@ export class DownloadClient implements DownloadClientFace {
   #readList(): void {
     const entries = this.#memory.entries()
     const keys = new Set(entries.map(({ key }) => key))
-    for (const row of this.#rows.all()) if (row.job.isOwn && !keys.has(row.job.key) && isEnded(row.job)) this.#rows.remove(row)
+    for (const row of this.#rows.all()) if (row.job.isOwn && !keys.has(row.job.key) && !row.watchers) this.#drop(row)
     for (const entry of entries) this.#recall(entry)
     this.#following.update()
+  }
+
+  /** Another tab has dismissed or withdrawn it. */
+  #drop(row: Row): void {
+    this.#submissions.get(row.job.key)?.abandon()
+    this.#rows.remove(row)
   }
 
   #recall(entry: Remembered): void {
@@ -303,6 +311,7 @@ export class DownloadClient implements DownloadClientFace {
     const { key, label, request, isOwn, createdAt } = row.job
     this.#rows.put(row, fromRecord(newJob({ key, id: null, label, request, isOwn, createdAt }), { status: 'cancelled' }))
     this.#memory.forget(key)
+    this.#following.listChanged()
     return row.job
   }
 

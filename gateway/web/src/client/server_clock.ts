@@ -7,6 +7,7 @@ export class ServerClock {
   readonly #nowMs: () => number
   readonly #wallMs: () => number
   #offsets: number[] = []
+  #isCoarse = false
 
   constructor(nowMs: () => number, wallMs: () => number, limits: Limits) {
     this.#nowMs = nowMs
@@ -18,8 +19,25 @@ export class ServerClock {
   heard(serverMs: number): void {
     if (!Number.isFinite(serverMs)) return
     const offset = serverMs - this.#nowMs()
-    const jumped = this.#offsets.length > 0 && Math.abs(offset - median(this.#offsets)) > this.#limits.clockJumpMs
-    this.#offsets = jumped ? [offset] : [...this.#offsets, offset].slice(-this.#limits.clockSamples)
+    const isNew = this.#isCoarse || this.#isJump(offset)
+    this.#isCoarse = false
+    this.#offsets = isNew ? [offset] : [...this.#offsets, offset].slice(-this.#limits.clockSamples)
+  }
+
+  /**
+   * Learn from a Date header, which is cut to the second. It serves until something better is heard: a clock that
+   * stepped with each answer would let a job look older than the one before it.
+   */
+  heardDate(serverMs: number): void {
+    if (!Number.isFinite(serverMs)) return
+    const offset = serverMs + HALF_A_SECOND_MS - this.#nowMs()
+    if (this.#offsets.length && !this.#isJump(offset)) return
+    this.#isCoarse = true
+    this.#offsets = [offset]
+  }
+
+  #isJump(offset: number): boolean {
+    return this.#offsets.length > 0 && Math.abs(offset - median(this.#offsets)) > this.#limits.clockJumpMs
   }
 
   /** Milliseconds since 1970; by the computer's clock until the server has named a moment. */
@@ -27,6 +45,9 @@ export class ServerClock {
     return this.#offsets.length ? this.#nowMs() + median(this.#offsets) : this.#wallMs()
   }
 }
+
+/** The mean of what a Date header has lost. */
+const HALF_A_SECOND_MS = 500
 
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((left, right) => left - right)

@@ -120,14 +120,20 @@ export class StreamAttempt {
     if (!response.ok || !response.headers.get('content-type')?.startsWith('text/event-stream')) return refusedBy(response)
     this.#expect(this.#limits.firstFrameMs, 'mute')
     const reader = response.body!.getReader()
+    const { signal } = this.#stop
+    // Node's fetch leaves a read waiting for ever when it is aborted between two of them.
+    signal.addEventListener('abort', () => void reader.cancel().catch(() => {}))
     for (;;) {
       const { done, value } = await reader.read()
+      signal.throwIfAborted()
       if (done) return this.#ended()
       this.lastByteAtWallMs = this.#world.wallMs()
       for (const frame of this.#decoder.push(value)) this.#take(frame.event, frame.data, frame.id)
       // Bytes that make no frame (comments of a proxy) do not prove that frames come through.
       if (this.#liveAtMs !== null) this.#expect(this.#limits.anyByteMs, 'silent')
       if (this.#busy !== null) return this.#ended()
+      // Who was told the last event needs no more.
+      signal.throwIfAborted()
     }
   }
 

@@ -582,3 +582,45 @@ test('when the tab that holds the stream is closed, another one goes on from its
   expect(await second.ended(ID)).toMatchObject({ state: 'completed' })
   expect((await server.until(`GET ${STREAM}`, 2)).query.get('last_event_id')).toBe('1-2')
 })
+
+test('what is withdrawn in one tab is withdrawn in the others, too', async () => {
+  server.on(`POST ${JOBS}`, problem(503, 'DRAINING'))
+  const options = { shareTabs: true, scope: 'three', world: { storage: new TestStorage() }, limits: { backoffAtLeastMs: 600_000, backoffAtMostMs: 600_000 } }
+  const first = open(options)
+  const started = first.startDownload([1]).catch((reason: unknown) => reason)
+  const second = open(options)
+  const [row] = await until(second.jobs, (jobs) => jobs.length === 1)
+  await server.until(`POST ${JOBS}`, 2)
+
+  await first.cancel(row!.key)
+
+  expect(await started).toMatchObject({ code: 'ABORTED' })
+  expect(await until(second.jobs, (jobs) => jobs.length === 0)).toEqual([])
+})
+
+test('a message that ends everything leaves nothing of its stream behind', async () => {
+  let isOver: () => void
+  const over = new Promise<void>((resolve) => (isOver = resolve))
+  server.on(`GET ${STREAM}`, (response) => {
+    response.on('close', () => isOver())
+    openStream(response).write(frame(SNAPSHOT, '1-2'))
+    finish = () => void response.end(frame(COMPLETED, '1-3'))
+  })
+  let finish = () => {}
+  const timers = new Set<object>()
+  const after = (delayMs: number, action: () => void) => {
+    const timer = setTimeout(() => (timers.delete(timer), action()), delayMs)
+    timers.add(timer)
+    return () => (timers.delete(timer), clearTimeout(timer))
+  }
+  open({ world: { after } })
+  client.watch(ID)
+  await state('processing')
+
+  finish()
+  await client.ended(ID)
+  await over
+  await new Promise((resolve) => setImmediate(resolve))
+
+  expect(timers.size).toBe(0)
+})

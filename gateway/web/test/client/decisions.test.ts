@@ -51,6 +51,26 @@ test('one late answer does not move the clock', () => {
   expect(clock.nowMs()).toBe(1_000_000 - 20)
 })
 
+test('Date headers, which are cut to the second, do not let the clock step', () => {
+  let nowMs = 0
+  const clock = new ServerClock(() => nowMs, () => 0, LIMITS)
+  clock.heardDate(1_000_000)
+  nowMs = 900
+
+  clock.heardDate(1_000_000)
+
+  expect(clock.nowMs()).toBe(1_000_000 + 500 + 900)
+})
+
+test('a moment that is named exactly takes the place of a Date header', () => {
+  const clock = new ServerClock(() => 0, () => 0, LIMITS)
+  clock.heardDate(1_000_000)
+
+  clock.heard(1_000_123)
+
+  expect(clock.nowMs()).toBe(1_000_123)
+})
+
 test('after a sleep that the own clock did not see, the first word of the server counts', () => {
   const clock = new ServerClock(() => 0, () => 0, LIMITS)
   for (let sample = 0; sample < 5; sample += 1) clock.heard(1_000_000)
