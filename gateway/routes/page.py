@@ -18,7 +18,6 @@ SECURITY_HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
 }
 FOR_A_YEAR = "public, max-age=31536000, immutable"
 """Of files whose name holds a digest of their content: another content has another name."""

@@ -11,12 +11,14 @@ from deploy.local.page import ensure_built
 from tests.support.system import System
 from tests.support.tools import missing, require_tool
 
+PLAIN_HOST = "waybill.test"
+"""This machine under a name that browsers do not trust without TLS, as they do 127.0.0.1."""
 OPTIONS = (
     "--no-proxy-server",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
 """Nothing but this machine is asked for anything."""
 

@@ -5,10 +5,12 @@ import http.server
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser.conftest import PLAIN_HOST
 from tests.browser.visitor import PATIENCE_MS, visiting
 from tests.support import cargo
 from tests.support.proxy import FaultProxy
@@ -144,3 +146,17 @@ def test_a_server_that_is_away_at_the_start_gets_the_request_when_it_is_back(bro
         visitor.sees_state("completed")
     slow.gateways[0] = slow.services[-1]
     assert [job["status"] for job in slow.get(JOBS).json()["jobs"]] == ["completed"]
+
+
+def test_on_a_plain_http_origin_that_no_browser_trusts_everything_but_the_clipboard_is_there(
+    browser: Browser, slow: System, tmp_path: Path
+) -> None:
+    url = f"http://{PLAIN_HOST}:{slow.gateways[0].port}"
+    with visiting(browser, url, may_fail=True) as visitor:
+        assert visitor.page.evaluate("isSecureContext") is False
+        visitor.start(cargo.ids_of(*cargo.MIXED), name="plain")
+        visitor.sees_state("completed")
+        expect(visitor.page.get_by_role("button", name="Copy link")).to_be_hidden()
+        name, _ = visitor.save(tmp_path)
+
+    assert name == "plain.zip"

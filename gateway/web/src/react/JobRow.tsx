@@ -2,7 +2,8 @@
 
 import { memo, type ReactNode } from 'react'
 
-import type { DownloadRequest, Job } from '../client/index.ts'
+import type { DownloadRequest, Job, ProcessingJob } from '../client/index.ts'
+import { rate } from '../display/amount.ts'
 import { useClient } from './context.ts'
 import { EventLog } from './EventLog.tsx'
 import { isUnfinished, nameOf, steadySentence } from './facts.ts'
@@ -40,7 +41,7 @@ export const JobRow = memo(function JobRow({ job, messages, showEvents, onChange
       <p className="waybill-sentence">
         <JobSentence job={job} messages={messages} />
       </p>
-      {job.state === 'processing' && job.currentFile && <p className="waybill-quiet waybill-file">{job.currentFile}</p>}
+      {job.state === 'processing' && <p className="waybill-quiet waybill-file">{whatIsCopied(job)}</p>}
       <JobActions
         job={job}
         name={name}
@@ -57,3 +58,8 @@ export const JobRow = memo(function JobRow({ job, messages, showEvents, onChange
     </li>
   )
 })
+
+/** Give the second line of a running job: which file, and how fast. */
+function whatIsCopied({ currentFile, bytesPerSecond }: ProcessingJob): string {
+  return [currentFile, bytesPerSecond ? rate(bytesPerSecond) : undefined].filter(Boolean).join(' · ')
+}

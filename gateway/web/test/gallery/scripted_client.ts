@@ -53,7 +53,8 @@ const JOBS: readonly Job[] = [
     state: 'processing',
     remainingSeconds: 41,
     phase: 'bundling',
-    currentFile: 'copying Lagerplan Köln.dat',
+    currentFile: 'Lagerplan Köln.dat',
+    bytesPerSecond: 19.2 * MB,
     progressedAt: NOW_MS,
   },
   {
