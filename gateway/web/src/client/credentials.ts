@@ -11,6 +11,8 @@ export class Credentials {
   #current: Authorization | undefined
   #asked: Promise<Authorization> | undefined
   #refusals = 0
+  /** A ticket is good for single jobs, not for calls that are about many. */
+  usesTicket = false
 
   constructor(authorize: ClientOptions['authorize'], world: World, limits: Limits) {
     this.#authorize = authorize
@@ -61,8 +63,9 @@ export class Credentials {
 
   async #ask(authorize: () => Promise<Authorization>): Promise<Authorization> {
     try {
-      this.#current = await authorize()
-      return this.#current
+      const given = (this.#current = await authorize())
+      this.usesTicket = given !== null && 'ticket' in given
+      return given
     } finally {
       this.#asked = undefined
     }

@@ -173,6 +173,7 @@ export class Line {
     if (outcome.end.kind === 'stopped') return
     const { end } = outcome
     if (end.kind === 'refused' && this.#onRefused(attempt, end.error)) return
+    if (this.#parts.calls.credentials.isHopeless && attempt.isMany && this.#mayBeSingle()) return this.#open()
     if (this.#parts.calls.credentials.isHopeless) return this.#giveUp()
     this.#reason = reasonOf(end)
     if (end.kind === 'busy' && end.reason === 'ticket_expired') this.#parts.calls.credentials.expired()
@@ -189,6 +190,15 @@ export class Line {
     if (attempt.isMany) this.#manyFromMs = this.#parts.world.nowMs() + this.#parts.limits.manyAgainMs
     else this.#listener.onMissing(attempt.jobs[0]!.id, error.code === 'GONE' ? 'removed' : 'unknown')
     if (this.#wanted.length && this.#opening === null) this.#open()
+    return true
+  }
+
+  /** Where tickets open single jobs alone, that of many is refused: try those of one before giving up. */
+  #mayBeSingle(): boolean {
+    const { calls, world, limits } = this.#parts
+    if (!calls.credentials.usesTicket || !this.#wanted.length) return false
+    calls.credentials.renew()
+    this.#manyFromMs = world.nowMs() + limits.manyAgainMs
     return true
   }
 

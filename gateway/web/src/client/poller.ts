@@ -66,7 +66,8 @@ export class Poller {
     const flight = (this.#flight = new AbortController())
     let failure: WaybillError | null = null
     try {
-      for (let from = 0; from < ids.length; from += this.#limits.jobsPerCall) {
+      if (this.#calls.credentials.usesTicket) for (const id of ids) await this.#single(id, flight.signal)
+      else for (let from = 0; from < ids.length; from += this.#limits.jobsPerCall) {
         await this.#batch(ids.slice(from, from + this.#limits.jobsPerCall), flight.signal)
       }
     } catch (error) {

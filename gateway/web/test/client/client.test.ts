@@ -273,6 +273,8 @@ test('an older server has the newest job on a stream, and the others polled', as
   for (const id of [ID, other]) server.on(`GET ${JOBS}/${id}/stream`, (response) => void openStream(response).write(heartbeat()))
   server.on(`GET ${JOBS}`, json(200, { jobs: [], next_cursor: null }))
   server.on(`GET ${JOBS}/${ID}`, json(200, { ...SNAPSHOT, progress: 0.7 }))
+  // It is polled, too, until its stream is open.
+  server.on(`GET ${JOBS}/${other}`, json(200, { ...SNAPSHOT, job_id: other, created_at: '2026-11-27T12:00:05Z' }))
   open()
   await client.startDownload([1])
 
@@ -355,16 +357,31 @@ test('after a 401 another authorization is asked for, once for all calls', async
 test('three refusals in a row are the end of trying, until somebody signs in', async () => {
   let isSignedIn = false
   server.on(`GET ${STREAM}`, (response, asked, nth) => (isSignedIn ? whole(response) : problem(401, 'UNAUTHENTICATED')(response, asked, nth)))
-  open({ authorize: () => Promise.resolve({ ticket: 'wt1_a.b-c', expiresAt: Date.now() + 900_000 }) })
+  open({ authorize: () => Promise.resolve({ header: 'Bearer x' }) })
   client.watch(ID)
 
   await mode('unauthorized')
   expect(server.count(`GET ${STREAM}`)).toBe(3)
-  expect(server.asked[0]!.query.get('ticket')).toBe('wt1_a.b-c')
   isSignedIn = true
   client.tryNow()
 
   expect(await client.ended(ID)).toMatchObject({ state: 'completed' })
+})
+
+test('where tickets open single jobs alone, the stream of one is taken, and polling asks for each', async () => {
+  let isMute = true
+  server.on(`GET ${STREAM}`, problem(401, 'UNAUTHENTICATED')).on(`GET ${JOBS}`, problem(401, 'UNAUTHENTICATED'))
+  server.on(`GET ${JOBS}/${ID}/stream`, (response) => void (isMute ? openStream(response) : whole(response)))
+  server.on(`GET ${JOBS}/${ID}`, json(200, SNAPSHOT))
+  open({ authorize: () => Promise.resolve({ ticket: 'wt1_a.b-c', expiresAt: Date.now() + 900_000 }) })
+  client.watch(ID)
+
+  await mode('polling')
+  isMute = false
+
+  expect(await client.ended(ID)).toMatchObject({ state: 'completed' })
+  expect(new Set(server.asked.map(({ query }) => query.get('ticket')))).toEqual(new Set(['wt1_a.b-c']))
+  expect(server.count(`GET ${JOBS}`)).toBe(0)
 })
 
 test('a ticket is renewed a minute before its end, and when the server says that it is over', async () => {
