@@ -24,7 +24,11 @@ STEPS_PERCENT = 8
 @pytest.fixture
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of the test's own, in which all of LONG takes half a minute."""
-    settings = {"WAYBILL_COPY_RATE_BYTES_PER_SECOND": "100000", "WAYBILL_DRAIN_SECONDS": "0.5"}
+    settings = {
+        "WAYBILL_COPY_RATE_BYTES_PER_SECOND": "100000",
+        "WAYBILL_DRAIN_SECONDS": "0.5",
+        "WAYBILL_HOSTS": PLAIN_HOST,
+    }
     with System(tmp_path_factory.mktemp("slow"), settings=settings) as running:
         yield running
 
