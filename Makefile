@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run operate dead-letters test check audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers mutants
+.PHONY: help environment run page operate dead-letters test check audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ environment:
 run: environment ## Start everything on this machine (PORT=8080 ADMIN_PORT=9090, and the next one for the processor; WAYBILL_HOME=.waybill RATE=<MB/s>)
 	@exec $(BIN)/python -m deploy.local
 
+page: environment ## Build the page of gateway/web, if it has changed (Node.js of this machine, else from PyPI)
+	@$(BIN)/python -m deploy.local.page
+
 operate: environment ## Look at the `make run` that is up (ARGS='backlog', 'jobs show <id>', 'doctor --repair')
 	@exec $(BIN)/python -m deploy.local $(or $(ARGS),backlog)
 
@@ -29,12 +32,15 @@ dead-letters: environment ## Look after the failed jobs of the `make run` that i
 test: environment ## Run the tests (ARGS='-k name' to choose, TEST_PROCESSES=0 for one process)
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
-check: environment ## Everything a reviewer asks for: format, lint, types, imports, audit, tests (dead code among them)
+check: environment ## Everything a reviewer asks for: format, lint, types, imports, audit, the client, tests (dead code among them)
 	@echo "== format" && $(BIN)/ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Run: make format" >&2; exit 1; }
 	@echo "== lint" && $(BIN)/ruff check --quiet --output-format concise $(SOURCES)
 	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-cache --no-logo
 	@echo "== audit" && $(BIN)/python -m tests.audit
+	@if command -v npm >/dev/null; then echo "== web" && $(MAKE) --no-print-directory web; \
+	elif [ -n "$$WAYBILL_REQUIRE_TOOLS" ]; then echo "== web: npm is not installed" >&2; exit 1; \
+	else echo "== web: skipped, npm is not installed"; fi
 	@echo "== tests" && $(MAKE) --no-print-directory test
 
 audit: environment ## Look for known vulnerabilities in requirements.lock; says so where no source of advisories answers
@@ -60,6 +66,9 @@ lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 take
 	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra s3 --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	@$(BIN)/uv pip compile --group pyproject.toml:node --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements-node.lock
 
 s3-server: environment ## Build the S3 server of the tests into .tools/ where there is none (needs Go; about two minutes)
 	@$(BIN)/python -m tests.support.s3_server
@@ -67,6 +76,15 @@ s3-server: environment ## Build the S3 server of the tests into .tools/ where th
 # No scripts of the packages are run: they are read, nothing is built.
 readers: ## Install the npm packages by which the tests read streams into tests/readers/ (needs Node.js 20.18 or newer)
 	@npm ci --engine-strict --prefix tests/readers --ignore-scripts --no-audit --no-fund --silent
+
+# npm ci only where the lock is newer than what is installed: the rest takes ten seconds.
+web: ## Check, test and build the TypeScript client and hooks in gateway/web (needs Node.js 20.19 or newer)
+	@cmp -s gateway/web/package-lock.json gateway/web/node_modules/.waybill-lock || { \
+		npm ci --prefix gateway/web --ignore-scripts --no-audit --no-fund --silent && \
+		cp gateway/web/package-lock.json gateway/web/node_modules/.waybill-lock; }
+	@npm run --prefix gateway/web --silent types
+	@npm run --prefix gateway/web --silent build -- --logLevel warn
+	@npm run --prefix gateway/web --silent test
 
 bench-bundle: environment ## Measure bundles beside zip, a plain copy, zipstream-ng (ARGS='--store s3', small, small-s3)
 	@$(BIN)/python -m tests.load.bench_bundle $(ARGS)
@@ -92,5 +110,5 @@ chaos: environment ## Kill, freeze and cut off real processes, and check what is
 	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and the tools' caches; .waybill with its data stays
-	@rm -rf .venv .venv.lock .venv-bench tests/readers/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv.lock .venv-bench tests/readers/node_modules gateway/web/node_modules gateway/web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -17,6 +17,7 @@ from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
+from gateway.page_files import PageFiles
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
 from gateway.routes.catalogue import read_files
@@ -26,6 +27,7 @@ from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
+from gateway.routes.page import show_asset, show_icon, show_page
 from gateway.routes.retry import retry_job
 from gateway.routes.stream import stream_job, stream_jobs
 from gateway.routes.tickets import give_ticket
@@ -121,10 +123,11 @@ class Gateway:
             "contract": publish(),
             "lists_files": self._settings.list_files,
             "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
+            "page_files": PageFiles(),
         }
         refused = RefusedCallers(metrics)
         return Litestar(
-            ROUTES,
+            [*ROUTES, show_page, show_icon, show_asset],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 **dict.fromkeys(REFUSALS_OF_CALLERS, refused.answer),

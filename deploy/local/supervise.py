@@ -1,7 +1,7 @@
 """Starts the embedded Valkey, a processor and a gateway, follows them, and stops them in the opposite order.
 
     claim home, ports ─▶ samples ─▶ Valkey ─▶ processor, gateway ─▶ both ready ─▶ follow ─┬─ signal: stop, exit code 0
-                                                                                         └─ one ended: stop, exit code 1
+                   └──▶ the page's build, on the side: nobody waits, and it may fail     └─ one ended: stop, exit code 1
 
 The gateway goes first, so that nobody is promised work any more, and Valkey last, so that the processor can still give
 its jobs back. Every child has a session of its own: a terminal's Ctrl-C reaches this process alone, which keeps the
@@ -71,6 +71,7 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
     with ExitStack() as started:
         lock_fd = started.enter_context(claimed_home(options.home))
         refuse_taken_ports(options)
+        started.enter_context(_page_build())
         if ensure_samples(options.sources_dir, options.catalogue):
             _say(f"waybill: sample files are in {options.sources_dir}", sys.stderr)
         with suppress(OSError):  # what stands in its way is told by the processor, which makes it otherwise
@@ -107,6 +108,21 @@ def _noted(redis_url: str, path: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _page_build() -> Iterator[None]:
+    """Builds the page while the rest starts and runs. It says itself what came of it, and nothing depends on it."""
+    process = subprocess.Popen(
+        tethered([sys.executable, "-m", "deploy.local.page"]), stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # npm and Vite are its children; what they leave is done anew
+        process.wait()
 
 
 def _announce_stop(_: object, error: BaseException | None, __: object) -> None:

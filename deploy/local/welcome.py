@@ -19,7 +19,7 @@ def welcome(options: Options, redis_url: str) -> str:
         else "Start it as `make run RATE=5` to slow bundles down to 5 MB/s and see more of the way."
     )
     return f"""
-Waybill is up: {address}   (Ctrl-C stops everything)
+Waybill is up: open {address} in a browser   (Ctrl-C stops everything)
 
   data      {options.home}
   files     {options.catalogue}

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.local.samples import SAMPLES
@@ -165,6 +166,25 @@ def test_ctrl_c_is_not_kept_waiting_by_a_job_that_runs(tmp_path: Path) -> None:
     assert exit_code == 0
     assert took_seconds < limits.STOP_MARGIN_SECONDS / 2, "it waits for the job, or for handing it back"
     assert "job released" in (tmp_path / "run.log").read_text(encoding="utf-8")
+
+
+def test_the_page_is_built_on_the_side_and_shown_without_a_restart(tmp_path: Path) -> None:
+    require_tool("npm")
+
+    with local_run(tmp_path / "home", tmp_path / "run.log") as running, local_client() as client:
+        running.wait_for_welcome()
+        page = until(lambda: shown_page(client, running.url), "the page is built")
+        [script] = re.findall(r'src="(/assets/[^"]+)"', page)
+        answer = client.get(running.url + script)
+
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in answer.headers["cache-control"]
+
+
+def shown_page(client: httpx.Client, url: str) -> str:
+    """Give the page; "" while the plain one stands for it."""
+    text = client.get(url).text
+    return text if 'id="root"' in text else ""
 
 
 def as_operator(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

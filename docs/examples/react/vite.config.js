@@ -1,0 +1,7 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+// In production the gateway stands behind the same host as the app; here Vite plays that host.
+const gateway = process.env.WAYBILL_URL ?? 'http://127.0.0.1:8080'
+
+export default defineConfig({ plugins: [react()], server: { proxy: { '/v1': gateway } } })

@@ -1,0 +1,201 @@
+/**
+ * All jobs as they are known, and what is published of them: at most four times a second, states at once. A snapshot is
+ * never changed, and a row in which nothing changed stays the same object.
+ */
+
+import { compareIds } from './event_id.ts'
+import type { Message } from './job.ts'
+import { afterEvent, fromRecord, isEnded } from './job.ts'
+import type { Limits } from './limits.ts'
+import { Observed } from './observed.ts'
+import { beginRate, bytesPerSecond, type Rate, sampleRate } from './rate.ts'
+import type { Job, JobEvent } from './types.ts'
+import type { World } from './world.ts'
+
+/** One job, and what is not published of it. */
+export interface Row {
+  job: Job
+  /** The last place of its log that is in `job`; null: a snapshot is wanted. */
+  cursor: string | null
+  /** False for a remembered job of which nothing is known yet but its id. */
+  isKnown: boolean
+  /** Followed for another tab only: not shown here. */
+  isForeign: boolean
+  /** A lost job is created again once. */
+  isHealed: boolean
+  watchers: number
+  rate: Rate | null
+}
+
+export class Rows {
+  readonly jobs: Observed<readonly Job[]>
+  readonly #world: World
+  readonly #limits: Limits
+  readonly #onObserved: (isObserved: boolean) => void
+  readonly #rows = new Map<string, Row>()
+  readonly #byId = new Map<string, Row>()
+  readonly #single = new Map<string, Observed<Job | undefined>>()
+  readonly #logs = new Map<string, Observed<readonly JobEvent[]>>()
+  #isStale = false
+  #publishedAtMs = -Infinity
+  #forget: (() => void) | null = null
+
+  constructor(world: World, limits: Limits, onObserved: (isObserved: boolean) => void) {
+    this.#world = world
+    this.#limits = limits
+    this.jobs = new Observed<readonly Job[]>([], onObserved)
+    this.#onObserved = onObserved
+  }
+
+  // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** By id or key. */
+  find(idOrKey: string): Row | undefined {
+    return this.#rows.get(idOrKey) ?? this.#byId.get(idOrKey)
+  }
+
+  all(): readonly Row[] {
+    return [...this.#rows.values()]
+  }
+
+  /** What is published of one job; always the same object for the same text. */
+  single(idOrKey: string): Observed<Job | undefined> {
+    return getOrMake(this.#single, idOrKey, () => new Observed(this.#shown(idOrKey), this.#onObserved))
+  }
+
+  /** The messages of one job, recorded while somebody listens. */
+  log(idOrKey: string): Observed<readonly JobEvent[]> {
+    return getOrMake(this.#logs, idOrKey, () => new Observed<readonly JobEvent[]>([], this.#onObserved))
+  }
+
+  // ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  add(job: Job, more: { isKnown: boolean; isForeign?: boolean; cursor?: string | null }): Row {
+    const row = { isForeign: false, cursor: null, ...more, job, isHealed: false, watchers: 0, rate: null }
+    this.#rows.set(job.key, row)
+    this.#byId.set(job.id, row)
+    this.publish(true)
+    return row
+  }
+
+  remove(row: Row): void {
+    this.#rows.delete(row.job.key)
+    this.#byId.delete(row.job.id)
+    this.publish(true)
+  }
+
+  /** Put another job into a row; a change of its state is published at once. */
+  put(row: Row, job: Job, isKnown = true): void {
+    const isUrgent = job.state !== row.job.state || job.id !== row.job.id || job.isCancelling !== row.job.isCancelling || !row.isKnown
+    if (job.id !== row.job.id) {
+      this.#byId.delete(row.job.id)
+      this.#byId.set(job.id, row)
+    }
+    row.job = job
+    row.isKnown ||= isKnown
+    this.publish(isUrgent)
+  }
+
+  /** Take a message of the stream; what is known already is dropped. Tells whether it was new. */
+  take(row: Row, eventId: string | null, message: Message): boolean {
+    const isSnapshot = message['type'] === 'snapshot'
+    // A snapshot with `gap` begins anew, also where its place is an older one (writes were lost in a failover).
+    const replaces = isSnapshot && message['gap'] !== undefined
+    if (eventId !== null && !replaces && compareIds(eventId, row.cursor) <= 0) {
+      if (!isSnapshot || row.isKnown) return false
+    }
+    if (eventId !== null) row.cursor = eventId
+    this.#record(row, eventId, message)
+    this.put(row, this.#measured(row, afterEvent(row.job, message), message))
+    return true
+  }
+
+  /** Take a polled record; `isFollowed` when a stream goes on from `cursor` all the same. */
+  takeRecord(row: Row, record: Message, isFollowed: boolean): void {
+    const job = this.#measured(row, fromRecord(row.job, record), record)
+    // The stream would go on from a place behind what is shown now: let it begin with a snapshot.
+    if (!isFollowed && !isSame(job, row.job)) row.cursor = null
+    this.put(row, job)
+  }
+
+  /** Grey all rows whose values may be old, or bring them back. */
+  setStale(isStale: boolean): void {
+    this.#isStale = isStale
+    this.publish(true)
+  }
+
+  close(): void {
+    this.#forget?.()
+    this.#forget = null
+  }
+
+  // ── publishing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Publish now when it is urgent, or nothing was published lately; else as soon as it may be. */
+  publish(isUrgent: boolean): void {
+    const everyMs = this.#world.page?.isHidden() ? this.#limits.publishHiddenMs : this.#limits.publishEveryMs
+    const waitMs = isUrgent ? 0 : this.#publishedAtMs + everyMs - this.#world.nowMs()
+    if (waitMs <= 0) return this.#publishNow()
+    this.#forget ??= this.#world.after(waitMs, () => this.#publishNow())
+  }
+
+  #publishNow(): void {
+    this.#forget?.()
+    this.#forget = null
+    this.#publishedAtMs = this.#world.nowMs()
+    for (const row of this.#rows.values()) row.job = this.#marked(row.job)
+    const shown = this.all().filter((row) => row.isKnown && !row.isForeign).map((row) => row.job)
+    shown.sort((one, other) => other.createdAt - one.createdAt)
+    const old = this.jobs.getSnapshot()
+    if (shown.length !== old.length || shown.some((job, place) => job !== old[place])) this.jobs.publish(shown)
+    for (const [text, observed] of this.#single) observed.publish(this.#shown(text))
+  }
+
+  #shown(idOrKey: string): Job | undefined {
+    const row = this.find(idOrKey)
+    return row && row.isKnown && !row.isForeign ? row.job : undefined
+  }
+
+  #marked(job: Job): Job {
+    const isStale = this.#isStale && !isEnded(job) && job.state !== 'submitting'
+    return job.isStale === isStale ? job : { ...job, isStale }
+  }
+
+  // ── a row's own measurements ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** Add the rate, and the remaining time where an older server does not say it; keep the old object if nothing is new. */
+  #measured(row: Row, job: Job, said: Message): Job {
+    if (job.state !== 'processing') {
+      row.rate = null
+      return isSame(job, row.job) ? row.job : job
+    }
+    // By the server's times: a burst after a hiccup of the network is none of its rate.
+    if (row.rate === null || row.job.state !== 'processing' || row.job.attempt !== job.attempt) row.rate = beginRate(job.updatedAt, job.bytesDone)
+    else row.rate = sampleRate(row.rate, job.updatedAt, job.bytesDone, this.#limits.rateHalfLifeMs)
+    const perSecond = bytesPerSecond(row.rate)
+    if (perSecond === undefined) return isSame(job, row.job) ? row.job : job
+    const leftBytes = (job.bytesTotal ?? 0) - job.bytesDone
+    const isGuessed = !('remaining_seconds' in said) && job.phase === 'bundling' && leftBytes > 0 && perSecond > 0
+    return { ...job, bytesPerSecond: perSecond, ...(isGuessed ? { remainingSeconds: Math.round(leftBytes / perSecond) } : {}) }
+  }
+
+  #record(row: Row, eventId: string | null, message: Message): void {
+    for (const text of [row.job.id, row.job.key]) {
+      const log = this.#logs.get(text)
+      if (!log?.isObserved) continue
+      log.publish([...log.getSnapshot(), { ...message, id: eventId } as JobEvent].slice(-this.#limits.eventsKept))
+      if (row.job.id === row.job.key) break
+    }
+  }
+}
+
+/** Tell whether nothing but the moment of the look is different. */
+function isSame(one: Job, other: Job): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+function getOrMake<T>(map: Map<string, T>, name: string, make: () => T): T {
+  const found = map.get(name) ?? make()
+  map.set(name, found)
+  return found
+}

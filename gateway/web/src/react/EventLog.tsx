@@ -1,0 +1,43 @@
+/** The messages of a job's stream, as they come: recorded while it is open. */
+
+import { useState, type ReactNode } from 'react'
+
+import type { JobEvent } from '../client/index.ts'
+import { preciseClock } from '../display/moment.ts'
+import { useJobEvents } from './hooks.ts'
+import type { Messages } from './messages.ts'
+
+const SAID_ELSEWHERE = ['id', 'type', 'at', 'job_id']
+
+export function EventLog({ id, messages }: { id: string; messages: Messages }): ReactNode {
+  const [isOpen, setOpen] = useState(false)
+  return (
+    <details className="waybill-details" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{messages.eventLog}</summary>
+      {isOpen && <Events id={id} messages={messages} />}
+    </details>
+  )
+}
+
+function Events({ id, messages }: { id: string; messages: Messages }): ReactNode {
+  const events = useJobEvents(id)
+  if (events.length === 0) return <p className="waybill-quiet">{messages.noEvents}</p>
+  return (
+    // It scrolls by itself, so the keyboard must reach it.
+    <ol className="waybill-events" tabIndex={0} aria-label={messages.eventLog}>
+      {events.map((event, at) => (
+        <li key={event.id ?? `${event.at}/${at}`}>
+          <time dateTime={event.at}>{preciseClock(new Date(event.at))}</time> <code>{event.id ?? '–'}</code>{' '}
+          <b>{event.type}</b> <span>{restOf(event)}</span>
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+function restOf(event: JobEvent): string {
+  return Object.entries(event)
+    .filter(([name, value]) => !SAID_ELSEWHERE.includes(name) && value !== null)
+    .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(' · ')
+}

@@ -1,0 +1,135 @@
+/** The buttons of a job's row. The primary one stays the same button while its meaning changes. */
+
+import { useEffect, useState, type ReactNode } from 'react'
+
+import type { DownloadClientFace, DownloadRequest, Job, StartOptions } from '../client/index.ts'
+import { BUTTON_GUARD_MS } from '../display/limits.ts'
+import { actionsOf, idsWithout, type Action } from './actions.ts'
+import { useClient } from './context.ts'
+import type { Messages } from './messages.ts'
+
+const LABELS: Readonly<Record<Action, keyof Messages>> = {
+  cancel: 'cancelAction',
+  download: 'download',
+  tryAgain: 'tryAgain',
+  startWithout: 'startWithout',
+  changeSelection: 'changeSelection',
+  startAgain: 'startAgain',
+  makeAgain: 'makeAgain',
+  copyLink: 'copyLink',
+  remove: 'remove',
+}
+
+export interface JobActionsProps {
+  readonly job: Job
+  readonly name: string
+  readonly messages: Messages
+  readonly onChangeSelection: ((request: DownloadRequest) => void) | undefined
+  /** The row is about to go: its focus must go somewhere. */
+  readonly onRemove: () => void
+}
+
+export function JobActions({ job, name, messages, onChangeSelection, onRemove }: JobActionsProps): ReactNode {
+  const client = useClient()
+  const [problem, setProblem] = useState<string>()
+  const [hasCopied, setCopied] = useState(false)
+  const canCopy = typeof navigator !== 'undefined' && navigator.clipboard !== undefined
+  const [first, ...others] = actionsOf(job, { canCopy, canChangeSelection: onChangeSelection !== undefined })
+  const primary = useGuarded(first)
+  // A button that went meanwhile would take the focus with it.
+  const isInert = !primary.takesClicks || job.isCancelling
+  const press = (action: Action) => {
+    setProblem(undefined)
+    if (action === 'changeSelection' && job.request) onChangeSelection?.(job.request)
+    if (action === 'remove') onRemove()
+    perform(client, job, action)
+      .then(() => action === 'copyLink' && setCopied(true))
+      .catch((error: unknown) => setProblem(told(error)))
+  }
+  const label = (action: Action) =>
+    action === 'copyLink' && hasCopied ? messages.linkCopied : String(messages[LABELS[action]])
+  return (
+    <>
+      <div className="waybill-actions">
+        {primary.action && (
+          <button
+            key="primary"
+            type="button"
+            className={primary.action === 'cancel' ? 'waybill-button' : 'waybill-button waybill-primary'}
+            aria-disabled={job.isCancelling || undefined}
+            onClick={() => !isInert && primary.action && press(primary.action)}
+          >
+            {label(primary.action)} <span className="waybill-hidden">{name}</span>
+          </button>
+        )}
+        {others.map((action) => (
+          <button key={action} type="button" className="waybill-button" onClick={() => press(action)}>
+            {label(action)} <span className="waybill-hidden">{name}</span>
+          </button>
+        ))}
+      </div>
+      {problem && (
+        <p className="waybill-problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </>
+  )
+}
+
+/** Let a changed meaning show only after a second, in which no click counts: a double click meant the first one. */
+function useGuarded(wanted: Action | undefined): { action: Action | undefined; takesClicks: boolean } {
+  const [shown, setShown] = useState(wanted)
+  const isAwaited = shown !== undefined && wanted !== undefined && shown !== wanted
+  useEffect(() => {
+    if (!isAwaited) {
+      setShown(wanted)
+      return undefined
+    }
+    const timer = setTimeout(() => setShown(wanted), BUTTON_GUARD_MS)
+    return () => clearTimeout(timer)
+  }, [wanted, isAwaited])
+  return isAwaited ? { action: shown, takesClicks: false } : { action: wanted, takesClicks: true }
+}
+
+async function perform(client: DownloadClientFace, job: Job, action: Action): Promise<void> {
+  switch (action) {
+    case 'cancel':
+      await client.cancel(job.id)
+      return
+    case 'download':
+      return client.save(job.id)
+    case 'tryAgain':
+      await client.retry(job.id)
+      return
+    case 'startWithout':
+    case 'startAgain':
+    case 'makeAgain':
+      return startAgain(client, job, action === 'startWithout' ? idsWithout(job) : job.request?.fileIds)
+    case 'copyLink':
+      return navigator.clipboard.writeText(new URL(await client.fileUrl(job.id), location.href).href)
+    case 'remove':
+      client.dismiss(job.id)
+      return
+    case 'changeSelection':
+      return
+  }
+}
+
+// The old row goes when the new one has been accepted: until then it says what happened.
+async function startAgain(client: DownloadClientFace, job: Job, fileIds: DownloadRequest['fileIds'] = []): Promise<void> {
+  const { archiveName, onMissing } = job.request ?? {}
+  const options: StartOptions = {
+    ...(archiveName !== undefined && { archiveName }),
+    ...(onMissing !== undefined && { onMissing }),
+    ...(job.label !== null && { label: job.label }),
+  }
+  const started = await client.startDownload(fileIds, options)
+  // The same request within two seconds is a double click to the client, which then gives the old job back.
+  if (started.key !== job.key) client.dismiss(job.key)
+}
+
+function told(error: unknown): string {
+  const { detail, action, message } = error as { detail?: string; action?: string; message?: string }
+  return [detail ?? message ?? String(error), action].filter(Boolean).join(' ')
+}

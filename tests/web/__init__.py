@@ -1,0 +1,1 @@
+"""The TypeScript client as it is built, against real gateways, processors and Redis."""
