@@ -73,6 +73,18 @@ DRAIN_PAUSE_SECONDS = 0.05  # between two such lots, at least
 DRAIN_SHARE = 0.7  # of the drain's time over which streams are told to end; the rest is theirs to do so
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
+# What people see
+SHOWN_FALL_RATIO = 2.0  # seconds a second: a remaining time that falls faster looks like a jump
+SHOWN_FALL_AT_ONCE_SECONDS = 30.0  # the news is so much better that it is worth a jump
+SHOWN_RISE_RATIO = 1.25  # what is worse by less than this, and by two seconds, is not worth a change
+SHOWN_RISE_SECONDS = 2.0
+SHOWN_RISE_AFTER_MS = 3_000  # worse news must hold so long: bursts rose 35 times a minute without it, and 5 with it
+SHOWN_FROM_SECONDS = 5.0  # of a whole job: of less nobody needs an estimate
+SHOWN_QUIET_SECONDS = 15.0  # without progress; then that is said in place of an estimate
+SHOWN_RATE_HALF_LIFE_SECONDS = 8.0  # of a download's bytes a second, as people see them
+SHOWN_LOST_SECONDS = 3.0  # of a connection; a shorter loss is nobody's business
+SHOWN_FILE_IDS = 2  # of those at fault, in one sentence; the others are counted
+
 # Jobs
 MAX_WAITING_MS = 86_400_000  # from its creation, or its redrive, to the start of a run; then a job ends as EXPIRED
 OWNER_LIST_MS = 40 * 86_400_000  # an owner's list of jobs lives on after the last creation; longer than any job
