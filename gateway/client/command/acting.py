@@ -39,7 +39,10 @@ async def show_status(going: Going, job_ids: Sequence[str]) -> int:
 
 async def show_list(going: Going, *, statuses: Sequence[str], limit: int | None) -> int:
     """Print your jobs, newest first."""
-    _print_jobs(going, [record async for record in going.waybill.list(statuses=statuses, limit=limit)])
+    records = [record async for record in going.waybill.list(statuses=statuses, limit=limit)]
+    _print_jobs(going, records)
+    if not records:
+        going.say("No jobs.")
     return DONE
 
 
@@ -48,8 +51,6 @@ def _print_jobs(going: Going, records: Sequence[Record]) -> None:
         print(as_json([dict(record.body) for record in records]))
     elif records:
         print(jobs_page(records, datetime.now().astimezone()))
-    else:
-        going.say("No jobs.")
 
 
 async def show_files(going: Going, query: str, *, limit: int | None) -> int:

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.client.file_name import safe_name
 from gateway.client.part_file import Wanted
 from shared.errors import ArchiveCorrupt
 
@@ -20,6 +21,13 @@ class Destination(NamedTuple):
     stem: Path
     directory: Path
     target: Path | None
+
+    def expected(self, archive_name: str | None) -> list[Path]:
+        """Give the files that may be known before the server has said the name, to look before a job is made."""
+        if self.target is not None:
+            return [self.target]
+        name = safe_name(archive_name or "")
+        return [] if name is None else [self.directory / (name if name.lower().endswith(".zip") else f"{name}.zip")]
 
 
 def destination(output: str | None, request: dict[str, Any]) -> Destination:

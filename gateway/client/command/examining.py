@@ -70,6 +70,7 @@ async def _job_to_watch(going: Going, job_id: str | None, file_id: int | None) -
 async def _reach(going: Going) -> Reached:
     """Ask for a page of jobs. Raises what the server refuses: without a good key there is nothing more to see."""
     wire = going.waybill.wire
+    await wire.call("GET", f"{JOBS}?limit=1")  # connects, and has the client imported
     began_ms = monotonic_ms()
     answer = await wire.call("GET", f"{JOBS}?limit=1")
     answered_ms = monotonic_ms() - began_ms

@@ -81,8 +81,9 @@ def about_stream(streamed: Streamed) -> Iterator[Finding]:
     elif streamed.first_frame_ms is None:
         yield Finding(
             "bad",
-            f"The stream was opened, and nothing came for {limits.CLIENT_FIRST_FRAME_WITHIN_SECONDS:.0f} seconds: something "
-            f"on the way (a proxy, an antivirus) keeps live updates back. waybill polls instead. {PROXY_PAGE}.",
+            f"The stream was opened, and nothing came for {limits.CLIENT_FIRST_FRAME_WITHIN_SECONDS:.0f} seconds: "
+            "something on the way (a proxy, an antivirus) keeps live updates back. waybill polls instead. "
+            f"{PROXY_PAGE}.",
         )
     else:
         yield from _about_open_stream(streamed)
@@ -96,14 +97,15 @@ def _about_open_stream(streamed: Streamed) -> Iterator[Finding]:
     if streamed.late_seconds > LATE_MAX_SECONDS:
         yield Finding(
             "bad",
-            f"Some of them came {streamed.late_seconds:.0f} seconds late: something on the way collects them. {PROXY_PAGE}.",
+            f"Some of them came {streamed.late_seconds:.0f} seconds late: something on the way collects them. "
+            f"{PROXY_PAGE}.",
         )
     seconds = streamed.ended_ms / 1000
     if streamed.ending == "cut":
         yield Finding(
             "bad",
-            f"The stream was cut after {seconds:.0f} seconds, {streamed.silence_ms / 1000:.0f} of them silent: something on "
-            f"the way does not keep connections. waybill connects again by itself. {PROXY_PAGE}.",
+            f"The stream was cut after {seconds:.0f} seconds, at most {streamed.silence_ms / 1000:.0f} of them silent: "
+            f"something on the way does not keep connections. waybill connects again by itself. {PROXY_PAGE}.",
         )
     elif streamed.ending == "open":
         yield Finding("good", f"The stream stayed open for the {seconds:.0f} seconds that it was watched.")

@@ -42,8 +42,8 @@ async def get(going: Going, wish: Wish) -> int:
         return await _to_pipe(going, wish)
     asked = {"server": going.settings.server, "job": wish.job_id, "request": wish.request}
     place = destination(wish.output, asked)
-    if place.target is not None:
-        insist_on_room_for(place.target, replaces=wish.replaces)
+    for expected in place.expected(wish.request.get("archive_name")):
+        insist_on_room_for(expected, replaces=wish.replaces)
     with PartFile(place.stem, resumes=wish.resumes) as part:
         job = await _job_of(going, wish, part, asked)
         _hint(going, wish, job, "run the same command again")

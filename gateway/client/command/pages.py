@@ -49,7 +49,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write rows under their columns, each as wide as its widest cell; what could move a cursor is taken out."""
     lines = [tuple(columns), *(tuple(map(_printable, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def _printable(text: str) -> str:

@@ -20,7 +20,7 @@ LINE_LOOK_EVERY_SECONDS = 1.0
 
 
 class Row(NamedTuple):
-    """One job at one moment. `phase` is a word, `step` what makes a new line where no terminal is.
+    """One job at one moment. `phase` is a word, `step` what makes a new line where no terminal is; "" makes none.
 
     `progress_ratio` is None while nobody knows how far it is.
     """
@@ -98,6 +98,8 @@ class LineView:
                 self.say(f"{name}: {row.sentence}" if name else row.sentence)
 
     def _is_due(self, row: Row, shown: tuple[Row, int] | None, now_ms: int) -> bool:
+        if not row.step:
+            return False
         if shown is None or row.step != shown[0].step:
             return True
         is_old = now_ms - shown[1] >= limits.CLIENT_LINE_EVERY_MS

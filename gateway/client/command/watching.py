@@ -43,6 +43,8 @@ class Watched:
     def row(self) -> Row:
         """Give what is to be shown at this moment."""
         now_ms = monotonic_ms()
+        if self.sight.state == "submitting":
+            return Row("Preparing", "Connecting…", step="")
         lost_seconds = 0.0 if self._lost_at_ms is None else (now_ms - self._lost_at_ms) / 1000
         is_live = lost_seconds < limits.SHOWN_LOST_SECONDS
         facts = self.sight.facts(now_ms, datetime.now().astimezone(), is_live=is_live)
@@ -61,7 +63,7 @@ class Watched:
 
 
 async def follow(going: Going, watched: Watched, *, prints: bool) -> None:
-    """See a job to its end; `prints` its messages with --json. Raises what AsyncJob.events() raises; a job that is gone or lost is only noted."""
+    """See a job to its end; with --json print its messages, if `prints`. Raises what AsyncJob.events() raises."""
     was_polling = False
 
     def connection(mode: str, reason: str) -> None:
