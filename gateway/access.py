@@ -1,5 +1,8 @@
 """Who may see which job: its owner. To all others it is a job that does not exist."""
 
+import asyncio
+from collections.abc import Sequence
+
 from gateway.auth.caller import LOCAL, Caller
 from shared.clock import now_ms
 from shared.errors import JobGone, JobNotFound, RecordUnreadable
@@ -24,6 +27,21 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
     if (refusal := refusal_of(record, now_ms())) is not None:
         raise refusal
     return record
+
+
+Refusal = JobNotFound | JobGone | RecordUnreadable
+
+
+async def find_jobs(store: JobStore, caller: Caller, job_ids: Sequence[str]) -> list[JobRecord | Refusal]:
+    """Find many jobs at once, in this order; what find_job() would raise about one of them stands in its place."""
+
+    async def look(job_id: str) -> JobRecord | Refusal:
+        try:
+            return await find_job(store, caller, job_id)
+        except (JobNotFound, JobGone, RecordUnreadable) as refusal:
+            return refusal
+
+    return await asyncio.gather(*map(look, job_ids))
 
 
 def refusal_of(record: JobRecord, at_ms: int) -> JobGone | None:

@@ -19,7 +19,8 @@ from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
 from gateway.routes.listing import read_jobs
-from gateway.routes.stream import stream_job
+from gateway.routes.retry import retry_job
+from gateway.routes.stream import stream_job, stream_jobs
 from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
@@ -27,6 +28,7 @@ from shared import limits
 from shared.errors import WaybillError
 from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import open_commands
+from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.store import JobStore
@@ -87,10 +89,22 @@ class Gateway:
                 gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics
             ),
             "retention": retention,
+            "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
         return Litestar(
-            [create_job, read_jobs, read_job, cancel_job, delete_job, read_events, stream_job, fetch_archive],
+            [
+                create_job,
+                read_jobs,
+                read_job,
+                cancel_job,
+                delete_job,
+                retry_job,
+                read_events,
+                stream_job,
+                stream_jobs,
+                fetch_archive,
+            ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 WaybillError: answer_waybill_error,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 
 HTTP_REFUSALS = ("head_size", "head_time", "body_time", "malformed")
-REFUSALS = ("drain", "overload", "redis", "token_keys")
+REFUSALS = ("drain", "limit", "overload", "redis", "token_keys")
 """Of streams that did not begin: the reasons in their busy frames."""
 ENDS = ("terminal", "left", "slow", "max_age", "drain", "redis", "unreadable", "error")
 """Of streams that had begun."""
@@ -27,8 +27,17 @@ class GatewayMetrics:
     def __init__(self, meter: Meter, hub: "Hub") -> None:
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
+        self._retried = meter.create_counter(
+            "download_jobs_retried", description="Failed jobs that their owners have begun anew"
+        )
         self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
-        self._resumes = meter.create_counter("sse_resumes", description="Opened streams by how they were resumed")
+        self._resumes = meter.create_counter(
+            "sse_resumes", description="Opened streams by how they were resumed; one of many jobs counts for each"
+        )
+        self._places = meter.create_up_down_counter(
+            "sse_places_active",
+            description="Unfinished jobs that open streams of many jobs follow, one for each stream",
+        )
         self._refusals = meter.create_counter("sse_refusals", description="Streams that were sent away, by reason")
         self._ends = meter.create_counter("sse_streams_ended", description="Streams by why they ended")
         self._replayed = meter.create_counter(
@@ -60,7 +69,9 @@ class GatewayMetrics:
         )
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
+        self._retried.add(0)
         self._streams.add(0)
+        self._places.add(0)
         self._replayed.add(0)
         for reason in HTTP_REFUSALS:
             self._http_refusals.add(0, {"reason": reason})
@@ -79,8 +90,12 @@ class GatewayMetrics:
         """Count a job that was waiting and has been ended; a running one is counted by its processor."""
         self._cancelled.add(1)
 
+    def count_retry(self) -> None:
+        """Count a failed job that its owner has begun anew."""
+        self._retried.add(1)
+
     def count_resume(self, outcome: Resume) -> None:
-        """Count an opened stream."""
+        """Count an opened stream, or a job of one of many."""
         self._resumes.add(1, {"outcome": outcome.value})
 
     def count_refusal(self, reason: str) -> None:
@@ -106,6 +121,10 @@ class GatewayMetrics:
     def close_stream(self) -> None:
         """Count a stream out."""
         self._streams.add(-1)
+
+    def follow_many(self, jobs: int) -> None:
+        """Count unfinished jobs of streams of many in; out, when negative."""
+        self._places.add(jobs)
 
     def observe_ages(self, messages: Iterable[Message], now_ms: int) -> None:
         """Record how old live events are (milliseconds since 1970 on this machine's clock) when they go out."""

@@ -4,10 +4,10 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
-    │   │   InvalidLimit, InvalidStatus, InvalidIdempotencyKey, IdempotencyKeyReused
+    │   │   InvalidLimit, InvalidStatus, InvalidJobs, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── UnsupportedMediaType
     │   ├── Unauthenticated, OwnerRefused, ScopeMissing
-    │   └── JobNotFound, JobGone, JobNotReady, JobFailed
+    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
     │       Draining, TooManyStreams
@@ -118,6 +118,18 @@ class InvalidStatus(RequestError):
     code = "INVALID_STATUS"
 
 
+class InvalidJobs(RequestError):
+    """The `job` parameters of a query name no jobs, or one of them twice."""
+
+    code = "INVALID_JOBS"
+
+
+class TooManyJobs(RequestError):
+    """A query names more jobs than one stream, or one batch, may have."""
+
+    code = "TOO_MANY_JOBS"
+
+
 class InvalidIdempotencyKey(RequestError):
     """The Idempotency-Key is none, or there are several; nothing was created."""
 
@@ -193,6 +205,13 @@ class JobFailed(RequestError):
     """The job ended without an archive, and will not have one."""
 
     code = "NOT_COMPLETED"
+    status = 409
+
+
+class JobNotFailed(RequestError):
+    """Only a failed job is begun anew; this one goes on, or ended otherwise."""
+
+    code = "NOT_FAILED"
     status = 409
 
 

@@ -191,8 +191,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` and `seq` make the id of the job's last event. `attempt` counts started runs (what people see), `failures`
     runs that ended in an error, `crashes` leases that ran out. `due_at_ms` is the end of the lease while processing
-    and the earliest next start while retrying. `run_at_ms` is when the last run began, `standing` what
-    estimates are made from.
+    and the earliest next start while retrying. `run_at_ms` is when the last run began, `redriven_at_ms`
+    when the job was last begun anew after it had failed, `standing` what estimates are made from.
     """
 
     job_id: str
@@ -222,5 +222,6 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int | None = None
     deleted_at_ms: int | None = None
     run_at_ms: int | None = None
+    redriven_at_ms: int | None = None
     standing: Standing | None = None
     dead_id: str | None = None

@@ -71,6 +71,8 @@ MAX_SSE_RETRY_MS = 3_000  # of the same; longer, and people would see that the p
 DRAIN_STREAMS_AT_ONCE = 50  # so many viewers may come back to the other gateways in one moment
 DRAIN_PAUSE_SECONDS = 0.05  # between two such lots, at least
 DRAIN_SHARE = 0.7  # of the drain's time over which streams are told to end; the rest is theirs to do so
+MAX_JOBS_PER_STREAM = 50  # and of one batch: 50 ids are 2.2 KB of address, their vector 300 bytes
+LOGS_READ_AT_ONCE = 10  # for one viewer of many jobs: so many pages of logs it may hold
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # What people see

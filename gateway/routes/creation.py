@@ -16,7 +16,7 @@ from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_end
 from shared import events, limits
 from shared.clock import now_ms
-from shared.jobs import JobOptions, JobRequest, OnMissing
+from shared.jobs import JobOptions, JobRequest, JobState, OnMissing
 from shared.jobstore.idempotency import IdempotencyKeys, Reservation
 from shared.jobstore.operations import NewJob
 from shared.objects.catalogue import Catalogue, select, unknown_files
@@ -30,7 +30,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """The answer to a create call; paths are relative to this server."""
 
     job_id: str
-    status: str
+    status: JobState
     queue_position: int | None
     estimated_duration: str | None
     status_url: str
@@ -85,14 +85,21 @@ async def create_job(
     if ended is not None:
         body = represent(ended, queue.outlook(ended))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
-    return Response(_accepted(job_id, position, promise), media_type="application/json", headers=headers)
+    return Response(accepted(job_id, position, promise), media_type="application/json", headers=headers)
 
 
-def _accepted(job_id: str, queue_position: int | None, promise: Promise) -> bytes:
+def accepted(
+    job_id: str,
+    queue_position: int | None = None,
+    promise: Promise = Promise(),  # noqa: B008  a frozen value
+    *,
+    status: JobState = JobState.QUEUED,
+) -> bytes:
+    """Encode the answer about a job that has its run before it: where everything is, and what is known of its time."""
     path = status_path(job_id)
     accepted = Accepted(
         job_id=job_id,
-        status="queued",
+        status=status,
         queue_position=queue_position,
         estimated_duration=promise.estimated_duration,
         status_url=path,

@@ -1,51 +1,114 @@
-"""Follow a job: Server-Sent Events, resumable by Last-Event-ID."""
+"""Follow jobs: Server-Sent Events, resumable by Last-Event-ID; one job, or many on one stream."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.types import ASGIApp
 
-from gateway.access import find_job
+from gateway.access import find_job, find_jobs
+from gateway.auth.caller import Caller
+from gateway.job_choice import read_job_ids
 from gateway.streaming.following import Following
+from gateway.streaming.many_viewer import ManyViewer, Place
+from gateway.streaming.open_stream import Goodbye
 from gateway.streaming.subscription import Subscription, read_cursor
-from gateway.streaming.viewer import Goodbye, Viewer
+from gateway.streaming.vector import Vector, read_vector
+from gateway.streaming.viewer import Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, TokenKeysUnavailable, TooManyStreams, UnavailableError
+from shared.errors import Draining, TokenKeysUnavailable, TooManyJobs, TooManyStreams, UnavailableError, WaybillError
+from shared.jobs import JobRecord
 
 
 @get("/v1/download/jobs/{job_id:str}/stream")
 async def stream_job(request: Request[Any, Any, Any], following: Following, job_id: str) -> ASGIApp:
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
-    store, hub, metrics = following.store, following.hub, following.metrics
+    hub = following.hub
     try:
-        caller = await following.gate.admit(request)
-        if hub.is_draining:
-            raise Draining("This gateway is about to stop. Connect again; another one answers.")
-        hub.insist_on_room()
-        record = await find_job(store, caller, job_id)
+        caller = await _admit(request, following)
+        record = await find_job(following.store, caller, job_id)
         hub.insist_on_room()  # again: many may have come while Redis was asked
     except UnavailableError as error:
-        if "text/event-stream" in request.headers.get("accept", ""):
-            reason = _reason(error)
-            metrics.count_refusal(reason)
-            return Goodbye(reason)
-        raise
+        return _refuse(request, following, error)
     subscription = Subscription(following.queue.outlook)
     cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
     has_more = subscription.open(cursor, record, at_ms=now_ms())
     if not has_more:
-        metrics.count_resume(subscription.resume)
-        # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
-        return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
-    return Viewer(record, subscription, hub=hub, store=store, metrics=metrics)
+        following.metrics.count_resume(subscription.resume)
+        return _nothing_more(request)
+    return Viewer(record, subscription, hub=hub, store=following.store, metrics=following.metrics)
 
 
-def _reason(error: UnavailableError) -> str:
+@get("/v1/download/stream")
+async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> ASGIApp:
+    """Stream the events of many jobs (`?job=…&job=…`), each after its cursor; the cursor of all is the vector of them.
+
+    A job that cannot be had is one `error` message of the stream, and nothing to the others.
+    """
+    hub = following.hub
+    try:
+        job_ids = read_job_ids(request.query_params.getall("job", []))
+        caller = await _admit(request, following)
+        found = await find_jobs(following.store, caller, job_ids)
+        hub.insist_on_room(len(job_ids))
+    except (UnavailableError, TooManyJobs) as error:
+        return _refuse(request, following, error)
+    places, vector, has_more = _open(request, following, job_ids, found)
+    if not has_more:
+        for place in places:
+            following.metrics.count_resume(place.subscription.resume)
+        return _nothing_more(request)
+    return ManyViewer(places, vector, hub=hub, store=following.store, metrics=following.metrics)
+
+
+def _open(
+    request: Request[Any, Any, Any],
+    following: Following,
+    job_ids: Sequence[str],
+    found: Sequence[JobRecord | WaybillError],
+) -> tuple[list[Place], Vector, bool]:
+    """Give a place in each job, where they are, and whether there is more to tell of any."""
+    header, query = request.headers.get("last-event-id"), request.query_params.get("last_event_id")
+    spots, at_ms = read_vector(header, query, len(job_ids)), now_ms()
+    places = [Place(number, job_id, job) for number, (job_id, job) in enumerate(zip(job_ids, found, strict=True))]
+    has_more = [
+        place.open(spot, job, following.queue.outlook, at_ms=at_ms)
+        for place, spot, job in zip(places, spots, found, strict=True)
+    ]
+    return places, Vector(spots), any(has_more)
+
+
+async def _admit(request: Request[Any, Any, Any], following: Following) -> Caller:
+    """Let a caller in where a stream can be opened now."""
+    caller = await following.gate.admit(request)
+    if following.hub.is_draining:
+        raise Draining("This gateway is about to stop. Connect again; another one answers.")
+    following.hub.insist_on_room()
+    return caller
+
+
+def _refuse(request: Request[Any, Any, Any], following: Following, error: WaybillError) -> ASGIApp:
+    """Send an EventSource away for a moment; raise the error for everybody else."""
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        raise error
+    reason = _reason(error)
+    following.metrics.count_refusal(reason)
+    return Goodbye(reason)
+
+
+def _nothing_more(request: Request[Any, Any, Any]) -> ASGIApp:
+    # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
+    return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
+
+
+def _reason(error: WaybillError) -> str:
     match error:
         case Draining():
             return "drain"
         case TooManyStreams():
             return "overload"
+        case TooManyJobs():
+            return "limit"
         case TokenKeysUnavailable():
             return "token_keys"
         case _:

@@ -15,7 +15,7 @@ from gateway.http_protocol import BoundedHttpProtocol
 from shared import limits
 
 if TYPE_CHECKING:
-    from gateway.streaming.viewer import Viewer
+    from gateway.streaming.open_stream import OpenStream
 
 EXTENSION = "waybill.stream"
 """Of the ASGI scope: where a viewer finds the connection that it may have."""
@@ -34,14 +34,14 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._viewer: Viewer | None = None
+        self._viewer: OpenStream | None = None
         self._closes_after_stream = False
         self._dropped_bytes = 0
         self._request: Any = None
 
     # ── what a viewer asks for ────────────────────────────────────────────────────────────────────────────────────────
 
-    def hand_over(self, viewer: "Viewer") -> None:
+    def hand_over(self, viewer: "OpenStream") -> None:
         """Belong to `viewer`, whose app has sent the head of a chunked answer, until end() or the peer's leaving."""
         request = self._request
         request.response_complete = True  # so that uvicorn is content when the app returns

@@ -49,9 +49,13 @@ class Hub:
 
     # ── followers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def insist_on_room(self) -> None:
-        """Raise TooManyStreams when this process has as many followers as it may have."""
-        if self._count >= self._max_streams:
+    def insist_on_room(self, followers: int = 1) -> None:
+        """Raise TooManyStreams when this process has no room for so many more; a stream of many jobs has one for each.
+
+        An empty process takes any stream, or one with a small bound would send some away for ever.
+        """
+        is_empty = self._count == 0 < self._max_streams
+        if self._count + followers > self._max_streams and not is_empty:
             raise TooManyStreams("This gateway has as many streams open as it may have. Try again soon.")
 
     def register(self, follower: Follower) -> None:

@@ -8,34 +8,58 @@ fire EventSource's own onerror). Every blank line ends a frame that has data: a 
 in some parsers. Never an empty `id:`, which would reset the cursor.
 """
 
-from typing import NamedTuple
-
 from shared.event_id import EventId
 from shared.events import is_terminal_message
 
 
-class Message(NamedTuple):
-    """One message on its way to viewers: encoded once, shared by all of a job's viewers. No id: it moves no cursor.
+class Message:
+    """One message on its way to viewers: made once, shared by all of a job's viewers, whatever stream they have.
 
-    `written_at_ms` is its writer's time (since 1970) for a live message, None for what comes from the log.
+    No id: it moves no cursor. `encoded` is its JSON, `frame` what a stream of one job sends of it. `names_job`: the
+    JSON says whose message it is. `written_at_ms` is its writer's time (since 1970) for a live message, None for what
+    comes from the log.
     """
 
-    event_id: EventId | None
-    frame: bytes
-    is_terminal: bool = False
-    written_at_ms: float | None = None
+    __slots__ = ("_data_line", "_names_job", "encoded", "event_id", "frame", "is_terminal", "written_at_ms")
+
+    def __init__(
+        self,
+        event_id: EventId | None,
+        encoded: bytes,
+        *,
+        is_terminal: bool = False,
+        names_job: bool = False,
+        written_at_ms: float | None = None,
+    ) -> None:
+        self.event_id = event_id
+        self.encoded = encoded
+        self.is_terminal = is_terminal
+        self.written_at_ms = written_at_ms
+        self.frame = b"data: %b\nid: %d-%d\n\n" % (encoded, *event_id) if event_id else b"data: %b\n\n" % encoded
+        self._names_job = names_job
+        self._data_line: bytes | None = None
+
+    def data_line_of(self, job_id: str) -> bytes:
+        """Give the data of its frame in streams of many jobs: made for the first such viewer, shared by the others."""
+        if self._data_line is None:
+            encoded = self.encoded if self._names_job else b'{"job_id":"%b",%b' % (job_id.encode(), self.encoded[1:])
+            self._data_line = b"data: %b\n" % encoded
+        return self._data_line
 
 
 def event_message(event_id: EventId, encoded: bytes, *, written_at_ms: float | None = None) -> Message:
-    """Frame an event of the log."""
-    frame = b"data: %b\nid: %d-%d\n\n" % (encoded, event_id.epoch, event_id.seq)
-    return Message(event_id, frame, is_terminal_message(encoded), written_at_ms)
+    """Make a message of an event of the log."""
+    return Message(event_id, encoded, is_terminal=is_terminal_message(encoded), written_at_ms=written_at_ms)
 
 
 def snapshot_message(event_id: EventId | None, encoded: bytes) -> Message:
-    """Frame a snapshot; without an id when a terminal message follows it."""
-    identifier = b"id: %b\n" % event_id.encode() if event_id else b""
-    return Message(event_id, b"data: %b\n%b\n" % (encoded, identifier))
+    """Make a message of a snapshot; without an id when a terminal message follows it."""
+    return Message(event_id, encoded, names_job=True)
+
+
+def frame_of_many(data_line: bytes, vector: bytes | None) -> bytes:
+    """Frame a message in a stream of many jobs; its id is the whole vector of cursors, None when it moves none."""
+    return b"%b\n" % data_line if vector is None else b"%bid: %b\n\n" % (data_line, vector)
 
 
 def heartbeat_frame(encoded: bytes) -> bytes:

@@ -169,6 +169,10 @@ class Subscription:
         if is_last_page and not self.is_ended:
             self._catch_up()
 
+    def give_up(self) -> None:
+        """End here: the job cannot be had, whatever its log holds."""
+        self._end()
+
     def take(self) -> list[Message]:
         """Take what is to be sent now."""
         out, self._out = self._out, []

@@ -39,6 +39,7 @@ _NUMBERS = {
     "expires_at": "expires_at_ms",
     "deleted_at": "deleted_at_ms",
     "run_at": "run_at_ms",
+    "redriven_at": "redriven_at_ms",
 }
 _TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
 _STRUCTS: dict[str, type] = {

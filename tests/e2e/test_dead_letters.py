@@ -12,7 +12,7 @@ from tests.support import cargo
 from tests.support.admin_endpoint import AdminEndpoint
 from tests.support.service import environment
 from tests.support.sse_reader import read_frames
-from tests.support.system import QUICK_LEASE, System
+from tests.support.system import JOBS, QUICK_LEASE, System
 from tests.support.viewer import BackgroundViewer
 from tests.support.waiting import until
 
@@ -81,6 +81,47 @@ def test_admins_are_told_although_the_endpoint_refuses_and_the_processor_is_kill
     assert "hunter2" not in "".join(logs)
     [failed] = [line for line in first.log_lines() if line["event"] == "job failed"]
     assert {"job_id", "reason", "code", "attempts", "processor"} <= failed.keys()
+
+
+def test_a_failed_job_is_begun_anew_by_its_owner_once_however_often_it_is_asked_for(told: System) -> None:
+    path = fail(told)
+    failed_id = told.log(path)[-1]["id"]
+    mend(told)
+    [first, *_] = told.processors
+    first.terminate()  # so that the job waits while it is asked for again
+    assert first.exit_code() == 0
+
+    answers = [told.call("POST", f"{path}/retry") for _ in range(3)]
+    told.start("processor").wait_until_ready()
+    viewer = BackgroundViewer(f"{told.url}{path}/stream", last_event_id=failed_id)
+    record = told.wait_for_end(path)
+    late = told.call("POST", f"{path}/retry")
+
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert {answer.headers["location"] for answer in answers} == {path}
+    assert answers[0].json()["stream_url"] == f"{path}/stream"
+    assert (record["status"], record["attempt"], record["error"]) == ("completed", 1, None)
+    assert [frame.type for frame in viewer.wait_for_end() if frame.type not in ("progress", "heartbeat")] == [
+        *("queued", "started", "completed")
+    ]
+    assert (late.status_code, late.json()["code"]) == (409, "NOT_FAILED")
+    assert "completed" in late.json()["detail"]
+    assert told.gateways[0].metric("download_jobs_retried_total") == 1
+    [audit] = [line for line in told.gateways[0].log_lines() if line["event"] == "job begun anew"]
+    assert (audit["job_id"], audit["owner"]) == (path.rpartition("/")[2], "local")
+
+
+def test_a_job_that_has_not_failed_or_is_gone_or_is_none_is_not_begun_anew(told: System) -> None:
+    waiting, deleted = told.create_jobs(2, *cargo.LONG)
+    told.call("DELETE", deleted)
+
+    answers = [told.call("POST", f"{path}/retry") for path in (waiting, deleted, f"{JOBS}/none")]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (409, "NOT_FAILED"),
+        (410, "GONE"),
+        (404, "NOT_FOUND"),
+    ]
 
 
 def test_a_failed_job_is_redriven_by_the_command_and_completes_once_its_source_is_mended(told: System) -> None:

@@ -31,11 +31,14 @@ from tests.support.servers import empty
 from tests.support.service import Service
 
 STREAM = "/v1/download/jobs/{}/stream"
+STREAM_OF_MANY = "/v1/download/stream?{}"
 GRACE_SECONDS = 20.0
 """How long is waited for events after the last one was written, before they count as lost."""
 FEW_VIEWERS = 100
 SHARED_JOBS = 10
 MISSED_EVENTS = 20
+JOBS_EACH = 20
+"""Of a viewer of many jobs."""
 FLEETS = (1, 2, 4)
 QUIET_SECONDS = 30.0
 """Two heartbeats of each viewer."""
@@ -44,7 +47,7 @@ LATE_MAX_MS = 250.0
 FIRST_RATE = 1_000.0
 FASTER = 1.25
 AS_FAST_AS_IT_GOES = 1e9
-PARTS = ("viewers", "events", "highest", "shared", "return", "fleet", "push")
+PARTS = ("viewers", "events", "highest", "shared", "many", "return", "fleet", "push")
 OTHERS = "contenders"
 OURS = "waybill"
 
@@ -153,13 +156,13 @@ def gateway(home: Path, url: str) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def field(home: Path, server: EmbeddedValkey, gateways: int = 1) -> Iterator[Field]:
+def field(home: Path, server: EmbeddedValkey, gateways: int = 1, path_format: str = STREAM) -> Iterator[Field]:
     """Set up everything afresh."""
     empty(server)
     with contextlib.ExitStack() as stack:
         storm = stack.enter_context(remote(Storm, server.url))
         services = [stack.enter_context(gateway(home, server.url)) for _ in range(gateways)]
-        yield Field(server, services, storm, stack.enter_context(remote(Crowd, STREAM)))
+        yield Field(server, services, storm, stack.enter_context(remote(Crowd, path_format)))
 
 
 def print_weather(title: str, weather: Weather, first: Weather | None = None) -> None:
@@ -280,6 +283,37 @@ def measure_shared(home: Path, server: EmbeddedValkey, options: argparse.Namespa
         print_weather(OURS, weather)
 
 
+def measure_many(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> None:
+    """Print what a viewer of twenty jobs costs, alone, and beside others with the same jobs or jobs of their own."""
+    viewers = max(2, options.viewers // JOBS_EACH)
+    print_head(f"viewers of {JOBS_EACH} jobs each, {options.rate:,.0f} events heard a second, or one of each job")
+    measure_crowd_of_many(home, server, options, viewers=1, shared=1)
+    weighed = {
+        f"{viewers:,}, jobs of their own": measure_crowd_of_many(home, server, options, viewers=viewers, shared=1),
+        f"{viewers:,}, the same jobs": measure_crowd_of_many(home, server, options, viewers=1, shared=viewers),
+    }
+    print()
+    for title, (viewer_kb, opened_per_second) in weighed.items():
+        print(f"{title:24}{viewer_kb:>10.1f} KB a viewer{opened_per_second:>10,.0f} opened/s")
+
+
+def measure_crowd_of_many(
+    home: Path, server: EmbeddedValkey, options: argparse.Namespace, *, viewers: int, shared: int
+) -> tuple[float, float]:
+    """Print a storm over `viewers` groups of jobs, each watched `shared` times; give KB a viewer and how fast."""
+    with field(home, server, path_format=STREAM_OF_MANY) as ground:
+        ids = ground.storm.call("begin", viewers * JOBS_EACH)
+        groups = ["&".join(f"job={one}" for one in ids[at : at + JOBS_EACH]) for at in range(0, len(ids), JOBS_EACH)]
+        ground.crowd.call("watch", ground.ports, groups[:1], FIRST_SEQ * JOBS_EACH)
+        before_kb = ground.memory_kb()
+        more = (groups * shared)[1:]
+        took_seconds, _ = ground.crowd.call("watch", ground.ports, more, FIRST_SEQ * JOBS_EACH) if more else (1.0, 0)
+        rate = options.rate / shared
+        weather = ground.measure(int(max(rate, JOBS_EACH) * options.seconds), max(rate, JOBS_EACH), shared)
+        print_weather(f"{viewers * shared:,} of {len(ids):,} jobs", weather)
+        return (ground.memory_kb() - before_kb) / max(1, len(more)), len(more) / took_seconds
+
+
 def measure_return(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> None:
     """Print how long it takes until all have what they missed, and are live, when all come back at once."""
     with field(home, server) as ground:
@@ -347,6 +381,7 @@ def measure_all(home: Path, server: EmbeddedValkey, options: argparse.Namespace)
         "events": lambda: measure_events(home, server, options),
         "highest": lambda: measure_highest(home, server, options),
         "shared": lambda: measure_shared(home, server, options),
+        "many": lambda: measure_many(home, server, options),
         "return": lambda: measure_return(home, server, options),
         "fleet": lambda: measure_fleet(home, server, options),
         "push": lambda: measure_push_reading(server, options.viewers),

@@ -2,7 +2,7 @@
 
 A stamp in an event's message (`@<nanoseconds of the monotonic clock>`) tells when it was given to be appended; that
 clock is one for all processes of a machine. What a viewer must see is counted by its ids: one that is not the next is
-missed or doubled.
+missed or doubled. Of a stream of many jobs that is the sum of its vector: each event adds one to one of them.
 """
 
 import errno
@@ -23,7 +23,8 @@ WAIT_SECONDS = 0.05
 RETURN_SECONDS = (0.5, 3.0)
 """As shipped: what `retry:` asks of a viewer whose stream has ended."""
 LAST_CHUNK = b"\r\n0\r\n\r\n"
-_ID = re.compile(rb"\nid: \d+-(\d+)\n")
+_ID = re.compile(rb"\nid: ([0-9.-]+)\n")
+_SEQ = re.compile(rb"-(\d+)")
 _STAMP = re.compile(rb'"message":"@(\d+)"')
 
 
@@ -52,6 +53,10 @@ class Viewer:
         self.seq = seq
         self.rest = b""
         self.sock: socket.socket | None = None
+
+
+def _seq_of(place: bytes) -> int:
+    return int(place.rpartition(b"-")[2]) if b"." not in place else sum(map(int, _SEQ.findall(place)))
 
 
 class Crowd:
@@ -136,7 +141,7 @@ class Crowd:
                 end = text.rfind(b"\n\n")
                 # A frame that has not ended is read with its end.
                 viewer.rest, text = (text[end + 2 :], text[: end + 2]) if end >= 0 else (text, b"")
-                for seq in map(int, _ID.findall(text)):
+                for seq in map(_seq_of, _ID.findall(text)):
                     out_of_order += seq != viewer.seq + 1
                     viewer.seq = seq
                     heard += 1

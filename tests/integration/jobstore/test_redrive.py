@@ -35,6 +35,7 @@ async def test_redrive_makes_a_failed_job_a_new_one_whose_log_goes_on(store: Job
     assert record is not None
     assert (record.state, record.epoch, record.seq) == (JobState.QUEUED, run.epoch + 1, 4)
     assert (record.attempt, record.failures, record.crashes, record.due_at_ms) == (0, 0, 0, 0)
+    assert record.redriven_at_ms == record.updated_at_ms
     assert await inspection.event_types(store, run.job_id) == ["queued", "started", "error", "queued"]
     assert await inspection.commands(store, partition) == {record.entry: run.job_id}
     assert record.entry != run.record.entry

@@ -3,7 +3,14 @@
 import httpx_sse
 import msgspec
 
-from gateway.streaming.sse import busy_frame, event_message, heartbeat_frame, snapshot_message, with_retry
+from gateway.streaming.sse import (
+    busy_frame,
+    event_message,
+    frame_of_many,
+    heartbeat_frame,
+    snapshot_message,
+    with_retry,
+)
 from shared.event_id import EventId
 
 
@@ -55,3 +62,19 @@ def test_every_blank_line_ends_a_frame_that_has_data() -> None:
 
     assert len(blocks) == len(frames)
     assert all("\ndata: " in "\n" + block for block in blocks)
+
+
+def test_message_in_a_stream_of_many_names_its_job_once_and_has_the_vector_as_its_id() -> None:
+    message = event_message(EventId(1, 3), b'{"type":"progress"}')
+    shown = snapshot_message(None, b'{"type":"snapshot","job_id":"a"}')
+
+    assert frame_of_many(message.data_line_of("a"), b"1-3.-") == (
+        b'data: {"job_id":"a","type":"progress"}\nid: 1-3.-\n\n'
+    )
+    assert frame_of_many(shown.data_line_of("a"), None) == b'data: {"type":"snapshot","job_id":"a"}\n\n'
+
+
+def test_data_of_a_message_is_made_once_for_all_streams_of_many() -> None:
+    message = event_message(EventId(1, 3), b'{"type":"progress"}')
+
+    assert message.data_line_of("a") is message.data_line_of("a")

@@ -44,6 +44,7 @@ RECORDS = st.builds(
     expires_at_ms=st.none() | TIMES_MS,
     dead_id=st.none() | TEXTS,
     run_at_ms=st.none() | TIMES_MS,
+    redriven_at_ms=st.none() | TIMES_MS,
     standing=st.none() | st.builds(Standing, TIMES_MS, TIMES_MS, st.none() | TIMES_MS, st.none() | TIMES_MS),
 )
 

@@ -1,0 +1,355 @@
+"""Many jobs on one stream keep the promise of one: cut anywhere, through restarts and outages, of each job every event."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import cargo
+from tests.support.local_http import local_client
+from tests.support.many_reader import MADE, ManyReader, many_stream
+from tests.support.servers import frozen
+from tests.support.sse_reader import FrameReader, read_frames
+from tests.support.system import JOBS, System
+from tests.support.viewer import BackgroundViewer
+from tests.support.waiting import PATIENCE_SECONDS, until
+
+MANY = 6
+READERS = 8
+MAX_BYTES_BEFORE_CUT = 1_500
+STRANGER = "00000000-0000-8000-8000-000000000000"
+SSE = {"Accept": "text/event-stream"}
+
+
+class BadLine:
+    """A reader that is cut after a random number of bytes, and comes back with the vector that it has."""
+
+    def __init__(self, urls: Callable[[], str], paths: list[str], cuts: random.Random) -> None:
+        self.reader = ManyReader(paths, ".".join(["0-0"] * len(paths)))
+        self.cuts = 0
+        self._urls = urls
+        self._target = many_stream(paths)
+        self._random = cuts
+
+    async def watch(self) -> None:
+        """Follow all jobs to their ends, which 204 confirms."""
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+            while True:
+                try:
+                    if await self._connect(http):
+                        return
+                except httpx.TransportError:
+                    await asyncio.sleep(random.uniform(0.05, 0.2))  # its gateway is being restarted
+
+    async def _connect(self, http: httpx.AsyncClient) -> bool:
+        left_bytes = self._random.randint(1, MAX_BYTES_BEFORE_CUT)
+        frames = FrameReader()
+        headers = SSE | {"Last-Event-ID": str(self.reader.cursor)}
+        async with http.stream("GET", self._urls() + self._target, headers=headers) as response:
+            if response.status_code == 204:
+                return True
+            assert response.status_code == 200
+            async for piece in response.aiter_raw():
+                for frame in frames.feed(piece[:left_bytes]):
+                    self.reader.take(frame)
+                left_bytes -= len(piece)
+                if left_bytes <= 0:
+                    self.cuts += 1
+                    break
+        return False
+
+
+async def watch_all(readers: list[BadLine], *meanwhile: Callable[[], object]) -> None:
+    """Let all readers watch while something is done to what they watch."""
+    async with asyncio.timeout(2 * PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+        for reader in readers:
+            group.create_task(reader.watch())
+        for act in meanwhile:
+            await asyncio.to_thread(act)
+
+
+def assert_each_log_was_told_once(system: System, paths: list[str], readers: list[BadLine]) -> None:
+    for path in paths:
+        log = system.log(path)
+        assert log[-1]["type"] == "completed"
+        for reader in readers:
+            assert reader.reader.events_of(path) == log
+    for reader in readers:
+        assert "snapshot" not in reader.reader.types
+
+
+def test_streams_cut_at_random_bytes_lose_double_and_disorder_nothing_of_any_job(system: System) -> None:
+    cuts = random.Random(20_261_127)
+    paths = system.create_jobs(MANY, *cargo.LONG[:2])
+    urls = itertools.cycle(gateway.url for gateway in system.gateways)
+    readers = [BadLine(lambda: next(urls), cuts.sample(paths, len(paths)), cuts) for _ in range(READERS)]
+
+    asyncio.run(watch_all(readers))
+
+    assert sum(reader.cuts for reader in readers) >= 100
+    assert_each_log_was_told_once(system, paths, readers)
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[System]:
+    """A system that may be broken."""
+    with System(tmp_path, settings={"WAYBILL_SLOTS": "32"}) as running:
+        yield running
+
+
+def test_a_gateway_that_dies_and_one_that_stops_and_redis_away_lose_and_double_nothing(fragile: System) -> None:
+    paths = fragile.create_jobs(MANY, *cargo.LONG[:4])
+    cuts = random.Random(20_261_128)
+    readers = [BadLine(lambda: fragile.gateways[0].url, paths, cuts) for _ in range(READERS)]
+
+    def replace_gateway(end: Callable[[Any], None]) -> Callable[[], None]:
+        def replace() -> None:
+            fresh = fragile.start("gateway")
+            fresh.wait_until_ready()
+            leaving, fragile.gateways[0] = fragile.gateways[0], fresh
+            end(leaving)
+
+        return replace
+
+    def take_redis_away() -> None:
+        viewer = BackgroundViewer(fragile.url + many_stream(paths))
+        with frozen(fragile.redis):
+            # As long as it takes until somebody who comes is told.
+            until(lambda: "redis" in opened(fragile, many_stream(paths)), "a new stream is told that Redis is away")
+        fragile.gateways[0].wait_until_ready()
+        assert all(frame.type != "busy" for frame in viewer.frames)
+
+    asyncio.run(
+        watch_all(
+            readers,
+            replace_gateway(lambda gateway: gateway.kill()),
+            take_redis_away,
+            replace_gateway(lambda gateway: gateway.terminate()),
+        )
+    )
+
+    assert_each_log_was_told_once(fragile, paths, readers)
+
+
+def opened(system: System, target: str, **headers: str) -> str:
+    """Open a stream and give what it says until its first frame has come, or its end."""
+    with (
+        local_client(within_seconds=PATIENCE_SECONDS) as client,
+        client.stream("GET", system.url + target, headers=SSE | headers) as response,
+    ):
+        text = b""
+        for piece in response.iter_raw():
+            text += piece
+            if text.endswith(b"\n\n"):
+                break
+    return text.decode()
+
+
+# ── opening ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def whole(system: System, paths: list[str], cursor: str | None = None, *, accept: str = "*/*") -> ManyReader:
+    """Read a stream that ends by itself, of jobs that have ended."""
+    headers = {"Accept": accept} | ({} if cursor is None else {"Last-Event-ID": cursor})
+    response = httpx.get(system.url + many_stream(paths), headers=headers, trust_env=False)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/event-stream"
+    reader = ManyReader(paths, cursor)
+    for frame in read_frames(response.content):
+        reader.take(frame)
+    return reader
+
+
+@pytest.fixture(scope="module")
+def ended(system: System) -> list[str]:
+    """Three jobs that have ended."""
+    paths = system.create_jobs(3, *cargo.MIXED[:2])
+    for path in paths:
+        system.wait_for_end(path)
+    return paths
+
+
+def end_of(system: System, paths: list[str]) -> str:
+    """Give the vector of the ends of these jobs."""
+    return ".".join(system.log(path)[-1]["id"] for path in paths)
+
+
+def test_ended_jobs_are_each_shown_with_their_last_event_and_the_stream_ends(system: System, ended: list[str]) -> None:
+    reader = whole(system, ended)
+
+    for path in ended:
+        assert [frame.type for frame in reader.of_job(path)] == ["snapshot", "completed"]
+        assert reader.events_of(path) == system.log(path)[-1:]
+    assert reader.cursor == end_of(system, ended)
+    assert reader.frames[0].retry_ms is not None
+
+
+def test_who_has_the_ends_of_all_jobs_is_sent_away_for_good(system: System, ended: list[str]) -> None:
+    end = end_of(system, ended)
+
+    answers = [
+        system.get(many_stream(ended), last_event_id=end),
+        system.get(many_stream(ended, last_event_id=end)),
+    ]
+
+    assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 2
+
+
+def test_who_lacks_the_end_of_one_job_is_told_of_that_one_alone(system: System, ended: list[str]) -> None:
+    first, second, third = end_of(system, ended).split(".")
+
+    reader = whole(system, ended, f"{first}.{system.log(ended[1])[-2]['id']}.{third}")
+
+    assert [(frame.type, frame.id) for frame in reader.frames] == [("completed", f"{first}.{second}.{third}")]
+    assert reader.frames[0].data["job_id"] == ended[1].rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    "vector",
+    ["0-0", "0-0.0-0", "0-0.0-0.0-0.0-0", "0-0.0-0.zzz", "0-0..0-0", "0-0.0-0.00-1", "..", "x" * 3_000, "ä.-.-"],
+)
+def test_a_vector_of_another_length_or_form_shows_every_job_with_a_gap(
+    system: System, ended: list[str], vector: str
+) -> None:
+    response = httpx.get(system.url + many_stream(ended), headers={b"Last-Event-ID": vector.encode()}, trust_env=False)
+
+    frames = read_frames(response.content)
+    assert [frame.type for frame in frames].count("snapshot") == len(ended)
+    assert all(frame.data["gap"]["from"] is None for frame in frames if frame.type == "snapshot")
+
+
+def test_a_job_that_cannot_be_had_is_one_error_and_not_repeated_to_who_comes_back(
+    system: System, ended: list[str]
+) -> None:
+    [deleted] = system.create_jobs(1, *cargo.MIXED)
+    system.call("DELETE", deleted)
+    paths = [STRANGER, ended[0], deleted, "no id at all"]
+
+    reader = whole(system, paths)
+
+    end = end_of(system, ended[:1])
+    errors = {frame.data["job_id"]: frame for frame in reader.frames if frame.type == "error"}
+    assert {job_id: frame.data["error"]["code"] for job_id, frame in errors.items()} == {
+        STRANGER: "NOT_FOUND",
+        deleted.rpartition("/")[2]: "GONE",
+        "no id at all": "NOT_FOUND",
+    }
+    assert not any(frame.data["can_retry"] for frame in errors.values())
+    assert reader.cursor == f"x.{end}.x.x"
+    assert system.get(many_stream(paths), last_event_id=reader.cursor).status_code == 204
+    again = whole(system, paths, "x.0-0.x.-")
+    assert [frame.type for frame in again.frames if frame.type not in ("queued", "started", "progress")] == [
+        "error",
+        "completed",
+    ]
+
+
+def test_a_job_that_was_refused_and_is_there_after_all_is_shown(system: System, ended: list[str]) -> None:
+    reader = whole(system, ended[:1], "x")
+
+    assert reader.types == ["snapshot", "completed"]
+
+
+# ── requests that are none ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("jobs", "code"),
+    [([], "INVALID_JOBS"), ([STRANGER, STRANGER], "INVALID_JOBS"), ([str(n) for n in range(51)], "TOO_MANY_JOBS")],
+)
+def test_a_query_that_names_no_jobs_or_too_many_is_refused_with_a_sentence(
+    system: System, jobs: list[str], code: str
+) -> None:
+    answer = system.get(many_stream(jobs))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_an_event_source_that_asks_for_too_many_jobs_is_told_busy(system: System) -> None:
+    before = system.gateways[0].metric("sse_refusals_total", reason="limit")
+
+    response = system.get(many_stream(map(str, range(51))), accept="text/event-stream")
+
+    [frame] = read_frames(response.content)
+    assert (response.status_code, frame.type, frame.data["reason"], frame.id) == (200, "busy", "limit", None)
+    assert system.gateways[0].metric("sse_refusals_total", reason="limit") == before + 1
+
+
+def test_fifty_jobs_with_the_longest_cursors_are_one_stream(system: System, ended: list[str]) -> None:
+    paths = [*ended, *(str(number) * 36 for number in range(47))]
+    vector = ".".join(["9999999999-999999999999999"] * 50)
+
+    reader = whole(system, paths, vector)
+
+    assert len([frame for frame in reader.frames if frame.type == "error"]) == 47
+    assert all(reader.of_job(path)[0].data["gap"] for path in ended)
+
+
+def test_a_stream_may_not_be_asked_for_its_head_alone(system: System, ended: list[str]) -> None:
+    assert system.call("HEAD", many_stream(ended)).status_code == 405
+
+
+# ── what it costs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_job_of_a_stream_counts_as_one_against_the_bound_and_leaves_with_it(system: System) -> None:
+    gateway = system.start("gateway", WAYBILL_MAX_STREAMS="4")
+    gateway.wait_until_ready()
+    paths = system.create_jobs(3, *cargo.LONG)
+
+    viewer = BackgroundViewer(gateway.url + many_stream(paths))
+    until(lambda: gateway.metric("sse_places_active") == 3, "three jobs are followed")
+    refused = httpx.get(gateway.url + many_stream(paths[:2]), headers=SSE, trust_env=False)
+
+    assert read_frames(refused.content)[0].data["reason"] == "overload"
+    assert gateway.metric("sse_connections_active") == 1
+    for path in paths[:2]:
+        system.call("POST", f"{path}/cancel")
+    until(lambda: gateway.metric("sse_places_active") == 1, "two of them have ended")
+    system.call("POST", f"{paths[2]}/cancel")
+    ends = [frame for frame in viewer.wait_for_end() if frame.type not in (*MADE, "queued", "started", "progress")]
+    assert {frame.type for frame in ends} == {"cancelled"}
+    assert len(ends) == 3
+    until(lambda: gateway.metric("sse_jobs_followed") == 0, "nobody is followed any more")
+    assert gateway.metric("sse_places_active") == 0
+    gateway.close()
+
+
+def test_a_gateway_that_stops_ends_a_stream_of_many_jobs_once_and_softly(system: System) -> None:
+    gateway = system.start("gateway")
+    gateway.wait_until_ready()
+    paths = system.create_jobs(3, *cargo.LONG)
+    viewer = BackgroundViewer(gateway.url + many_stream(paths))
+
+    gateway.terminate()
+    frames = viewer.wait_for_end()
+
+    assert [(frame.type, frame.data["reason"]) for frame in frames if frame.type == "busy"] == [("busy", "drain")]
+    assert frames[-1].type == "busy"
+    assert gateway.exit_code() == 0
+    for path in paths:
+        system.call("DELETE", path)
+    gateway.close()
+
+
+def test_a_job_that_is_deleted_while_it_is_followed_ends_and_the_others_go_on(system: System) -> None:
+    paths = system.create_jobs(2, *cargo.LONG[:2])
+    viewer = BackgroundViewer(system.url + many_stream(paths), last_event_id="-.-")
+
+    system.call("DELETE", paths[0])
+    frames = viewer.wait_for_end()
+
+    reader = ManyReader(paths)
+    for frame in frames:
+        reader.take(frame)
+    assert reader.of_job(paths[0])[-1].type == "cancelled"
+    assert reader.of_job(paths[1])[-1].type == "completed"
+
+
+def test_the_path_of_a_job_is_not_taken_for_the_stream_of_many(system: System) -> None:
+    assert system.get(f"{JOBS}/stream").json()["code"] == "NOT_FOUND"
