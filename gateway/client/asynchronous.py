@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, Self
 from urllib.parse import urlencode
 
 from gateway.client.calls import Calls, OnTrouble
 from gateway.client.job import JOBS, AsyncJob, post_job
-from gateway.client.record import Record
+from gateway.client.many import ManyFollowing
+from gateway.client.pursuit import OnConnection
+from gateway.client.record import Message, Record
 from gateway.client.wire import Wire
 from shared import limits
 
@@ -84,6 +87,18 @@ class AsyncWaybill:
     def job(self, job_id: str) -> AsyncJob:
         """Give a job by its id; nothing is asked yet."""
         return AsyncJob(self._calls, job_id)
+
+    async def follow(
+        self, job_ids: Sequence[str], *, on_connection: OnConnection = lambda *_: None
+    ) -> AsyncGenerator[tuple[str, Message], None]:
+        """Give the messages of at most 50 jobs from now on, each with its job's id, until all have ended.
+
+        A job that cannot be had is an `error` with the code NOT_FOUND or GONE. Raises JobNotFound where the server has
+        no stream of many jobs.
+        """
+        async with aclosing(ManyFollowing(self._calls, job_ids, on_connection).messages()) as messages:
+            async for job_id, message in messages:
+                yield job_id, message
 
     async def list(self, *, statuses: Sequence[str] = (), limit: int | None = None) -> AsyncGenerator[Record, None]:
         """Give your jobs, newest first, at most `limit` of them; None: all."""

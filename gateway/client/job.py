@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from gateway.client.calls import Calls
 from gateway.client.file_name import name_in
-from gateway.client.following import Following, Messages, OnConnection
+from gateway.client.following import Following
 from gateway.client.part_file import PartFile, Wanted
+from gateway.client.pursuit import Messages, OnConnection
 from gateway.client.record import Record
 from gateway.client.saving import OnBytes, Saving, Sink
 from shared.errors import JobGone, JobNotFound, JobUnsuccessful, LocalFileTrouble, WaitedTooLong

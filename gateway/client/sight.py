@@ -14,6 +14,8 @@ from gateway.client.record import TERMINAL, Message
 from gateway.client.sentences import Facts
 
 _STATES = {"started": "processing", "progress": "processing", "error": "failed"}
+# Of a job that cannot be had, on a stream of many.
+_UNHAD = {"NOT_FOUND": "lost", "GONE": "gone"}
 _NUMBERS = ("files_processed", "total_files", "bytes_processed", "total_bytes", "phase")
 
 
@@ -37,7 +39,7 @@ class Sight:
     @property
     def is_over(self) -> bool:
         """Tell whether the job has ended."""
-        return self._facts.state in TERMINAL
+        return self._facts.state in (*TERMINAL, *_UNHAD.values())
 
     @property
     def skipped_files(self) -> int:
@@ -66,7 +68,7 @@ class Sight:
         else:
             return  # of a later version
         if kind != "snapshot":
-            self._facts = replace(self._facts, state=_STATES.get(kind, kind))
+            self._facts = replace(self._facts, state=_UNHAD.get(self._facts.error_code) or _STATES.get(kind, kind))
 
     def _see_record(self, body: Mapping[str, Any], now_ms: int) -> None:
         self._facts = replace(

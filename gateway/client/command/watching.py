@@ -8,15 +8,15 @@ from contextlib import aclosing
 from datetime import datetime
 
 from gateway.client.calls import monotonic_ms
-from gateway.client.command.exit_codes import CANCELLED, DONE, JOB_FAILED, NOT_FOUND, SKIPPED, exit_code_of, worst
-from gateway.client.command.going import Going, complain
+from gateway.client.command.exit_codes import CANCELLED, DONE, JOB_FAILED, NOT_FOUND, SKIPPED, worst
+from gateway.client.command.going import Going
 from gateway.client.command.views import Row
 from gateway.client.job import AsyncJob
+from gateway.client.pursuit import OnConnection
 from gateway.client.record import Message
 from gateway.client.sentences import connection_sentence, sentence
 from gateway.client.sight import Sight
 from shared import limits
-from shared.errors import JobGone, JobNotFound, WaybillError
 
 SHORT_ID_CHARS = 8
 _CODES = {"failed": JOB_FAILED, "cancelled": CANCELLED, "gone": NOT_FOUND, "lost": NOT_FOUND}
@@ -64,27 +64,26 @@ class Watched:
 
 async def follow(going: Going, watched: Watched, *, prints: bool) -> None:
     """See a job to its end; with --json print its messages, if `prints`. Raises what AsyncJob.events() raises."""
+    events = watched.job.events(on_connection=_telling(going, [watched]))
+    async with aclosing(events) as messages:
+        async for message in messages:
+            watched.sight.see(message, monotonic_ms())
+            if prints and going.settings.as_json:
+                print_message(watched.job.job_id, message)
+
+
+def _telling(going: Going, followed: Sequence[Watched]) -> OnConnection:
     was_polling = False
 
     def connection(mode: str, reason: str) -> None:
         nonlocal was_polling
-        watched.connection(mode, reason)
+        for watched in followed:
+            watched.connection(mode, reason)
         if mode == "polling" and not was_polling:
             going.say(str(connection_sentence("polling")))
         was_polling = mode == "polling"
 
-    try:
-        async with aclosing(watched.job.events(on_connection=connection)) as messages:
-            async for message in messages:
-                watched.sight.see(message, monotonic_ms())
-                if prints and going.settings.as_json:
-                    print_message(watched.job.job_id, message)
-    except JobGone:
-        watched.sight.become("gone")
-        raise
-    except JobNotFound:
-        watched.sight.become("lost")
-        raise
+    return connection
 
 
 def print_message(job_id: str, message: Message) -> None:
@@ -104,14 +103,18 @@ async def watch(going: Going, job_ids: Sequence[str], *, is_strict: bool) -> int
     async with going.shown():
         if len(followed) == 1:
             await follow(going, followed[0], prints=True)
-            return followed[0].exit_code(is_strict=is_strict)
-        return worst(await asyncio.gather(*(_code(going, watched, is_strict) for watched in followed)))
+        else:
+            most = limits.MAX_JOBS_PER_STREAM
+            lots = [followed[start : start + most] for start in range(0, len(followed), most)]
+            await asyncio.gather(*(_follow_together(going, lot) for lot in lots))
+    return worst(watched.exit_code(is_strict=is_strict) for watched in followed)
 
 
-async def _code(going: Going, watched: Watched, is_strict: bool) -> int:
-    try:
-        await follow(going, watched, prints=True)
-    except WaybillError as error:
-        complain(f"{watched.job.job_id}: {error.message}")
-        return exit_code_of(error)
-    return watched.exit_code(is_strict=is_strict)
+async def _follow_together(going: Going, followed: Sequence[Watched]) -> None:
+    by_id = {watched.job.job_id: watched for watched in followed}
+    events = going.waybill.follow(list(by_id), on_connection=_telling(going, followed))
+    async with aclosing(events) as messages:
+        async for job_id, message in messages:
+            by_id[job_id].sight.see(message, monotonic_ms())
+            if going.settings.as_json:
+                print_message(job_id, message)
