@@ -14,6 +14,7 @@ from gateway.garbage import collect_rarely
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_http_exception, answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
+from gateway.routes.catalogue import read_files
 from gateway.routes.creation import create_job
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
@@ -89,6 +90,7 @@ class Gateway:
                 gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics
             ),
             "retention": retention,
+            "lists_files": self._settings.list_files,
             "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
             "idempotency_keys": IdempotencyKeys(self._connection, keep_ms=retention.idempotency_ms),
         }
@@ -104,6 +106,7 @@ class Gateway:
                 stream_job,
                 stream_jobs,
                 fetch_archive,
+                read_files,
             ],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={

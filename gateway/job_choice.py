@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from shared import limits
-from shared.errors import InvalidJobs, TooManyJobs
+from shared.errors import InvalidQuery, TooManyJobs
 
 _MAX_SHOWN_CHARS = 40  # of what was sent, in a refusal
 
@@ -11,21 +11,21 @@ _MAX_SHOWN_CHARS = 40  # of what was sent, in a refusal
 def read_job_ids(jobs: Sequence[str]) -> tuple[str, ...]:
     """Give the ids in the order of the query; whether there are such jobs is not asked here.
 
-    Raises InvalidJobs for none or for the same one twice, TooManyJobs for more than 50.
+    Raises InvalidQuery for none or for the same one twice, TooManyJobs for more than 50.
     """
     if not jobs:
-        raise InvalidJobs("The query names no job. Send job=<id>, repeated for several.")
+        raise InvalidQuery("The query names no job. Send job=<id>, repeated for several.")
     if len(jobs) > limits.MAX_JOBS_PER_STREAM:
         raise TooManyJobs(
             f"The query names {len(jobs)} jobs; one call takes {limits.MAX_JOBS_PER_STREAM}. Split it into several."
         )
     for number, job_id in enumerate(jobs):
         if job_id in jobs[:number]:
-            raise InvalidJobs(f"job={job_id[:_MAX_SHOWN_CHARS]!r} stands in the query twice. Send each job once.")
+            raise InvalidQuery(f"job={job_id[:_MAX_SHOWN_CHARS]!r} stands in the query twice. Send each job once.")
     return tuple(jobs)
 
 
 def insist_on_job_ids_alone(parameters: Iterable[str]) -> None:
-    """Raise InvalidJobs for a query that names jobs and says something else besides, which would have no effect."""
+    """Raise InvalidQuery for a query that names jobs and says something else besides, which would have no effect."""
     if others := sorted(set(parameters) - {"job"}):
-        raise InvalidJobs(f"{others[0][:_MAX_SHOWN_CHARS]!r} means nothing beside job=<id>. Send either of them.")
+        raise InvalidQuery(f"{others[0][:_MAX_SHOWN_CHARS]!r} means nothing beside job=<id>. Send either of them.")

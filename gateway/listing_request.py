@@ -32,7 +32,18 @@ def read_listing_request(
     *, statuses: Sequence[str], cursors: Sequence[str], limits_asked: Sequence[str]
 ) -> ListingRequest:
     """Read the values of `status`, `cursor` and `limit`; raises InvalidStatus, InvalidCursor, InvalidLimit."""
-    return ListingRequest(frozenset(map(_state, statuses)), _place(cursors), _limit(limits_asked))
+    limit = read_limit(limits_asked, default=limits.DEFAULT_JOBS_PER_PAGE, most=limits.MAX_JOBS_PER_PAGE)
+    return ListingRequest(frozenset(map(_state, statuses)), _place(cursors), limit)
+
+
+def read_limit(asked: Sequence[str], *, default: int, most: int) -> int:
+    """Read how many a page may have; raises InvalidLimit."""
+    if not asked:
+        return default
+    text = ",".join(asked)  # sent twice it is no number any more
+    if not (len(text) < 4 and text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise InvalidLimit(f"limit={text[:_MAX_SHOWN_CHARS]!r} must be one number from 1 to {most}.")
+    return int(text)
 
 
 def _state(text: str) -> JobState:
@@ -43,17 +54,6 @@ def _state(text: str) -> JobState:
         raise InvalidStatus(
             f"status={text[:_MAX_SHOWN_CHARS]!r} must be one of {known}; repeat the parameter for several."
         ) from None
-
-
-def _limit(asked: Sequence[str]) -> int:
-    if not asked:
-        return limits.DEFAULT_JOBS_PER_PAGE
-    text = ",".join(asked)  # sent twice it is no number any more
-    if not (len(text) < 4 and text.isascii() and text.isdigit() and 1 <= int(text) <= limits.MAX_JOBS_PER_PAGE):
-        raise InvalidLimit(
-            f"limit={text[:_MAX_SHOWN_CHARS]!r} must be one number from 1 to {limits.MAX_JOBS_PER_PAGE}."
-        )
-    return int(text)
 
 
 def _place(cursors: Sequence[str]) -> ListPlace | None:

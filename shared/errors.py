@@ -4,10 +4,9 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
-    │   │   InvalidLimit, InvalidStatus, InvalidJobs, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
-    │   ├── UnsupportedMediaType
-    │   ├── Unauthenticated, OwnerRefused, ScopeMissing
-    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed
+    │   │   InvalidLimit, InvalidStatus, InvalidQuery, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
+    │   ├── UnsupportedMediaType, Unauthenticated, OwnerRefused, ScopeMissing
+    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, FilesNotListed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
     │       Draining, TooManyStreams
@@ -118,16 +117,14 @@ class InvalidStatus(RequestError):
     code = "INVALID_STATUS"
 
 
-class InvalidJobs(RequestError):
-    """The `job` parameters of a query name no jobs, or one of them twice."""
+class InvalidQuery(RequestError):
+    """A query names no jobs or one of them twice, searches for too long a text, or says what has no effect."""
 
-    code = "INVALID_JOBS"
+    code = "INVALID_QUERY"
 
 
-class TooManyJobs(RequestError):
+class TooManyJobs(InvalidQuery):
     """A query names more jobs than one stream, or one batch, may have."""
-
-    code = "TOO_MANY_JOBS"
 
 
 class InvalidIdempotencyKey(RequestError):
@@ -213,6 +210,13 @@ class JobNotFailed(RequestError):
 
     code = "NOT_FAILED"
     status = 409
+
+
+class FilesNotListed(RequestError):
+    """The operators do not let files be listed, or the catalogue cannot: it answers for ids alone."""
+
+    code = "FILES_NOT_LISTED"
+    status = 404
 
 
 class UnavailableError(WaybillError):

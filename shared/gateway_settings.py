@@ -105,6 +105,14 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=[20_000],
         ),
     ] = 20_000
+    list_files: Annotated[
+        bool,
+        Meta(
+            description="Whether callers may list the files that they may have (GET /v1/download/files), where the "
+            "catalogue is a manifest. Off, nobody learns names or ids here.",
+            examples=["true"],
+        ),
+    ] = False
     stop_grace_seconds: Annotated[
         float,
         Meta(

@@ -105,6 +105,7 @@ def gateway_settings(options: Options, redis_url: str) -> dict[str, str]:
     """The settings that the gateway's environment needs on top of its parent's."""
     return {
         **_common_settings(options, redis_url),
+        "WAYBILL_LIST_FILES": "true",  # the sample files are for everybody
         "WAYBILL_HOST": HOST,
         "WAYBILL_PORT": str(options.port),
         "WAYBILL_ADMIN_PORT": str(options.admin_port),

@@ -36,6 +36,13 @@ class CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.owners is None or owner in self.owners
 
 
+class FilesPage(NamedTuple):
+    """Some of the files that an owner may have, by id; `next_after`: the id to go on behind, None at the end."""
+
+    files: tuple[CatalogueFile, ...]
+    next_after: int | None
+
+
 @runtime_checkable  # Litestar checks what it injects with isinstance
 class Catalogue(Protocol):
     """Whatever knows files by their ids."""
@@ -44,6 +51,14 @@ class Catalogue(Protocol):
         """Give the file of each id, in this order, and None for an id without one.
 
         A file that the owner may not have is given too, with its owners. Raises CatalogueUnavailable.
+        """
+        ...
+
+    async def page(self, owner: str, *, query: str, after: int, limit: int) -> FilesPage:
+        """List files that the owner may have, with ids above `after`, whose name or id has `query` in it.
+
+        A page may be shorter than `limit`, or empty, and not the last. Raises FilesNotListed where the catalogue
+        knows files by their ids alone.
         """
         ...
 

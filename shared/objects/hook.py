@@ -16,9 +16,9 @@ import msgspec
 import structlog
 
 from shared import limits
-from shared.errors import CatalogueUnavailable
+from shared.errors import CatalogueUnavailable, FilesNotListed
 from shared.foreign_code import is_async, resolve
-from shared.objects.catalogue import CatalogueFile
+from shared.objects.catalogue import CatalogueFile, FilesPage
 from shared.objects.info import check_key
 from shared.objects.threads import in_daemon_thread
 
@@ -40,6 +40,10 @@ class Hook:
         """Import the callable that `module:name` names. Raises SettingsError that says what is wrong with it."""
         setting = f"WAYBILL_CATALOGUE=hook:{reference}"
         return cls(resolve(reference, setting=setting, takes=("file_ids", "owner"), must_be_async=False))
+
+    async def page(self, owner: str, *, query: str, after: int, limit: int) -> FilesPage:
+        """Raise FilesNotListed."""
+        raise FilesNotListed("The catalogue is a hook, which knows files by their ids alone. Ask for ids.")
 
     async def run(self) -> None:
         """Return at once: the hook is asked each time."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import structlog
 
 from shared import limits
-from shared.errors import CatalogueUnavailable, ObjectError, ObjectMissing, SettingsError
+from shared.errors import CatalogueUnavailable, FilesNotListed, ObjectError, ObjectMissing, SettingsError
 from shared.for_each import for_each
-from shared.objects.catalogue import MAX_NAME_CHARS, CatalogueFile
+from shared.objects.catalogue import MAX_NAME_CHARS, CatalogueFile, FilesPage
 from shared.objects.info import check_key
 from shared.objects.store import ObjectStore
 
@@ -38,6 +38,10 @@ class KeyTemplate:
         self._refuse_nonsense()
         # For the whole process: many requests at once must not open more connections than one.
         self._turns = asyncio.Semaphore(limits.CATALOGUE_LOOK_UPS_PER_PROCESS)
+
+    async def page(self, owner: str, *, query: str, after: int, limit: int) -> FilesPage:
+        """Raise FilesNotListed."""
+        raise FilesNotListed("The catalogue is a template of keys, which knows files by their ids alone. Ask for ids.")
 
     async def run(self) -> None:
         """Return at once: the store is asked each time."""

@@ -7,6 +7,7 @@ poll ─▶ changed? ─▶ still the same at the next poll? ─▶ read ─┬�
 """
 
 import asyncio
+import bisect
 import os
 import random
 import stat
@@ -20,7 +21,7 @@ from opentelemetry import metrics
 
 from shared import limits
 from shared.errors import ObjectError, SettingsError
-from shared.objects.catalogue import MAX_LISTED, MAX_NAME_CHARS, CatalogueFile
+from shared.objects.catalogue import MAX_LISTED, MAX_NAME_CHARS, CatalogueFile, FilesPage
 from shared.objects.info import MAX_KEY_BYTES, check_key
 from shared.objects.threads import in_thread
 from shared.refusal import explain
@@ -46,6 +47,8 @@ class Manifest:
     def __init__(self, files: Iterable[CatalogueFile], *, path: Path, signature: Signature | None = None) -> None:
         self._path = path
         self._files = {file.file_id: file for file in files}
+        self._ordered: tuple[dict[int, CatalogueFile], list[int]] = ({}, [])
+        """Files, and their ids in order; made when somebody lists them, and anew for other files."""
         self._taken = signature
         self._seen = signature
 
@@ -66,6 +69,13 @@ class Manifest:
         del owner
         files = self._files
         return [files.get(file_id) for file_id in file_ids]
+
+    async def page(self, owner: str, *, query: str, after: int, limit: int) -> FilesPage:
+        """Look at so many files behind `after`, in a thread, and give those that are asked for."""
+        files = self._files
+        if self._ordered[0] is not files:
+            self._ordered = (files, await in_thread(sorted, files))
+        return await in_thread(_page, *self._ordered, owner, query.casefold(), after, limit)
 
     async def run(self) -> None:
         """Look for a change every few seconds, until cancelled."""
@@ -98,6 +108,20 @@ class Manifest:
         self._files = {file.file_id: file for file in files}
         _reloads.add(1, {"outcome": "ok"})
         log.info("catalogue reloaded", files=len(self._files))
+
+
+def _page(files: dict[int, CatalogueFile], ids: list[int], owner: str, query: str, after: int, limit: int) -> FilesPage:
+    found: list[CatalogueFile] = []
+    start = bisect.bisect_right(ids, after)
+    end = min(len(ids), start + limits.FILES_LOOKED_AT)
+    for number in range(start, end):
+        file = files[ids[number]]
+        if file.is_for(owner) and (query in file.name.casefold() or query in str(file.file_id)):
+            found.append(file)
+            if len(found) == limit:
+                end = number + 1
+                break
+    return FilesPage(tuple(found), ids[end - 1] if end < len(ids) else None)
 
 
 def _signature_of(path: Path) -> Signature | None:

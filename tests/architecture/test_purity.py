@@ -28,6 +28,7 @@ PURE = (
     "gateway/client/display.py",
     "gateway/client/sentences.py",
     "gateway/idempotency_key.py",
+    "gateway/files_request.py",
     "gateway/job_choice.py",
     "gateway/listing_request.py",
     "gateway/estimate.py",

@@ -1,4 +1,4 @@
-"""Many jobs on one stream keep the promise of one: cut anywhere, through restarts and outages, of each job every event."""
+"""Many jobs on one stream keep the promise of one: of each job every event, through cuts, restarts and outages."""
 
 import asyncio
 import itertools
@@ -260,7 +260,7 @@ def test_a_job_that_was_refused_and_is_there_after_all_is_shown(system: System, 
 
 @pytest.mark.parametrize(
     ("jobs", "code"),
-    [([], "INVALID_JOBS"), ([STRANGER, STRANGER], "INVALID_JOBS"), ([str(n) for n in range(51)], "TOO_MANY_JOBS")],
+    [([], "INVALID_QUERY"), ([STRANGER, STRANGER], "INVALID_QUERY"), ([str(n) for n in range(51)], "INVALID_QUERY")],
 )
 def test_a_query_that_names_no_jobs_or_too_many_is_refused_with_a_sentence(
     system: System, jobs: list[str], code: str

@@ -164,3 +164,39 @@ def test_a_hook_that_fails_is_answered_with_503_and_leaks_nothing(settings: dict
     assert "retry-after" in answer.headers
     assert "70000" not in answer.text
     assert "secret" not in answer.text
+
+
+# ── listing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_callers_are_shown_what_they_may_have_when_operators_allow_it(home: Path, settings: dict[str, str]) -> None:
+    with calling_gateway(settings | {"WAYBILL_LIST_FILES": "true"}) as caller:
+        first = caller.http.get("/v1/download/files?limit=2")
+        rest = caller.http.get(f"/v1/download/files?limit=2&cursor={first.json()['next_cursor']}")
+        searched = caller.http.get("/v1/download/files?query=D.TXT")
+        refused = caller.http.get("/v1/download/files?limit=0")
+
+    assert first.json()["files"] == [
+        {"file_id": 70000, "name": "a.txt", "size_bytes": None},
+        {"file_id": 70001, "name": "b.txt", "size_bytes": None},
+    ]
+    assert ([file["file_id"] for file in rest.json()["files"]], rest.json()["next_cursor"]) == ([70003], None)
+    assert [file["name"] for file in searched.json()["files"]] == ["d.txt"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_LIMIT")
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({}, "not listed here"),
+        ({"WAYBILL_LIST_FILES": "true", "WAYBILL_CATALOGUE": "template:files/{file_id}"}, "template of keys"),
+    ],
+    ids=["unless operators allow it", "where the catalogue knows ids alone"],
+)
+def test_files_are_not_listed(settings: dict[str, str], more: dict[str, str], sentence: str) -> None:
+    with calling_gateway(settings | more) as caller:
+        answer = caller.http.get("/v1/download/files")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "FILES_NOT_LISTED")
+    assert sentence in answer.json()["detail"]

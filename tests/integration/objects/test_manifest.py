@@ -246,3 +246,60 @@ def test_a_manifest_that_is_too_large_or_no_file_is_refused_at_the_start(
         load(tmp_path / "m.jsonl", line(1))
     with pytest.raises(SettingsError, match="is no regular file"):
         Manifest.load(tmp_path / "fifo")
+
+
+# ── listing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def line_of(file_id: int, name: str, **more: object) -> str:
+    return json.dumps({"file_id": file_id, "name": name, "key": f"{file_id}", **more})
+
+
+async def pages_of(catalogue: Manifest, owner: str, query: str = "", *, limit: int = 2) -> list[list[int]]:
+    """Turn all pages; give the ids on each."""
+    pages, after = list[list[int]](), 0
+    while True:
+        page = await catalogue.page(owner, query=query, after=after, limit=limit)
+        pages.append([file.file_id for file in page.files])
+        if page.next_after is None:
+            return pages
+        after = page.next_after
+
+
+async def test_an_owner_is_shown_their_own_files_by_id_page_by_page(tmp_path: Path) -> None:
+    catalogue = load(
+        tmp_path / "m.jsonl",
+        *(line_of(9, "i"), line_of(3, "c", owners=["bob"]), line_of(1, "a"), line_of(4, "d", owners=[])),
+        *(line_of(7, "g", owners=["alice", "bob"]), line_of(5, "e")),
+    )
+
+    assert await pages_of(catalogue, "alice") == [[1, 5], [7, 9]]
+    assert await pages_of(catalogue, "bob", limit=100) == [[1, 3, 5, 7, 9]]
+
+
+async def test_names_are_searched_whatever_their_case_and_ids_too(tmp_path: Path) -> None:
+    catalogue = load(tmp_path / "m.jsonl", line_of(70, "Übersicht.PDF"), line_of(71, "scan.pdf"), line_of(123, "x"))
+
+    assert await pages_of(catalogue, "local", "übersicht.pdf") == [[70]]
+    assert await pages_of(catalogue, "local", "PDF", limit=3) == [[70, 71]]
+    assert await pages_of(catalogue, "local", "12") == [[123]]
+    assert await pages_of(catalogue, "local", "nothing") == [[]]
+
+
+async def test_one_page_looks_at_so_many_files_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FILES_LOOKED_AT", 3)
+    catalogue = load(tmp_path / "m.jsonl", *(line_of(number, "x" if number == 7 else "y") for number in range(1, 9)))
+
+    assert await pages_of(catalogue, "local", "x") == [[], [], [7]]
+
+
+async def test_files_of_a_changed_manifest_are_listed(tmp_path: Path) -> None:
+    catalogue = load(tmp_path / "m.jsonl", line_of(1, "a"))
+    assert await pages_of(catalogue, "local") == [[1]]
+
+    (tmp_path / "new").write_text(line_of(1, "a") + "\n" + line_of(2, "b"))
+    os.replace(tmp_path / "new", tmp_path / "m.jsonl")
+    await catalogue.poll()
+    await catalogue.poll()
+
+    assert await pages_of(catalogue, "local") == [[1, 2]]

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.job_choice import insist_on_job_ids_alone, read_job_ids
 from shared import limits
-from shared.errors import InvalidJobs, TooManyJobs
+from shared.errors import InvalidQuery, TooManyJobs
 
 
 def test_ids_keep_the_order_of_the_query_whatever_they_are() -> None:
@@ -21,7 +21,7 @@ def test_as_many_as_the_limit_are_taken_and_one_more_is_not() -> None:
 
 @pytest.mark.parametrize("jobs", [[], ["a", "b", "a"], ["x" * 30_000] * 2])
 def test_none_and_the_same_one_twice_are_refused_with_a_short_sentence(jobs: list[str]) -> None:
-    with pytest.raises(InvalidJobs) as refused:
+    with pytest.raises(InvalidQuery) as refused:
         read_job_ids(jobs)
 
     assert len(refused.value.message) < 120
@@ -30,5 +30,5 @@ def test_none_and_the_same_one_twice_are_refused_with_a_short_sentence(jobs: lis
 def test_what_has_no_effect_beside_named_jobs_is_refused() -> None:
     insist_on_job_ids_alone(["job", "job"])
 
-    with pytest.raises(InvalidJobs, match="'status' means nothing"):
+    with pytest.raises(InvalidQuery, match="'status' means nothing"):
         insist_on_job_ids_alone(["job", "status"])

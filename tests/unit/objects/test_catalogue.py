@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.errors import FilesForbidden
-from shared.objects.catalogue import CatalogueFile, select, unknown_files
+from shared.objects.catalogue import CatalogueFile, FilesPage, select, unknown_files
 
 
 class Shelf:
@@ -20,6 +20,9 @@ class Shelf:
             else None
             for file_id in file_ids
         ]
+
+    async def page(self, owner: str, *, query: str, after: int, limit: int) -> FilesPage:
+        raise NotImplementedError
 
     async def run(self) -> None: ...
 
