@@ -115,7 +115,7 @@ async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
     if not record.is_terminal and not wish.waits:
         going.say(f"Job {job.job_id} is {record.status}. {going.hint}")
         return None
-    if not record.is_terminal:
+    if record.status != "completed":
         watched = Watched(job)
         going.rows.put("", watched.row)
         async with going.shown():

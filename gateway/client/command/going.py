@@ -10,6 +10,7 @@ from typing import Any
 from gateway.client.asynchronous import AsyncWaybill
 from gateway.client.command.exit_codes import INTERRUPTED, TIMED_OUT, exit_code_of
 from gateway.client.command.settings import Settings
+from gateway.client.command.stdout import reader_left
 from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
 from shared.errors import NotWaybill, ServerUnreachable, WaybillError
 
@@ -106,6 +107,8 @@ def run(settings: Settings, act: Act) -> int:
     except WaybillError as error:
         complain(_told(error, going))
         return exit_code_of(error)
+    except BrokenPipeError:  # here, because click would make it a failure
+        return reader_left()
     except KeyboardInterrupt:
         complain(f"Interrupted. {going.hint}")
         with contextlib.suppress(WaybillError):

@@ -3,16 +3,16 @@
 What takes long to import (the HTTP client, the event loop, the terminal) is imported by the command that needs it.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from gateway.client.command.exit_codes import INTERRUPTED, READER_LEFT, TABLE, USAGE
+from gateway.client.command.exit_codes import INTERRUPTED, TABLE, USAGE
 from gateway.client.command.file_ids import read_file_ids, words_of
 from gateway.client.command.settings import Settings, with_settings
+from gateway.client.command.stdout import reader_left
 
 F = TypeVar("F", bound=Callable[..., Any])
 STATES = ("queued", "processing", "retrying", "completed", "failed", "cancelled")
@@ -230,6 +230,4 @@ def main() -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered must not be flushed into the closed pipe when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_LEFT
+        return reader_left()
