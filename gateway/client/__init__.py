@@ -5,7 +5,7 @@
         job.wait()
         job.save("report.zip")
 
-Its errors are those of shared/errors.py: the server's own, by their codes, and ClientError for what no server said.
+Its errors are the server's own by their codes (shared/errors.py), and ClientError (errors.py) for what no server said.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -4,14 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.client.errors import NotWaybill, UnknownAnswer
 from shared.errors import (
     FilesForbidden,
-    NotWaybill,
     RequestError,
     ScopeMissing,
     Unauthenticated,
     UnavailableError,
-    UnknownAnswer,
     UnknownFiles,
     WaybillError,
 )

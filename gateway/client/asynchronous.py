@@ -13,6 +13,7 @@ from gateway.client.pursuit import OnConnection
 from gateway.client.record import Message, Record
 from gateway.client.wire import Wire
 from shared import limits
+from shared.errors import RequestError
 
 FILES = "/v1/download/files"
 
@@ -64,6 +65,13 @@ class AsyncWaybill:
     def wire(self) -> Wire:
         """The connections themselves."""
         return self._wire
+
+    async def server_version(self) -> str | None:
+        """Give the server's release; None where it does not tell."""
+        try:
+            return str((await self._calls.json("GET", "/version"))["version"])
+        except (RequestError, KeyError):
+            return None
 
     async def submit(
         self,

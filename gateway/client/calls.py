@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.client.answers import error_of, is_worth_repeating, retry_after_ms
+from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.patience import Patience
 from gateway.client.wire import Answer, Wire
 from shared import limits
-from shared.errors import NotWaybill, ServerUnreachable, WaybillError
+from shared.errors import WaybillError
 
 
 def monotonic_ms() -> int:

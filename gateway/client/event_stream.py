@@ -7,8 +7,8 @@ Comments, blocks without data and fields that nobody knows are passed over, as b
 import re
 from typing import NamedTuple
 
+from gateway.client.errors import NotWaybill
 from shared import limits
-from shared.errors import NotWaybill
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.client.calls import Calls
+from gateway.client.errors import JobUnsuccessful, LocalFileTrouble, WaitedTooLong
 from gateway.client.file_name import name_in
 from gateway.client.following import Following
 from gateway.client.part_file import PartFile, Wanted
 from gateway.client.pursuit import Messages, OnConnection
 from gateway.client.record import Record
 from gateway.client.saving import OnBytes, Saving, Sink
-from shared.errors import JobGone, JobNotFound, JobUnsuccessful, LocalFileTrouble, WaitedTooLong
+from shared.errors import JobGone, JobNotFound
 
 T = TypeVar("T")
 JOBS = "/v1/download/jobs"

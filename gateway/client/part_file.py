@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
 from gateway.client.display import amount
+from gateway.client.errors import ArchiveCorrupt, LocalFileTrouble
 from shared import limits
-from shared.errors import ArchiveCorrupt, LocalFileTrouble
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -79,12 +79,6 @@ class PartFile:
             unfinished.replace(self._note_path)
         except OSError as error:
             raise self._trouble(error) from None
-
-    def forget(self) -> None:
-        """Remove both files."""
-        self.note, self.size_bytes = {}, 0
-        for path in (self._note_path, self._path):
-            path.unlink(missing_ok=True)
 
     # ── the bytes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

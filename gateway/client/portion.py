@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.client.answers import error_of, is_worth_repeating, retry_after_ms
-from shared.errors import NotWaybill, ServerUnreachable, WaybillError
+from gateway.client.errors import NotWaybill, ServerUnreachable
+from shared.errors import WaybillError
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 _UNSATISFIED = re.compile(r"bytes \*/(\d{1,19})", re.ASCII)

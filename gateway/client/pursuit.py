@@ -12,11 +12,12 @@ from typing import Any
 from gateway.client.answers import error_of, is_worth_repeating, retry_after_ms
 from gateway.client.calls import Calls, monotonic_ms
 from gateway.client.course import Course
+from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.event_stream import EventStream, Frame
 from gateway.client.record import Message
 from gateway.client.wire import Reading
 from shared import limits
-from shared.errors import NotWaybill, ServerUnreachable, UnavailableError, WaybillError
+from shared.errors import UnavailableError, WaybillError
 
 OnConnection = Callable[[str, str], None]
 """Told how the connection stands (`connecting`, `live`, `waiting`, `polling`), and the reason of a `busy`, or ""."""

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 from gateway.client.answers import error_of
 from gateway.client.calls import Calls, monotonic_ms
+from gateway.client.errors import ServerUnreachable
 from gateway.client.patience import Patience
 from gateway.client.portion import Again, Complete, Portion, Refused, judge
 from gateway.client.wire import Reading
 from shared import limits
-from shared.errors import ServerUnreachable
 
 OnBytes = Callable[[int], None]
 """Told how many bytes of the archive are here."""

@@ -46,10 +46,6 @@ class Sight:
         """How many files were left out."""
         return self._facts.skipped_files
 
-    def become(self, state: str) -> None:
-        """Note what the server said in another way than by a message: `gone`, `lost`."""
-        self._facts = replace(self._facts, state=state)
-
     def see(self, message: Message, now_ms: int) -> None:
         """Take a message."""
         kind, body = message.type, message.body

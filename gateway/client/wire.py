@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.client.errors import NotWaybill, ServerUnreachable
 from shared import limits
-from shared.errors import NotWaybill, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

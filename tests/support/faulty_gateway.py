@@ -157,7 +157,7 @@ def offset_of(request: Request) -> int:
 
 
 def head(status: int, **headers: object) -> Pieces:
-    """Give the head of an answer; the header `retry_after` is sent as Retry-After. The end of the line ends the body."""
+    """Give the head of an answer; the header `retry_after` is sent as Retry-After. The body ends with the line."""
     lines = [f"{name.replace('_', '-')}: {text}" for name, text in headers.items()]
     yield "\r\n".join([f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *lines, "connection: close", "", ""]).encode()
 

@@ -24,6 +24,16 @@ async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | N
     return DONE
 
 
+async def show_versions(going: Going, client: str) -> int:
+    """Print which release this is, and which one answers."""
+    server = await going.waybill.server_version()
+    if going.settings.as_json:
+        print(json.dumps({"client": client, "server": server}))
+    else:
+        print(f"waybill {client}\nserver  {server or 'does not tell its version'} ({going.settings.server})")
+    return DONE
+
+
 async def show_status(going: Going, job_ids: Sequence[str]) -> int:
     """Print the records of jobs; one that is not there is told, and the others are printed all the same."""
     codes, records = [], []

@@ -7,9 +7,9 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.client.errors import ArchiveCorrupt
 from gateway.client.file_name import safe_name
 from gateway.client.part_file import Wanted
-from shared.errors import ArchiveCorrupt
 
 PIPE = "-"
 DIGEST_CHARS = 12

@@ -15,11 +15,11 @@ from gateway.client.command.exit_codes import DONE
 from gateway.client.command.findings import Finding, Reached, Streamed, about_reach, about_stream, unlooked
 from gateway.client.command.going import Going
 from gateway.client.command.pages import as_json
+from gateway.client.errors import ServerUnreachable
 from gateway.client.event_stream import EventStream, Frame
 from gateway.client.job import JOBS, AsyncJob
 from gateway.client.record import TERMINAL_TYPES
 from shared import limits
-from shared.errors import ServerUnreachable
 
 SOMETHING_BAD = 1
 ACTIVE = ("queued", "processing", "retrying")

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable
 
+from gateway.client.errors import ArchiveCorrupt, JobUnsuccessful, LocalFileTrouble, WaitedTooLong
 from shared.errors import (
-    ArchiveCorrupt,
     FilesForbidden,
     JobFailed,
     JobGone,
     JobNotFound,
     JobNotReady,
-    JobUnsuccessful,
-    LocalFileTrouble,
     OwnerRefused,
     RequestError,
     ScopeMissing,
     Unauthenticated,
     UnknownFiles,
-    WaitedTooLong,
     WaybillError,
 )
 

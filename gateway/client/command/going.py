@@ -12,7 +12,8 @@ from gateway.client.command.exit_codes import INTERRUPTED, TIMED_OUT, exit_code_
 from gateway.client.command.settings import Settings
 from gateway.client.command.stdout import reader_left
 from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
-from shared.errors import NotWaybill, ServerUnreachable, WaybillError
+from gateway.client.errors import NotWaybill, ServerUnreachable
+from shared.errors import WaybillError
 
 Act = Callable[["Going"], Awaitable[int]]
 WORTH_SAYING_MS = 3_000

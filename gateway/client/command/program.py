@@ -193,10 +193,15 @@ def _act(settings: Settings, jobs: Sequence[str], verb: str) -> int:
 @waybill.command()
 @with_settings
 def version(settings: Settings) -> int:
-    """Print this program's version."""
+    """Print this program's version, and the server's where one is named (--server, WAYBILL_URL)."""
     from importlib.metadata import version as installed
 
     found = installed("waybill")
+    if settings.has_server:
+        from gateway.client.command import acting
+        from gateway.client.command.going import run
+
+        return run(settings, lambda going: acting.show_versions(going, found))
     click.echo(f'{{"client": "{found}"}}' if settings.as_json else f"waybill {found}")
     return 0
 

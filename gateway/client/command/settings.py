@@ -17,9 +17,10 @@ KEY_VARIABLE = "WAYBILL_API_KEY"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one call of the command was told; `timeout_seconds` None is for ever."""
+    """What one call of the command was told. `has_server`: it was named; `timeout_seconds` None is for ever."""
 
     server: str
+    has_server: bool
     api_key: str | None
     as_json: bool
     is_quiet: bool
@@ -75,7 +76,13 @@ _NAMES = (
 
 
 def _settings(*, server: str | None, key_file: Path | None, no_progress: bool, **same: Any) -> Settings:
-    return Settings(server=server or DEFAULT_SERVER, api_key=_api_key(key_file), shows_progress=not no_progress, **same)
+    return Settings(
+        server=server or DEFAULT_SERVER,
+        has_server=server is not None,
+        api_key=_api_key(key_file),
+        shows_progress=not no_progress,
+        **same,
+    )
 
 
 def _api_key(key_file: Path | None) -> str | None:

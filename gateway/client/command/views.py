@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 LINE_LOOK_EVERY_SECONDS = 1.0
+BAR_CHARS = 20
 
 
 class Row(NamedTuple):
@@ -145,15 +146,18 @@ class TerminalView:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 1))
-        for width in (None, None, 20, 4):
+        rows = self._rows.now()
+        table = Table.grid(padding=(0, 1, 0, 0))
+        widths = [None] if "" in rows else [None, None]  # one job alone needs no name
+        for width in (*widths, BAR_CHARS, 4):
             table.add_column(no_wrap=True, width=width)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for name, row in self._rows.now().items():
+        for name, row in rows.items():
             ratio = row.progress_ratio
-            bar = ProgressBar(total=1.0, completed=ratio or 0.0, width=20)
-            share = "" if ratio is None else f"{percent(ratio)}%"
-            table.add_row(Text(name), Text(row.phase), bar, Text(share, justify="right"), Text(row.sentence))
+            bar = ProgressBar(total=1.0, completed=ratio or 0.0, width=BAR_CHARS)
+            share = Text("" if ratio is None else f"{percent(ratio)}%", justify="right")
+            said = row.sentence.removeprefix(f"{row.phase}: ")
+            table.add_row(*([Text(name)] if name else []), Text(row.phase), bar, share, Text(said))
         return table
 
 

@@ -19,6 +19,7 @@ from gateway.client.sight import Sight
 from shared import limits
 
 SHORT_ID_CHARS = 8
+_PHASES = {"completed": "Prepared", "failed": "Failed", "cancelled": "Cancelled", "gone": "Gone", "lost": "Lost"}
 _CODES = {"failed": JOB_FAILED, "cancelled": CANCELLED, "gone": NOT_FOUND, "lost": NOT_FOUND}
 
 
@@ -53,7 +54,7 @@ class Watched:
         trouble = connection_sentence(self._mode, lost_seconds=lost_seconds, reason=self._reason) if is_told else None
         quiet = facts.quiet_seconds > limits.SHOWN_QUIET_SECONDS
         step = f"{facts.state} {facts.attempt} {facts.phase} {quiet} {trouble}"
-        return Row("Preparing", trouble or sentence(facts), step, self.sight.progress_ratio)
+        return Row(_PHASES.get(facts.state, "Preparing"), trouble or sentence(facts), step, self.sight.progress_ratio)
 
     def exit_code(self, *, is_strict: bool = False) -> int:
         """Give the exit code of the job as it stands."""

@@ -5,19 +5,10 @@ from typing import Any
 import pytest
 
 from gateway.client import AsyncWaybill, Waybill
+from gateway.client.errors import JobUnsuccessful, NotWaybill, ServerUnreachable, WaitedTooLong
 from gateway.client.job import AsyncJob
 from gateway.client.record import Message
-from shared.errors import (
-    JobGone,
-    JobNotFound,
-    JobUnsuccessful,
-    NotWaybill,
-    ServerUnreachable,
-    Unauthenticated,
-    UnknownFiles,
-    WaitedTooLong,
-    WaybillError,
-)
+from shared.errors import JobGone, JobNotFound, Unauthenticated, UnknownFiles, WaybillError
 from tests.support.faulty_gateway import (
     JOB_ID,
     JOB_PATH,
@@ -165,7 +156,7 @@ async def test_asking_for_a_job_that_has_ended_gives_its_end(gateway: FaultyGate
 @pytest.mark.parametrize(
     ("refusal", "error"),
     [
-        (lambda: web_page(), NotWaybill),
+        (web_page, NotWaybill),
         (lambda: problem(401, "UNAUTHENTICATED", "No."), Unauthenticated),
         (lambda: problem(404, "NOT_FOUND", "No."), JobNotFound),
         (lambda: problem(410, "GONE", "No."), JobGone),

@@ -6,19 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.client import AsyncWaybill
+from gateway.client.errors import ArchiveCorrupt, JobUnsuccessful, LocalFileTrouble, NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
-from shared.errors import (
-    ArchiveCorrupt,
-    JobGone,
-    JobNotFound,
-    JobUnsuccessful,
-    LocalFileTrouble,
-    NotWaybill,
-    ServerUnreachable,
-    Unauthenticated,
-    UnavailableError,
-    WaybillError,
-)
+from shared.errors import JobGone, JobNotFound, Unauthenticated, UnavailableError, WaybillError
 from tests.integration.client.conftest import ARCHIVE
 from tests.support.faulty_gateway import (
     ETAG,
@@ -194,7 +184,7 @@ async def test_a_store_elsewhere_is_not_shown_the_key(gateway: FaultyGateway, jo
 @pytest.mark.parametrize(
     ("refusal", "error"),
     [
-        (lambda: web_page(), NotWaybill),
+        (web_page, NotWaybill),
         (lambda: web_page(404), NotWaybill),
         (lambda: problem(401, "UNAUTHENTICATED", "No."), Unauthenticated),
         (lambda: problem(404, "NOT_FOUND", "No."), JobNotFound),
