@@ -131,6 +131,10 @@ class FaultyGateway:
         told = {name: self.record()[name] for name in ("archive_bytes", "archive_crc32")}
         return frame(event_id, {"type": "completed", "files": 1, **told, "expires_at": "2026-11-24T10:00:00.000Z"})
 
+    def late(self) -> bytes:
+        """Give the frame of an event that was written ages ago."""
+        return frame("1-3", {"type": "progress", "progress": 0.5, "at": "2026-01-01T00:00:00.000Z"})
+
     def send_file(self, request: Request) -> Pieces:
         """Send the archive as the gateway does: one range of it where it is asked for."""
         start = offset_of(request)
