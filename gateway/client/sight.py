@@ -53,7 +53,7 @@ class Sight:
             self._see_record(body, now_ms)
         elif kind == "started":
             is_resumed = body["attempt"] > 1 and self.state in ("processing", "queued")
-            self._facts = replace(self._facts, attempt=body["attempt"], is_resumed=is_resumed, phase="")
+            self._facts = replace(self._facts, attempt=body["attempt"], is_resumed=is_resumed, phase="planning")
             self._calm, self._started_at_ms, self._progress_at_ms = None, now_ms, now_ms
         elif kind == "progress":
             self._see_progress(body, now_ms)
