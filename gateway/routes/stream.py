@@ -47,8 +47,8 @@ async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> 
     """
     hub = following.hub
     try:
-        job_ids = read_job_ids(request.query_params.getall("job", []))
         caller = await _admit(request, following)
+        job_ids = read_job_ids(request.query_params.getall("job", []))
         found = await find_jobs(following.store, caller, job_ids)
         hub.insist_on_room(len(job_ids))
     except (UnavailableError, TooManyJobs) as error:

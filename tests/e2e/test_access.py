@@ -15,6 +15,7 @@ from shared.jobs import make_job_id
 from tests.support import cargo
 from tests.support.jwks_server import JwksServer
 from tests.support.local_http import local_client
+from tests.support.many_reader import many_stream
 from tests.support.servers import frozen
 from tests.support.service import environment
 from tests.support.sse_reader import read_frames
@@ -25,6 +26,7 @@ from tests.support.waiting import until
 UNKNOWN = f"{JOBS}/{make_job_id(0, 1)}"
 SSE = {"Accept": "text/event-stream"}
 OF_A_JOB = [
+    ("POST", "/retry", {}),
     ("GET", "", {}),
     ("HEAD", "", {}),
     ("GET", "", {"Prefer": "wait=20"}),
@@ -168,6 +170,23 @@ def jobs_of_anna(harbour: Harbour) -> Iterator[dict[str, str]]:
     assert harbour.call("GET", deleted, harbour.anna).status_code == 410
 
 
+def test_jobs_of_somebody_else_among_named_ones_look_like_none(harbour: Harbour, jobs_of_anna: dict[str, str]) -> None:
+    own = harbour.completed(harbour.bert)
+    theirs = list(jobs_of_anna.values())
+    named = "&".join(f"job={path.rpartition('/')[2]}" for path in [*theirs, own, UNKNOWN])
+
+    batch = harbour.call("GET", f"{JOBS}?{named}", harbour.bert).json()
+    stream = read_frames(harbour.call("GET", f"/v1/download/stream?{named}", harbour.bert).content)
+
+    errors = [frame.data["error"] for frame in stream if frame.type == "error"]
+    assert [f"{JOBS}/{job['job_id']}" for job in batch["jobs"]] == [own]
+    assert len(errors) == len(batch["missing"]) == len(theirs) + 1
+    assert {(one["code"], one["message"]) for one in [*errors, *batch["missing"]]} == {
+        ("NOT_FOUND", errors[0]["message"])
+    }
+    assert [frame.data["job_id"] for frame in stream if frame.type == "completed"] == [own.rpartition("/")[2]]
+
+
 def test_a_damaged_job_is_told_to_its_owner_alone(harbour: Harbour) -> None:
     path = harbour.completed(harbour.anna)
     job_id = path.rpartition("/")[2]
@@ -245,6 +264,10 @@ ATTACKS: dict[str, list[str]] = {
 EVERY_CALL = [
     ("POST", JOBS, {}),
     ("GET", JOBS, {}),
+    ("GET", "/v1/download/files", {}),
+    ("GET", f"{JOBS}?job={UNKNOWN.rpartition('/')[2]}", {}),
+    ("GET", many_stream([UNKNOWN]), {}),
+    ("GET", many_stream([UNKNOWN]), SSE),
     *((method, UNKNOWN + rest, more) for method, rest, more in OF_A_JOB),
 ]
 

@@ -1,8 +1,10 @@
 """Many jobs on one stream keep the promise of one: of each job every event, through cuts, restarts and outages."""
 
 import asyncio
+import functools
 import itertools
 import random
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import cargo
+from tests.support import cargo, jobs
+from tests.support.crowd import crowd
 from tests.support.local_http import local_client
 from tests.support.many_reader import MADE, ManyReader, many_stream
 from tests.support.servers import frozen
 from tests.support.sse_reader import FrameReader, read_frames
+from tests.support.stores import running_store
 from tests.support.system import JOBS, System
 from tests.support.viewer import BackgroundViewer
-from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.waiting import PATIENCE_SECONDS, until, until_so
 
 MANY = 6
 READERS = 8
@@ -353,3 +357,101 @@ def test_a_job_that_is_deleted_while_it_is_followed_ends_and_the_others_go_on(sy
 
 def test_the_path_of_a_job_is_not_taken_for_the_stream_of_many(system: System) -> None:
     assert system.get(f"{JOBS}/stream").json()["code"] == "NOT_FOUND"
+
+
+# ── one job does not hold up the others ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Iterator[System]:
+    """A gateway that looks at logs often, without a processor: the test itself writes the events."""
+    with System(tmp_path, gateways=0, processors=0) as running:
+        running.gateways.append(
+            running.start("gateway", {"LOOK_AT_LOG_EVERY_SECONDS": 0.3, "STREAM_SEND_WITHIN_SECONDS": 1})
+        )
+        running.gateways[0].wait_until_ready()
+        yield running
+
+
+async def test_a_job_that_is_damaged_or_forgotten_while_it_is_followed_is_an_error_and_the_others_go_on(
+    idle: System,
+) -> None:
+    async with running_store(idle.redis.url, partitions=1) as store:
+        runs = [await jobs.start(store) for _ in range(3)]
+        damaged, forgotten, healthy = [f"{JOBS}/{run.job_id}" for run in runs]
+        paths = [damaged, forgotten, healthy]
+        async with crowd([idle.url + many_stream(paths)]) as [viewer]:
+            await store.append_progress(runs[2], seq=3, message=jobs.progress(0.2))
+            await until_so(lambda: str(viewer.ids[-1]).endswith("1-3"), "it is live")
+            record = "waybill:{{0}}:job:{}"
+            await store.connection.execute("HSET", record.format(runs[0].job_id), "seq", "9", "file_ids", "none")
+            await store.connection.execute("DEL", record.format(runs[1].job_id))
+            await until_so(lambda: viewer.ids[-1] == "x.x.1-3", "both are told")
+            await store.finish(runs[2], jobs.completion())
+            await until_so(lambda: viewer.has_ended, "the last one ends the stream")
+
+    reader = ManyReader(paths)
+    for frame in viewer.frames:
+        reader.take(frame)
+    assert [reader.of_job(path)[-1].data["error"]["code"] for path in (damaged, forgotten)] == [
+        "RECORD_UNREADABLE",
+        "NOT_FOUND",
+    ]
+    assert reader.of_job(healthy)[-1].type == "completed"
+
+
+async def test_a_reader_that_takes_nothing_is_cut_and_leaves_all_its_jobs(idle: System) -> None:
+    gateway = idle.gateways[0]
+    async with running_store(idle.redis.url, partitions=1) as store:
+        runs = [await jobs.start(store) for _ in range(3)]
+        target = many_stream(run.job_id for run in runs)
+        with socket.socket() as mute:
+            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            mute.connect(("127.0.0.1", gateway.port))
+            mute.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            await until_so(lambda: gateway.metric("sse_places_active") == 3, "it follows three jobs")
+            for number in range(60):
+                for run in runs:
+                    message = jobs.progress((number + 1) / 61, "a" * 4_000)
+                    await jobs.insist(
+                        functools.partial(store.append_progress, run, seq=run.record.seq + 1 + number, message=message)
+                    )
+            await until_so(lambda: gateway.metric("sse_streams_ended_total", reason="slow") == 1, "it is cut")
+
+        assert gateway.metric("sse_places_active") == 0
+        assert gateway.metric("sse_jobs_followed") == 0
+
+
+async def test_events_that_the_live_channel_lost_are_shown_at_the_next_look(idle: System) -> None:
+    async with running_store(idle.redis.url, partitions=1) as store:
+        runs = [await jobs.start(store) for _ in range(2)]
+        async with crowd([idle.url + many_stream(run.job_id for run in runs)] * 10) as viewers:
+            for run in runs:
+                record = f"waybill:{{0}}:job:{run.job_id}"
+                await store.connection.execute("XADD", store.live_channel(run.job_id), "1-3", "e", jobs.progress(0.5))
+                await store.connection.execute("HSET", record, "seq", 3)
+            await until_so(lambda: all(viewer.ids[-1] == "1-3.1-3" for viewer in viewers), "everybody is shown them")
+
+    for viewer in viewers:
+        assert len(viewer.ids) == len(set(viewer.ids)) == 4
+
+
+async def test_a_stream_of_many_jobs_ends_at_its_age_and_is_resumed_by_its_vector(idle: System) -> None:
+    gateway = idle.start("gateway", {"STREAM_MAX_AGE_SECONDS": 0.5, "HEARTBEAT_EVERY_SECONDS": 0.2})
+    await asyncio.to_thread(gateway.wait_until_ready)
+    async with running_store(idle.redis.url, partitions=1) as store:
+        runs = [await jobs.start(store) for _ in range(2)]
+        url = gateway.url + many_stream(run.job_id for run in runs)
+        async with crowd([url]) as [first]:
+            await until_so(lambda: first.has_ended, "it reaches its age")
+        await store.append_progress(runs[1], seq=3, message=jobs.progress(0.5))
+        async with crowd([url], last_event_id=first.ids[-1]) as [second]:
+            await until_so(lambda: second.has_ended, "so does the next")
+
+    assert [frame.type for frame in first.frames if frame.type != "heartbeat"] == ["snapshot", "snapshot", "busy"]
+    assert "heartbeat" in {frame.type for frame in first.frames}
+    assert first.frames[-1].data["reason"] == "max_age"
+    assert [(frame.type, frame.id) for frame in second.frames if frame.type != "heartbeat"] == [
+        ("progress", "1-2.1-3"),
+        ("busy", None),
+    ]

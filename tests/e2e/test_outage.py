@@ -12,6 +12,7 @@ import pytest
 from shared import limits
 from tests.support import cargo
 from tests.support.local_http import local_client
+from tests.support.many_reader import many_stream
 from tests.support.servers import frozen
 from tests.support.sse_reader import read_frames
 from tests.support.system import JOBS, QUICK_LEASE, System
@@ -47,6 +48,10 @@ def assert_everything_is_refused_in_time(system: System, path: str) -> None:
         ("GET", f"{path}/stream", {"Accept": "*/*"}),
         ("GET", f"{path}/stream", {"Accept": "application/json"}),
         ("GET", f"{path}/stream", {"Accept": "text/event-stream"}),
+        ("GET", f"{JOBS}?job={path.rpartition('/')[2]}&job=none", {}),
+        ("GET", many_stream([path, "none"]), {}),
+        ("GET", many_stream([path, "none"]), {"Accept": "text/event-stream"}),
+        ("POST", f"{path}/retry", {}),
     ]
 
     def ask(call: tuple[str, str, dict[str, str]]) -> tuple[httpx.Response, float]:

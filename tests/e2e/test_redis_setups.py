@@ -8,9 +8,11 @@ from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
 from tests.support import cargo
 from tests.support.cluster import EmbeddedCluster
+from tests.support.many_reader import ManyReader, many_stream
 from tests.support.service import Service
 from tests.support.sse_reader import read_frames
-from tests.support.system import System
+from tests.support.system import JOBS, System
+from tests.support.viewer import BackgroundViewer
 from tests.support.waiting import until
 
 
@@ -39,6 +41,36 @@ def test_a_gateway_goes_on_for_the_partitions_of_the_nodes_that_live(tmp_path: P
                 if answer.status_code == 202:
                     assert system.wait_for_end(answer.headers["location"])["status"] == "completed"
             assert system.gateways[0].is_ready()
+
+
+def test_a_stream_of_many_jobs_goes_on_for_those_whose_node_lives(tmp_path: Path) -> None:
+    with EmbeddedCluster(tmp_path / "cluster") as cluster:
+        settings = {"REDIS_URL": cluster.url, "WAYBILL_PARTITIONS": "8", "WAYBILL_SLOTS": "32"}
+        with System(tmp_path, settings=settings) as system:
+            paths = system.create_jobs(16, *cargo.LONG[:2])
+            viewer = BackgroundViewer(system.url + many_stream(paths), last_event_id=".".join(["0-0"] * len(paths)))
+            until(lambda: len({frame.data.get("job_id") for frame in viewer.frames} - {None}) == 16, "all are told")
+
+            cluster.nodes[2].kill()
+            alive = [path for path in paths if system.get(path).status_code == 200]
+            assert 0 < len(alive) < len(paths)
+
+            until(
+                lambda: (
+                    {f"{JOBS}/{frame.data['job_id']}" for frame in viewer.frames if frame.type == "completed"}
+                    >= set(alive)
+                ),
+                "the jobs of the living nodes are followed to their ends",
+            )
+            system.gateways[0].terminate()
+            reader = ManyReader(paths, ".".join(["0-0"] * len(paths)))
+            for frame in viewer.wait_for_end():
+                reader.take(frame)
+            for path in alive:
+                assert [event["type"] for event in reader.events_of(path)][-1] == "completed"
+                seqs = [int(event["id"].partition("-")[2]) for event in reader.events_of(path)]
+                assert seqs == list(range(1, len(seqs) + 1))
+            assert reader.types[-1] == "busy"
 
 
 @pytest.mark.parametrize("module", ["gateway", "processor"])

@@ -7,7 +7,7 @@ messages are lost, repeated, and cut off on their way.
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from gateway.estimate import Outlook
 from gateway.streaming.part import Part
@@ -202,5 +202,7 @@ class ViewerOfManyJobs(RuleBasedStateMachine):
             job.told = told
 
 
-ViewerOfManyJobs.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestViewerOfManyJobs = ViewerOfManyJobs.TestCase
+def test_a_viewer_of_many_jobs_is_promised_what_one_of_each_is() -> None:
+    run_state_machine_as_test(
+        ViewerOfManyJobs, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
+    )
