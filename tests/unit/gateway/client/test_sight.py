@@ -99,9 +99,10 @@ def test_a_transfer_says_its_rate_and_what_is_left() -> None:
     transfer.reach(20_000_000, 0)
     assert transfer.sentence(0) == "Downloading: 20.0 MB of 100 MB."
 
+    told = []
     for second in range(1, 5):
         transfer.reach(20_000_000 + second * 2_000_000, second * 1_000)
-        told = transfer.sentence(second * 1_000)
+        told.append(transfer.sentence(second * 1_000))
 
-    assert told == "Downloading: 28.0 MB of 100 MB, 2.0 MB/s, about 35 seconds left."
+    assert told[-1] == "Downloading: 28.0 MB of 100 MB, 2.0 MB/s, about 35 seconds left."
     assert transfer.progress_ratio == 0.28
