@@ -1,8 +1,10 @@
 """What is read from people and from servers: ids, names, codes."""
 
+from pathlib import Path
+
 import pytest
 
-from gateway.client.command.exit_codes import exit_code_of, worst
+from gateway.client.command.exit_codes import TABLE, exit_code_of, worst
 from gateway.client.command.file_ids import read_file_ids, words_of
 from gateway.client.errors import JobUnsuccessful, NotWaybill, ServerUnreachable
 from gateway.client.file_name import name_in
@@ -58,6 +60,12 @@ def test_the_worst_of_several_codes_is_given() -> None:
     assert worst([0, 3, 1]) == 1
     assert worst([1, 4, 5, 6, 7, 8, 3]) == 8
     assert worst([0, 9]) == 9
+
+
+def test_the_manual_has_each_exit_code() -> None:
+    manual = (Path(__file__).parents[4] / "docs/command.md").read_text(encoding="utf-8")
+
+    assert [code for code in TABLE if f"\n| {code} | " not in manual] == []
 
 
 def test_errors_have_their_codes() -> None:
