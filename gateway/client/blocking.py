@@ -11,6 +11,7 @@ from gateway.client.asynchronous import AsyncWaybill
 from gateway.client.job import AsyncJob
 from gateway.client.record import Message, Record
 from gateway.client.saving import OnBytes
+from shared import limits
 
 T = TypeVar("T")
 
@@ -98,9 +99,9 @@ class Job:
 class Waybill:
     """AsyncWaybill, blocking. A context manager; may be used by several threads."""
 
-    def __init__(self, base_url: str, *, api_key: str | None = None) -> None:
+    def __init__(self, base_url: str, *, api_key: str | None = None, tries: int = limits.CLIENT_TRIES) -> None:
         self._loop = _Loop()
-        self._waybill = AsyncWaybill(base_url, api_key=api_key)
+        self._waybill = AsyncWaybill(base_url, api_key=api_key, tries=tries)
 
     def __enter__(self) -> Self:
         """Connect with the first call."""

@@ -78,6 +78,7 @@ class PartFile:
             unfinished.write_text(json.dumps(self.note), encoding="utf-8")
             unfinished.replace(self._note_path)
         except OSError as error:
+            unfinished.unlink(missing_ok=True)
             raise self._trouble(error) from None
 
     # ── the bytes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +163,7 @@ class PartFile:
 
     def _no_room(self, missing_bytes: int) -> LocalFileTrouble:
         return LocalFileTrouble(
-            f"Disk full: {amount(missing_bytes)} more needed in {self._path.parent}. "
+            f"Disk full: {amount(missing_bytes) if missing_bytes else 'a little'} more needed in {self._path.parent}. "
             "What has come is kept; run the same command again to go on.",
             path=str(self._path),
         )

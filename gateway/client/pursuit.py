@@ -43,6 +43,7 @@ class Pursuit:
         self._path = path
         self._course = course
         self._on_connection = on_connection
+        self._patience = calls.patience()
 
     async def messages(self, asked: Callable[[], Messages]) -> Messages:
         """Give messages until the server says that none will come (204), or the reader leaves.
@@ -50,14 +51,13 @@ class Pursuit:
         `asked` gives them without a stream, until the next stream is due. Raises the server's refusals;
         ServerUnreachable or UnavailableError once patience is spent.
         """
-        patience = self._calls.patience()
         while True:
             by_stream = self._course.wants_stream(monotonic_ms())
             self._on_connection("polling" if self._course.is_polling else "connecting", "")
             try:
                 async with aclosing(self._streamed() if by_stream else asked()) as source:
                     async for message in source:
-                        patience.progressed(monotonic_ms())
+                        self._patience.progressed(monotonic_ms())
                         yield message
                 if by_stream:
                     return
@@ -65,7 +65,9 @@ class Pursuit:
                 self._note(interrupted)
                 if not self._course.is_polling:
                     self._on_connection("waiting", interrupted.reason)
-                    await self._calls.pause_or_raise(patience, interrupted.error, at_least_ms=interrupted.at_least_ms)
+                    await self._calls.pause_or_raise(
+                        self._patience, interrupted.error, at_least_ms=interrupted.at_least_ms
+                    )
 
     def _note(self, interrupted: _Interrupted) -> None:
         if interrupted.is_mute:
@@ -87,6 +89,8 @@ class Pursuit:
                     message = _message_of(frame)
                     if message.type == "busy":
                         raise _busy(message, frame)
+                    # A heartbeat too: a job may wait for hours, on streams that each live ten minutes.
+                    self._patience.progressed(monotonic_ms())
                     if message.type != "heartbeat":
                         yield message
             raise _Interrupted(ServerUnreachable("The stream ended before its job."))

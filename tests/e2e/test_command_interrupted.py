@@ -1,6 +1,7 @@
 """The waybill command while gateways restart and networks are slow, and on a terminal."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -109,6 +110,18 @@ def test_a_terminal_shows_one_line_that_lives(own: System, elsewhere: Path) -> N
     assert "Downloading" in plain
     drawn = len(re.findall(r"Preparing|Downloading", plain))
     assert drawn <= 4 * seconds + 4
+
+
+def test_a_pipe_gets_the_messages_while_a_terminal_shows_the_job(own: System, elsewhere: Path) -> None:
+    command = WaybillCommand(own.url, elsewhere)
+    job_id = command.run("submit", LONG_IDS[0]).stdout.strip()
+
+    code, said, shown, _ = on_a_terminal(command, "watch", job_id, "--json")
+
+    assert code == 0
+    assert [json.loads(line)["job_id"] for line in said.splitlines()][-1] == job_id
+    assert "{" not in shown
+    assert "Prepared" in shown
 
 
 def test_a_terminal_without_colour_is_sent_none(own: System, elsewhere: Path) -> None:

@@ -64,7 +64,9 @@ class Going:
         if self.settings.is_quiet:
             return SilentView()
         # Each stream is looked at by itself: stdout may be a file while somebody watches stderr.
-        if self.settings.shows_progress and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        is_shared = self.settings.as_json and sys.stdout.isatty()  # lines of JSON would be drawn over
+        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not is_shared
+        if self.settings.shows_progress and is_terminal:
             from rich.console import Console
 
             wanted = {"always": True, "never": False, "auto": None}[self.settings.color]

@@ -71,6 +71,8 @@ def get(settings: Settings, **given: Any) -> int:
 
     if given["job_id"] and (given["ids"] or given["from_file"]):
         raise click.UsageError("Name either file ids or --job.")
+    if given["output"] == "-" and sys.stdout.isatty():
+        raise click.UsageError("-o - would write the archive to this terminal. Send it into a pipe or a file.")
     request = {} if given["job_id"] else _body_of(given)
     wish = Wish(
         request=request,

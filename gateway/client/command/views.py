@@ -125,7 +125,13 @@ class TerminalView:
 
         self._rows = rows
         self._console = console
-        self._live: Live = Live(console=console, auto_refresh=False)
+        self._live: Live = Live(
+            # stdout is not this terminal's business: it may be a pipe.
+            console=console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._live.start()
 
     def look(self) -> None:

@@ -8,7 +8,7 @@ from gateway.client import AsyncWaybill, Waybill
 from gateway.client.errors import JobUnsuccessful, NotWaybill, ServerUnreachable, WaitedTooLong
 from gateway.client.job import AsyncJob
 from gateway.client.record import Message
-from shared.errors import JobGone, JobNotFound, Unauthenticated, UnknownFiles, WaybillError
+from shared.errors import JobGone, JobNotFound, Unauthenticated, UnavailableError, UnknownFiles, WaybillError
 from tests.support.faulty_gateway import (
     JOB_ID,
     JOB_PATH,
@@ -82,6 +82,27 @@ async def test_busy_is_no_message_and_no_end(gateway: FaultyGateway, job: AsyncJ
     ]
 
     assert [message.type for message in await all_of(job)] == ["snapshot", "completed"]
+
+
+async def test_a_job_that_waits_for_long_costs_no_patience(gateway: FaultyGateway, job: AsyncJob) -> None:
+    heartbeat = b'event: heartbeat\ndata: {"at": "x"}\n\n'
+    too_old = frame(None, {"type": "busy", "reason": "max_age"}, retry_ms=1)
+    gateway.answers[STREAM] = [
+        lambda _: stream(gateway.snapshot()),
+        *[lambda _: stream(heartbeat, too_old)] * 6,
+        lambda _: stream(gateway.completed("1-3")),
+    ]
+
+    assert [message.type for message in await all_of(job)] == ["snapshot", "completed"]
+
+
+async def test_a_server_that_is_always_busy_is_given_up(gateway: FaultyGateway, job: AsyncJob) -> None:
+    gateway.answers[STREAM] = [lambda _: stream(frame(None, {"type": "busy", "reason": "overload"}, retry_ms=1))]
+
+    with pytest.raises(UnavailableError, match="overload"):
+        await all_of(job)
+
+    assert len(gateway.asked(STREAM)) == 4
 
 
 async def test_a_cursor_at_the_end_gives_nothing(gateway: FaultyGateway, job: AsyncJob) -> None:
