@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support.service import environment
 from tests.support.waiting import PATIENCE_SECONDS
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("waybill")
 
 
@@ -40,7 +41,15 @@ class WaybillCommand:
     def __init__(self, url: str, directory: Path, **variables: str) -> None:
         self.directory = directory
         self.variables: Mapping[str, str] = environment(
-            {"WAYBILL_URL": url, "TERM": "xterm", "COLUMNS": "100", "LINES": "40", **variables}
+            {
+                "WAYBILL_URL": url,
+                # Of this tree, which a mutant's is too; the script alone would take the one that was installed.
+                "PYTHONPATH": str(ROOT),
+                "TERM": "xterm",
+                "COLUMNS": "100",
+                "LINES": "40",
+                **variables,
+            }
         )
 
     def run(self, *words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
