@@ -7,7 +7,6 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +16,7 @@ from tests.support.crowd import crowd
 from tests.support.local_http import local_client
 from tests.support.many_reader import MADE, ManyReader, many_stream
 from tests.support.servers import frozen
+from tests.support.service import Service
 from tests.support.sse_reader import FrameReader, read_frames
 from tests.support.stores import running_store
 from tests.support.system import JOBS, System
@@ -107,18 +107,17 @@ def fragile(tmp_path: Path) -> Iterator[System]:
 
 
 def test_a_gateway_that_dies_and_one_that_stops_and_redis_away_lose_and_double_nothing(fragile: System) -> None:
+    # Started here: a program ends with the thread that has started it.
+    others = [fragile.start("gateway") for _ in range(2)]
+    for other in others:
+        other.wait_until_ready()
     paths = fragile.create_jobs(MANY, *cargo.LONG[:4])
     cuts = random.Random(20_261_128)
     readers = [BadLine(lambda: fragile.gateways[0].url, paths, cuts) for _ in range(READERS)]
 
-    def replace_gateway(end: Callable[[Any], None]) -> Callable[[], None]:
-        def replace() -> None:
-            fresh = fragile.start("gateway")
-            fresh.wait_until_ready()
-            leaving, fragile.gateways[0] = fragile.gateways[0], fresh
-            end(leaving)
-
-        return replace
+    def replace_gateway(end: Callable[[Service], None]) -> None:
+        leaving, fragile.gateways[0] = fragile.gateways[0], others.pop()
+        end(leaving)
 
     def take_redis_away() -> None:
         viewer = BackgroundViewer(fragile.url + many_stream(paths))
@@ -131,9 +130,9 @@ def test_a_gateway_that_dies_and_one_that_stops_and_redis_away_lose_and_double_n
     asyncio.run(
         watch_all(
             readers,
-            replace_gateway(lambda gateway: gateway.kill()),
+            lambda: replace_gateway(Service.kill),
             take_redis_away,
-            replace_gateway(lambda gateway: gateway.terminate()),
+            lambda: replace_gateway(Service.terminate),
         )
     )
 
