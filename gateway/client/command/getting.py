@@ -104,7 +104,8 @@ async def _is_usable(job: AsyncJob) -> bool:
 def _hint(going: Going, wish: Wish, job: AsyncJob, how: str) -> None:
     if wish.cancels_on_interrupt:
         going.on_interrupt = lambda waybill: waybill.job(job.job_id).cancel()
-    going.hint = f"Job {job.job_id} goes on; {how}, or: waybill get --job {job.job_id}"
+    # Asked for when it is said: a job that the server has lost has another id by then.
+    going.hint = lambda: f"Job {job.job_id} goes on; {how}, or: waybill get --job {job.job_id}"
     if going.settings.is_verbose:
         going.say(f"Job {job.job_id}.")
 
@@ -113,7 +114,7 @@ async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
     """Follow the job to its end; None when it has not ended and shall not be waited for."""
     record = await job.record()
     if not record.is_terminal and not wish.waits:
-        going.say(f"Job {job.job_id} is {record.status}. {going.hint}")
+        going.say(f"Job {job.job_id} is {record.status}. {going.hint()}")
         return None
     if record.status != "completed":
         watched = Watched(job)

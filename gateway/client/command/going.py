@@ -25,7 +25,7 @@ class Going:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.rows = Rows()
-        self.hint = ""
+        self.hint: Callable[[], str] = lambda: ""
         self.on_interrupt: Callable[[AsyncWaybill], Awaitable[Any]] | None = None
         self._view: View | None = None
         self._waybill: AsyncWaybill | None = None
@@ -83,7 +83,7 @@ class Going:
             async with asyncio.timeout(self.settings.timeout_seconds), self.connected():
                 return await act(self)
         except TimeoutError:
-            complain(f"--timeout: {self.settings.timeout_seconds:g} seconds are over. {self.hint}")
+            complain(f"--timeout: {self.settings.timeout_seconds:g} seconds are over. {self.hint()}")
             return TIMED_OUT
 
     @contextlib.asynccontextmanager
@@ -113,7 +113,7 @@ def run(settings: Settings, act: Act) -> int:
     except BrokenPipeError:  # here, because click would make it a failure
         return reader_left()
     except KeyboardInterrupt:
-        complain(f"Interrupted. {going.hint}")
+        complain(f"Interrupted. {going.hint()}")
         with contextlib.suppress(WaybillError):
             asyncio.run(going.interrupted())
         return INTERRUPTED
@@ -121,10 +121,10 @@ def run(settings: Settings, act: Act) -> int:
 
 def _told(error: WaybillError, going: Going) -> str:
     if isinstance(error, ServerUnreachable):
-        return f"{error.message} {going.hint}" if going.hint else f"{error.message} Check --server, or WAYBILL_URL."
+        return f"{error.message} {going.hint()}" if going.hint() else f"{error.message} Check --server, or WAYBILL_URL."
     if isinstance(error, NotWaybill) or not error.is_retryable:
         return error.message
-    return f"{error.message} {going.hint}"
+    return f"{error.message} {going.hint()}"
 
 
 def complain(sentence: str) -> None:

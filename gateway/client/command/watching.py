@@ -96,7 +96,7 @@ def print_message(job_id: str, message: Message) -> None:
 
 async def watch(going: Going, job_ids: Sequence[str], *, is_strict: bool) -> int:
     """Follow jobs until all have ended; give the worst of their exit codes."""
-    going.hint = f"The jobs go on. To watch them: waybill watch {' '.join(job_ids)}"
+    going.hint = lambda: f"The jobs go on. To watch them: waybill watch {' '.join(job_ids)}"
     followed = [Watched(going.waybill.job(job_id)) for job_id in dict.fromkeys(job_ids)]
     for watched in followed:
         name = "" if len(followed) == 1 else watched.job.job_id[:SHORT_ID_CHARS]
