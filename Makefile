@@ -63,7 +63,7 @@ docs: environment ## Write docs/settings.md from the settings' own descriptions,
 	@mv docs/api.md.new docs/api.md
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
-	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra s3 --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra client --extra s3 --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 	@$(BIN)/uv pip compile --group pyproject.toml:node --universal --python-version 3.11 \

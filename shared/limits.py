@@ -97,6 +97,39 @@ MAX_JOBS_PER_STREAM = 50  # and of one batch: 50 ids are 2.2 KB of address, thei
 LOGS_READ_AT_ONCE = 10  # for one viewer of many jobs: so many pages of logs it may hold
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
+# What people see
+SHOWN_FALL_RATIO = 2.0  # seconds a second: a remaining time that falls faster looks like a jump
+SHOWN_FALL_AT_ONCE_SECONDS = 30.0  # the news is so much better that it is worth a jump
+SHOWN_RISE_RATIO = 1.25  # what is worse by less than this, and by two seconds, is not worth a change
+SHOWN_RISE_SECONDS = 2.0
+SHOWN_RISE_AFTER_MS = 3_000  # worse news must hold so long: bursts rose 35 times a minute without it, and 5 with it
+SHOWN_FROM_SECONDS = 5.0  # of a whole job: of less nobody needs an estimate
+SHOWN_QUIET_SECONDS = 15.0  # without progress; then that is said in place of an estimate
+SHOWN_RATE_HALF_LIFE_SECONDS = 8.0  # of a download's bytes a second, as people see them
+SHOWN_LOST_SECONDS = 3.0  # of a connection; a shorter loss is nobody's business
+SHOWN_FILE_IDS = 2  # of those at fault, in one sentence; the others are counted
+
+# The client
+CLIENT_CONNECT_WITHIN_SECONDS = 10.0
+CLIENT_ANSWER_WITHIN_SECONDS = 35.0  # a long poll is held back for up to 25
+CLIENT_HEAD_WITHIN_SECONDS = 10.0  # of a stream
+CLIENT_FIRST_FRAME_WITHIN_SECONDS = 4.0  # the gateway sends one at once: who is silent for so long buffers
+CLIENT_SILENCE_MAX_SECONDS = 40.0  # two heartbeats, each 15 s ± 20 %, and some
+CLIENT_MUTE_OPENS = 2  # in a row; then polling
+CLIENT_PROBE_FIRST_SECONDS = 30.0  # while polling; doubled from probe to probe
+CLIENT_PROBE_CAP_SECONDS = 300.0
+CLIENT_LONG_POLL_SECONDS = 20
+CLIENT_RETRY_BASE_MS = 1_000  # of the first pause, doubled from try to try, with full jitter
+CLIENT_RETRY_CAP_MS = 30_000
+CLIENT_RETRY_FLOOR_MS = 500
+CLIENT_TRIES = 10  # in a row without progress
+CLIENT_PATIENCE_SECONDS = 300.0  # without progress; progress begins both anew
+CLIENT_MAX_FRAME_BYTES = 4 * 1024 * 1024  # of one event; a snapshot of 1,000 files has a hundredth
+CLIENT_MAX_ANSWER_BYTES = 16 * 1024 * 1024  # of one answer that is not an archive: a page of 500 events
+CLIENT_READ_BYTES = 1024 * 1024  # of a file that is read again, at once
+CLIENT_REFRESHES_PER_SECOND = 4  # of what a terminal shows
+CLIENT_LINE_EVERY_MS = 10_000  # of progress, where no terminal is: neither spam nor silence
+
 # Jobs
 MAX_WAITING_MS = 86_400_000  # from its creation, or its redrive, to the start of a run; then a job ends as EXPIRED
 OWNER_LIST_MS = 40 * 86_400_000  # an owner's list of jobs lives on after the last creation; longer than any job

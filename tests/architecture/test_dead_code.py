@@ -14,11 +14,13 @@ from tests.architecture.source_tree import FIRST_PARTY, PRODUCT, Module, assert_
 # Called by their framework.
 ENTRY_DECORATORS = [
     *("@asgi", "@delete", "@get", "@head", "@patch", "@post", "@put", "@route", "@websocket"),
+    "@waybill.command",
     *("@pytest.fixture", "@pytest_asyncio.fixture", "@initialize", "@invariant", "@precondition", "@rule"),
 ]
 ENTRY_NAMES = ["test_*", "Test*", "pytest_*"]
 # Name: who uses it where vulture cannot see it.
 USED_ELSEWHERE = {
+    "__getattr__": "Python asks a module for what it does not have (PEP 562)",
     "_unsupported_upgrade_warning": "uvicorn's protocol calls it",
     "capture_signals": "uvicorn's Server calls it",
     "daemon_threads": "socketserver's ThreadingMixIn reads it",

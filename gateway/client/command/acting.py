@@ -1,0 +1,109 @@
+"""The commands that ask one thing of the server: status, list, files, cancel, retry, rm, submit."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from gateway.client.command.exit_codes import DONE, exit_code_of, worst
+from gateway.client.command.going import Going, complain
+from gateway.client.command.pages import as_json, files_page, jobs_page
+from gateway.client.job import AsyncJob
+from gateway.client.record import Record
+from shared.errors import WaybillError
+
+Verb = Callable[[AsyncJob], Awaitable[str]]
+
+
+async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | None) -> int:
+    """Create a job; print its id."""
+    job = await going.waybill.submit_body(body, idempotency_key=idempotency_key)
+    shown = {"job_id": job.job_id, "idempotency_key": job.idempotency_key}
+    print(json.dumps(shown) if going.settings.as_json else job.job_id)
+    going.say(f"To fetch it: waybill get --job {job.job_id}")
+    return DONE
+
+
+async def show_versions(going: Going, client: str) -> int:
+    """Print which release this is, and which one answers."""
+    server = await going.waybill.server_version()
+    if going.settings.as_json:
+        print(json.dumps({"client": client, "server": server}))
+    else:
+        print(f"waybill {client}\nserver  {server or 'does not tell its version'} ({going.settings.server})")
+    return DONE
+
+
+async def show_status(going: Going, job_ids: Sequence[str]) -> int:
+    """Print the records of jobs; one that is not there is told, and the others are printed all the same."""
+    codes, records = [], []
+    for job_id in job_ids:
+        try:
+            records.append(await going.waybill.job(job_id).record())
+        except WaybillError as error:
+            complain(f"{job_id}: {error.message}")
+            codes.append(exit_code_of(error))
+    _print_jobs(going, records)
+    return worst(codes)
+
+
+async def show_list(going: Going, *, statuses: Sequence[str], limit: int | None) -> int:
+    """Print your jobs, newest first."""
+    records = [record async for record in going.waybill.list(statuses=statuses, limit=limit)]
+    _print_jobs(going, records)
+    if not records:
+        going.say("No jobs.")
+    return DONE
+
+
+def _print_jobs(going: Going, records: Sequence[Record]) -> None:
+    if going.settings.as_json:
+        print(as_json([dict(record.body) for record in records]))
+    elif records:
+        print(jobs_page(records, datetime.now().astimezone()))
+
+
+async def show_files(going: Going, query: str, *, limit: int | None) -> int:
+    """Print files of the catalogue."""
+    files = [file async for file in going.waybill.files(query, limit=limit)]
+    if going.settings.as_json:
+        print(as_json(files))
+    elif files:
+        print(files_page(files))
+    else:
+        going.say("No files.")
+    return DONE
+
+
+async def act_on(going: Going, job_ids: Sequence[str], verb: Verb) -> int:
+    """Do one thing to each job, and print what became of it; a refusal stops none of the others."""
+    codes, states = [], []
+    for job_id in job_ids:
+        try:
+            state = await verb(going.waybill.job(job_id))
+        except WaybillError as error:
+            complain(f"{job_id}: {error.message}")
+            codes.append(exit_code_of(error))
+        else:
+            states.append({"job_id": job_id, "status": state})
+            if not going.settings.as_json:
+                print(state if len(job_ids) == 1 else f"{job_id}  {state}")
+    if going.settings.as_json:
+        print(as_json(states))
+    return worst(codes)
+
+
+async def cancel(job: AsyncJob) -> str:
+    """Give a job up."""
+    return await job.cancel()
+
+
+async def retry(job: AsyncJob) -> str:
+    """Start a failed job anew."""
+    return await job.retry()
+
+
+async def remove(job: AsyncJob) -> str:
+    """Remove a job with its archive."""
+    await job.delete()
+    return "deleted"

@@ -1,0 +1,152 @@
+"""`waybill get`: submit, follow, fetch, check. The same command again goes on with the same job and the same file."""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.client.calls import monotonic_ms
+from gateway.client.command.destination import PIPE, Destination, Pipe, destination
+from gateway.client.command.exit_codes import DONE, SKIPPED, UNAVAILABLE
+from gateway.client.command.going import Going
+from gateway.client.command.views import Row
+from gateway.client.command.watching import Watched, follow
+from gateway.client.display import amount
+from gateway.client.job import AsyncJob, insist_on_archive, insist_on_room_for, wanted_of
+from gateway.client.part_file import PartFile
+from gateway.client.record import Record
+from gateway.client.saving import OnBytes
+from gateway.client.transfer import Transfer
+from shared.errors import JobGone, JobNotFound
+
+
+class Wish(NamedTuple):
+    """What was asked for: a new job (`request`, its body) or one that is there, and what to do with its archive."""
+
+    request: dict[str, Any]
+    job_id: str | None
+    output: str | None
+    idempotency_key: str | None
+    replaces: bool
+    resumes: bool
+    waits: bool
+    cancels_on_interrupt: bool
+    is_strict: bool
+
+
+async def get(going: Going, wish: Wish) -> int:
+    """Have an archive made, and fetch it."""
+    if wish.output == PIPE:
+        return await _to_pipe(going, wish)
+    asked = {"server": going.settings.server, "job": wish.job_id, "request": wish.request}
+    place = destination(wish.output, asked)
+    for expected in place.expected(wish.request.get("archive_name")):
+        insist_on_room_for(expected, replaces=wish.replaces)
+    with PartFile(place.stem, resumes=wish.resumes) as part:
+        job = await _job_of(going, wish, part, asked)
+        _hint(going, wish, job, "run the same command again")
+        record = await _ended(going, wish, job)
+        if record is None:
+            return UNAVAILABLE
+        target = await _target(place, job)
+        await _fetched(going, record, lambda told: job.save_by(part, target, replaces=wish.replaces, on_bytes=told))
+    going.say(f"Saved {target}, {amount(record.archive_bytes or 0)}.")
+    shown = {"job_id": job.job_id, "path": str(target), **_archive(record)}
+    print(json.dumps(shown, ensure_ascii=False) if going.settings.as_json else target)
+    return SKIPPED if wish.is_strict and record.skipped_files else DONE
+
+
+async def _to_pipe(going: Going, wish: Wish) -> int:
+    job = going.waybill.job(wish.job_id) if wish.job_id else await _submitted(going, wish, wish.idempotency_key)
+    _hint(going, wish, job, "to fetch it")
+    record = await _ended(going, wish, job)
+    if record is None:
+        return UNAVAILABLE
+    pipe, wanted = Pipe(), wanted_of(record)
+    await _fetched(going, record, lambda told: job.fetch(pipe, wanted, on_bytes=told))
+    pipe.finish(wanted)
+    return SKIPPED if wish.is_strict and record.skipped_files else DONE
+
+
+# ── the job ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _job_of(going: Going, wish: Wish, part: PartFile, asked: dict[str, Any]) -> AsyncJob:
+    """Find the job: the one that was named, the one that an earlier run noted, or a new one."""
+    if wish.job_id is not None:
+        return going.waybill.job(wish.job_id)
+    key = wish.idempotency_key
+    noted_key = part.note.get("idempotency_key")
+    if part.note.get("asked") == asked and noted_key and key in (None, noted_key):
+        job = await _submitted(going, wish, str(noted_key))
+        if await _is_usable(job):
+            going.say(f"Going on with job {job.job_id}.")
+            return job
+        key = None
+    # Noted before it is sent: whatever ends this command, the next one asks for the same job.
+    key = key or str(uuid.uuid4())
+    part.keep_note(asked=asked, idempotency_key=key)
+    return await _submitted(going, wish, key)
+
+
+async def _submitted(going: Going, wish: Wish, key: str | None) -> AsyncJob:
+    return await going.waybill.submit_body(wish.request, idempotency_key=key)
+
+
+async def _is_usable(job: AsyncJob) -> bool:
+    with suppress(JobNotFound, JobGone):
+        return (await job.record()).status not in ("failed", "cancelled")
+    return False
+
+
+def _hint(going: Going, wish: Wish, job: AsyncJob, how: str) -> None:
+    if wish.cancels_on_interrupt:
+        going.on_interrupt = lambda waybill: waybill.job(job.job_id).cancel()
+    # Asked for when it is said: a job that the server has lost has another id by then.
+    going.hint = lambda: f"Job {job.job_id} goes on; {how}, or: waybill get --job {job.job_id}"
+    if going.settings.is_verbose:
+        going.say(f"Job {job.job_id}.")
+
+
+async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
+    """Follow the job to its end; None when it has not ended and shall not be waited for."""
+    record = await job.record()
+    if not record.is_terminal and not wish.waits:
+        going.say(f"Job {job.job_id} is {record.status}. {going.hint()}")
+        return None
+    if record.status != "completed":
+        watched = Watched(job)
+        going.rows.put("", watched.row)
+        async with going.shown():
+            await follow(going, watched, prints=False)
+        record = await job.record()
+    return insist_on_archive(record)
+
+
+# ── its archive ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _target(place: Destination, job: AsyncJob) -> Path:
+    return place.target or place.directory / await job.file_name()
+
+
+async def _fetched(going: Going, record: Record, fetch: Callable[[OnBytes], Awaitable[object]]) -> None:
+    transfer = Transfer(wanted_of(record).size_bytes)
+
+    def told(done_bytes: int) -> None:
+        transfer.reach(done_bytes, monotonic_ms())
+
+    def row() -> Row:
+        said = transfer.sentence(monotonic_ms())
+        return Row("Downloading", said, "downloading", transfer.progress_ratio)
+
+    going.rows.put("", row)
+    async with going.shown():
+        await fetch(told)
+
+
+def _archive(record: Record) -> dict[str, Any]:
+    names = ("archive_bytes", "archive_crc32", "skipped_files")
+    return {name: getattr(record, name) for name in names}

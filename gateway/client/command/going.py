@@ -1,0 +1,132 @@
+"""How a command that talks to a server goes on and ends: what it says, what it shows, and its exit code."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from gateway.client.asynchronous import AsyncWaybill
+from gateway.client.command.exit_codes import INTERRUPTED, TIMED_OUT, exit_code_of
+from gateway.client.command.settings import Settings
+from gateway.client.command.stdout import reader_left
+from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
+from gateway.client.errors import NotWaybill, ServerUnreachable
+from shared.errors import WaybillError
+
+Act = Callable[["Going"], Awaitable[int]]
+WORTH_SAYING_MS = 3_000
+
+
+class Going:
+    """One call of the command. `hint` is said when it ends before its job; `on_interrupt` is done at Ctrl-C."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.rows = Rows()
+        self.hint: Callable[[], str] = lambda: ""
+        self.on_interrupt: Callable[[AsyncWaybill], Awaitable[Any]] | None = None
+        self._view: View | None = None
+        self._waybill: AsyncWaybill | None = None
+
+    @property
+    def waybill(self) -> AsyncWaybill:
+        """The server that is spoken to."""
+        assert self._waybill is not None
+        return self._waybill
+
+    def say(self, sentence: str) -> None:
+        """Say something that is not an error; -q is silent."""
+        if self.settings.is_quiet:
+            return
+        if self._view is not None:
+            self._view.say(sentence)
+        else:
+            complain(sentence)
+
+    def trouble(self, error: WaybillError, pause_ms: int) -> None:
+        """Say what is tried again, where somebody would wonder."""
+        if self.settings.is_verbose or pause_ms >= WORTH_SAYING_MS:
+            self.say(f"{error.message} Trying again in {max(1, round(pause_ms / 1000))} s.")
+
+    @contextlib.asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Show the rows until the end of the block."""
+        self._view = self._fitting_view()
+        try:
+            async with looking(self._view):
+                yield
+        finally:
+            self._view = None
+
+    def _fitting_view(self) -> View:
+        if self.settings.is_quiet:
+            return SilentView()
+        # Each stream is looked at by itself: stdout may be a file while somebody watches stderr.
+        is_shared = self.settings.as_json and sys.stdout.isatty()  # lines of JSON would be drawn over
+        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not is_shared
+        if self.settings.shows_progress and is_terminal:
+            from rich.console import Console
+
+            wanted = {"always": True, "never": False, "auto": None}[self.settings.color]
+            return TerminalView(
+                self.rows, Console(stderr=True, no_color=None if wanted is None else not wanted, highlight=False)
+            )
+        return LineView(self.rows, shows_progress=self.settings.shows_progress)
+
+    # ── begin and end ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self, act: Act) -> int:
+        """Do it within the time that was given."""
+        try:
+            async with asyncio.timeout(self.settings.timeout_seconds), self.connected():
+                return await act(self)
+        except TimeoutError:
+            complain(f"--timeout: {self.settings.timeout_seconds:g} seconds are over. {self.hint()}")
+            return TIMED_OUT
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[AsyncWaybill]:
+        """Speak to the server until the end of the block."""
+        settings = self.settings
+        async with AsyncWaybill(
+            settings.server, api_key=settings.api_key, tries=settings.tries, on_trouble=self.trouble
+        ) as self._waybill:
+            yield self._waybill
+
+    async def interrupted(self) -> None:
+        """Do what was asked for at Ctrl-C."""
+        if self.on_interrupt is not None:
+            async with self.connected() as waybill:
+                await self.on_interrupt(waybill)
+
+
+def run(settings: Settings, act: Act) -> int:
+    """Run a command to its end; give its exit code."""
+    going = Going(settings)
+    try:
+        return asyncio.run(going.run(act))
+    except WaybillError as error:
+        complain(_told(error, going))
+        return exit_code_of(error)
+    except BrokenPipeError:  # here, because click would make it a failure
+        return reader_left()
+    except KeyboardInterrupt:
+        complain(f"Interrupted. {going.hint()}")
+        with contextlib.suppress(WaybillError):
+            asyncio.run(going.interrupted())
+        return INTERRUPTED
+
+
+def _told(error: WaybillError, going: Going) -> str:
+    if isinstance(error, ServerUnreachable):
+        return f"{error.message} {going.hint()}" if going.hint() else f"{error.message} Check --server, or WAYBILL_URL."
+    if isinstance(error, NotWaybill) or not error.is_retryable:
+        return error.message
+    return f"{error.message} {going.hint()}"
+
+
+def complain(sentence: str) -> None:
+    """Say something to who called, whatever the flags."""
+    print(f"waybill: {sentence.strip()}", file=sys.stderr, flush=True)

@@ -1,0 +1,130 @@
+"""HTTP: the one module of the client that knows httpx, which it imports when the first request is sent (0.1 s).
+
+It sends, bounds and reads; what an answer means is said in answers.py. It never follows a redirect but that of an
+archive to its store, and httpx takes the Authorization off on that way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gateway.client.errors import NotWaybill, ServerUnreachable
+from shared import limits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    import httpx
+
+
+class Answer(NamedTuple):
+    """An answer with its whole body; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Reading:
+    """An answer whose body is still coming."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.http_version = response.http_version
+        self.is_elsewhere = bool(response.history)
+        """A redirect was followed."""
+        self._response = response
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes. Raises ServerUnreachable when it breaks off."""
+        with _translated(str(self._response.url)):
+            async for chunk in self._response.aiter_raw():
+                yield chunk
+
+    async def whole(self) -> bytes:
+        """Read the rest of a body that is no archive. Raises NotWaybill when it is far too large."""
+        body = b""
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > limits.CLIENT_MAX_ANSWER_BYTES:
+                raise NotWaybill(f"{self._response.url.host} sent an answer that is far too large. Check the address.")
+        return body
+
+
+class Wire:
+    """Requests to one server; `authorization` is the whole header, or None."""
+
+    def __init__(self, base_url: str, *, authorization: str | None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._authorization = authorization
+        self._client: httpx.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        silence_max_seconds: float = limits.CLIENT_ANSWER_WITHIN_SECONDS,
+        follows: bool = False,
+    ) -> AsyncIterator[Reading]:
+        """Send a request (`body` as JSON) and give its answer once its head is there.
+
+        `follows`: a redirect is followed, without the authorization when it leads elsewhere. Raises ServerUnreachable.
+        """
+        client = self._connected()
+        # What is compressed on its way can neither be resumed nor come frame by frame.
+        spelled = {"accept-encoding": "identity"} | dict(headers or {})
+        if self._authorization is not None:
+            spelled["authorization"] = self._authorization
+        timeouts = (limits.CLIENT_CONNECT_WITHIN_SECONDS, silence_max_seconds, silence_max_seconds, None)
+        with _translated(self.base_url):
+            request = client.build_request(
+                method,
+                self.base_url + path,
+                headers=spelled,
+                json=body,
+                timeout=timeouts,
+            )
+            response = await client.send(request, stream=True, follow_redirects=follows)
+        try:
+            yield Reading(response)
+        finally:
+            await response.aclose()
+
+    async def call(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> Answer:
+        """Send a request and read its whole answer. Raises ServerUnreachable."""
+        async with self.open(method, path, headers=headers, body=body) as reading:
+            return Answer(reading.status, reading.headers, await reading.whole())
+
+    def _connected(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            self._client = httpx.AsyncClient()
+        return self._client
+
+
+@contextlib.contextmanager
+def _translated(shown_url: str) -> Any:
+    import httpx
+
+    try:
+        yield
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
+        raise NotWaybill(f"{shown_url} is no address of a server ({error}). It looks like https://host:port.") from None
+    except httpx.TimeoutException:
+        raise ServerUnreachable(f"{shown_url} did not answer in time.") from None
+    except httpx.TransportError as error:
+        raise ServerUnreachable(f"{shown_url} cannot be reached: {str(error) or type(error).__name__}.") from None

@@ -1,0 +1,312 @@
+"""The command against a gateway with faults: the exit codes that only trouble brings about, and what is said then."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.client.conftest import ARCHIVE
+from tests.support.faulty_gateway import (
+    ETAG,
+    JOB_ID,
+    JOB_PATH,
+    FaultyGateway,
+    Hang,
+    Pieces,
+    Request,
+    answer,
+    head,
+    nothing,
+    problem,
+    stream,
+    web_page,
+)
+from tests.support.ports import free_ports
+from tests.support.waybill_command import WaybillCommand
+
+FILE = f"GET {JOB_PATH}/file"
+STREAM = f"GET {JOB_PATH}/stream"
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyGateway]:
+    with FaultyGateway(ARCHIVE) as running:
+        yield running
+
+
+@pytest.fixture
+def command(faulty: FaultyGateway, tmp_path: Path) -> WaybillCommand:
+    return WaybillCommand(faulty.url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "told"),
+    [
+        (lambda: problem(401, "UNAUTHENTICATED", "Send a key."), 4, "Send a key."),
+        (lambda: problem(403, "SCOPE_MISSING", "Not for jobs."), 4, "Not for jobs."),
+        (lambda: problem(404, "NOT_FOUND", "No such job."), 5, "No such job."),
+        (lambda: problem(410, "GONE", "It expired."), 5, "It expired."),
+        (web_page, 6, "answered with a web page, not with Waybill. Check the address."),
+        (lambda: answer("hello", kind="text/plain"), 6, "Check the address."),
+        (lambda: problem(503, "DRAINING", "It restarts.", retry_after=0), 6, "It restarts."),
+        (lambda: problem(429, "SLOWLY", "Too many.", retry_after=0), 6, "Too many."),
+        (nothing, 6, "cannot be reached"),
+        (lambda: head(301, location="https://elsewhere.example"), 6, "redirects to https://elsewhere.example."),
+        (lambda: problem(418, "TEAPOT", "Of a later version."), 6, "Of a later version."),
+    ],
+    ids=["401", "403", "404", "410", "a web page", "text", "503", "429", "no answer", "a redirect", "unknown"],
+)
+def test_each_refusal_has_its_exit_code_and_its_sentence(
+    faulty: FaultyGateway, command: WaybillCommand, refusal: Callable[[], Pieces], code: int, told: str
+) -> None:
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: refusal()]
+
+    done = command.run("get", "--job", JOB_ID, "--tries", "2")
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+
+    done = WaybillCommand(f"http://127.0.0.1:{port}", tmp_path).run("list", "--tries", "1")
+
+    assert done.returncode == 6
+    assert f"http://127.0.0.1:{port} cannot be reached" in done.stderr
+    assert "WAYBILL_URL" in done.stderr
+
+
+def test_what_is_no_address_is_said_so(tmp_path: Path) -> None:
+    done = WaybillCommand("ftp://127.0.0.1", tmp_path).run("list")
+
+    assert done.returncode == 6
+    assert "is no address of a server" in done.stderr
+
+
+def test_an_archive_that_is_another_one_exits_with_8(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    def changed(_: Request) -> Pieces:
+        yield from head(200, content_length=len(ARCHIVE), etag=ETAG)
+        yield bytes(len(ARCHIVE))
+
+    faulty.answers[FILE] = [changed]
+
+    done, piped = command.run("get", "--job", JOB_ID, "-o", "a.zip"), command.run("get", "--job", JOB_ID, "-o", "-")
+
+    assert (done.returncode, done.stdout) == (8, "")
+    assert "a.zip.bad" in done.stderr
+    assert piped.returncode == 8
+    assert [path.name for path in command.directory.iterdir()] == ["a.zip.bad"]
+
+
+def test_a_pipe_gets_each_byte_once_over_a_cut(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    def cut(_: Request) -> Pieces:
+        yield from head(200, content_length=len(ARCHIVE))
+        yield ARCHIVE[:100_000]
+
+    def whole(_: Request) -> Pieces:
+        yield from head(200, content_length=len(ARCHIVE))
+        yield ARCHIVE
+
+    faulty.answers[FILE] = [cut, whole]
+
+    got = subprocess.run(
+        command.line("get", "--job", JOB_ID, "-o", "-", "-q"),
+        env=dict(command.variables),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert got.stdout == ARCHIVE
+
+
+def test_a_key_comes_from_the_environment_or_a_file_and_is_never_shown(
+    faulty: FaultyGateway, command: WaybillCommand
+) -> None:
+    (command.directory / "key").write_text("wb_of_file\n")
+    (command.directory / "broken").write_text("two words wb_secret")
+    command.variables = {**command.variables, "WAYBILL_API_KEY": "wb_of_environment"}
+
+    assert command.run("status", JOB_ID).returncode == 0
+    assert command.run("status", JOB_ID, "--key-file", "key").returncode == 0
+    broken, missing = (command.run("status", JOB_ID, "--key-file", name) for name in ("broken", "absent"))
+
+    sent = [request.headers["authorization"] for request in faulty.requests]
+    assert sent == ["Bearer wb_of_environment", "Bearer wb_of_file"]
+    assert (broken.returncode, missing.returncode) == (2, 2)
+    assert "wb_secret" not in broken.stderr
+
+
+def test_the_same_command_repeats_its_request_with_its_key(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    create = "POST /v1/download/jobs"
+    faulty.answers[create] = [lambda _: nothing(), *faulty.answers[create]]
+    assert command.run("get", "70000", "--tries", "1").returncode == 6
+
+    done = command.run("get", "70000", "--tries", "1")
+
+    first, second = faulty.asked(create)
+    assert done.returncode == 0
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_job_that_has_not_ended_is_not_waited_for_unasked(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(faulty.record(status="processing"))]
+
+    done = command.run("get", "--job", JOB_ID, "--no-wait")
+
+    assert done.returncode == 6
+    assert f"Job {JOB_ID} is processing" in done.stderr
+
+
+def test_a_network_that_keeps_streams_back_is_told_once(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    faulty.answers[STREAM] = [lambda _: stream(Hang())]
+    events = [{"id": "1-9", "type": "completed", "archive_bytes": 5, "expires_at": "2026-11-24T10:00:00Z"}]
+    faulty.answers[f"GET {JOB_PATH}/events"] = [
+        lambda _: answer({"events": events, "next_after": "1-9", "has_more": False})
+    ]
+
+    done = command.run("watch", JOB_ID)
+
+    assert done.returncode == 0
+    assert done.stderr.count("Live updates are blocked on this network; checking every 2 seconds.") == 1
+
+
+# ── doctor ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("answered", "code", "told"),
+    [
+        (lambda one: stream(one.snapshot(), Hang()), 0, "The stream stayed open"),
+        (lambda one: stream(one.snapshot()), 1, "The stream was cut after 0 seconds"),
+        (lambda one: stream(Hang()), 1, "nothing came for 4 seconds"),
+        (lambda one: stream(one.snapshot(), one.late()), 1, "seconds late"),
+        (lambda one: web_page(502), 1, "The stream was refused"),
+    ],
+    ids=["open", "cut", "mute", "late", "refused"],
+)
+def test_doctor_says_what_becomes_of_a_stream(
+    faulty: FaultyGateway, command: WaybillCommand, answered: Callable[[FaultyGateway], Pieces], code: int, told: str
+) -> None:
+    faulty.answers["GET /v1/download/jobs"] = [lambda _: answer({"jobs": [], "next_cursor": None})]
+    faulty.answers[STREAM] = [lambda _: answered(faulty)]
+
+    done = command.run("doctor", "--job", JOB_ID, "--seconds", "5", "--json")
+
+    findings = json.loads(done.stdout)
+    assert done.returncode == code
+    assert any(told in finding["sentence"] for finding in findings), findings
+    assert all(finding["level"] in ("good", "note", "bad") for finding in findings)
+
+
+# ── files here ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_directory_that_may_not_be_written_exits_with_7(command: WaybillCommand) -> None:
+    (command.directory / "file").write_text("in the way")
+
+    done = command.run("get", "--job", JOB_ID, "-o", "file/a.zip")
+
+    assert (done.returncode, done.stdout) == (7, "")
+    assert "cannot be written" in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk in memory with room for a third of ARCHIVE; skipped where nothing may be mounted."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounts a small disk, which takes root")
+    (disk := tmp_path / "disk").mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=340k", "waybill-test", str(disk)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_too_small_a_disk_is_told_before_the_first_byte(
+    faulty: FaultyGateway, command: WaybillCommand, small_disk: Path
+) -> None:
+    done = command.run("get", "--job", JOB_ID, "-o", small_disk / "a.zip")
+
+    assert (done.returncode, done.stdout) == (7, "")
+    assert "Disk full: 1.0 MB more needed" in done.stderr
+    assert faulty.asked(FILE) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_came_and_goes_on_when_there_is_room(
+    faulty: FaultyGateway, command: WaybillCommand, small_disk: Path
+) -> None:
+    # The room that was there when it was asked for is taken by somebody else while the archive comes.
+    subprocess.run(["mount", "-o", "remount,size=2m", str(small_disk)], check=True)
+    hog = small_disk / "hog"
+
+    def in_two(request: Request) -> Pieces:
+        yield from head(200, content_length=len(ARCHIVE), etag=ETAG)
+        yield ARCHIVE[:200_000]
+        hog.write_bytes(bytes(1_500_000))
+        yield ARCHIVE[200_000:]
+
+    faulty.answers[FILE] = [in_two, faulty.send_file]
+    full = command.run("get", "--job", JOB_ID, "-o", small_disk / "a.zip")
+    hog.unlink()
+
+    done = command.run("get", "--job", JOB_ID, "-o", small_disk / "a.zip")
+
+    assert full.returncode == 7
+    assert "Disk full" in full.stderr
+    assert "run the same command again" in full.stderr
+    assert done.returncode == 0
+    assert (small_disk / "a.zip").read_bytes() == ARCHIVE
+    assert "range" in faulty.asked(FILE)[-1].headers
+
+
+# ── the program itself ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_version_is_said_without_loading_what_talks_to_servers(command: WaybillCommand) -> None:
+    program = (
+        "import sys; sys.argv[1:] = ['version']\n"
+        "from gateway.client.command.program import main\n"
+        "assert main() == 0\n"
+        "slow = {'httpx', 'asyncio', 'rich', 'ssl', 'msgspec'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    del (variables := dict(command.variables))["WAYBILL_URL"]
+
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("waybill ")
+
+
+@pytest.mark.parametrize("told", ["1.2.3", None])
+def test_the_servers_version_is_told_where_it_is_known(
+    faulty: FaultyGateway, command: WaybillCommand, told: str | None
+) -> None:
+    if told:
+        faulty.answers["GET /version"] = [lambda _: answer({"version": told})]
+
+    done, shown = command.run("version"), command.run("version", "--json")
+
+    assert (told or "does not tell its version") in done.stdout
+    assert json.loads(shown.stdout)["server"] == told
+
+
+def test_help_names_every_exit_code(command: WaybillCommand) -> None:
+    from gateway.client.command.exit_codes import TABLE
+
+    shown = command.run("--help").stdout
+
+    assert all(f" {code}  {what}" in shown for code, what in TABLE.items())
