@@ -51,26 +51,11 @@ class GatewayMetrics:
         self._replayed = meter.create_counter(
             "sse_replay", unit="By", description="What was read from logs for viewers that had missed it"
         )
-        meter.create_observable_gauge(
-            "long_polls_active",
-            callbacks=[lambda _: [Observation(hub.long_polls)]],
-            description="Answers that wait for news",
-        )
         self._http_refusals = meter.create_counter(
             "http_refusals", description="Connections that were closed for what they sent, or did not send, by reason"
         )
         self._auth_refusals = meter.create_counter(
             "auth_refusals", description="Calls that were answered 401 or 403, by reason"
-        )
-        meter.create_observable_gauge(
-            "sse_jobs_followed",
-            callbacks=[lambda _: [Observation(hub.jobs)]],
-            description="Jobs with viewers in this process",
-        )
-        meter.create_observable_gauge(
-            "sse_jobs_polled",
-            callbacks=[lambda _: [Observation(hub.jobs_without_channel)]],
-            description="Those of them whose log is read twice a second, because the live channel does not deliver",
         )
         self._age = meter.create_histogram(
             "sse_event_age",
@@ -78,6 +63,10 @@ class GatewayMetrics:
             description="From the writing of a live event to its hand-over to a viewer's socket",
             explicit_bucket_boundaries_advisory=_AGE_SECONDS,
         )
+        _report_hub(meter, hub)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
         self._retried.add(0)
@@ -154,3 +143,21 @@ class GatewayMetrics:
         for message in messages:
             if message.written_at_ms is not None:
                 self._age.record(max(0.0, now_ms - message.written_at_ms) / 1000)
+
+
+def _report_hub(meter: Meter, hub: "Hub") -> None:
+    meter.create_observable_gauge(
+        "long_polls_active",
+        callbacks=[lambda _: [Observation(hub.long_polls)]],
+        description="Answers that wait for news",
+    )
+    meter.create_observable_gauge(
+        "sse_jobs_followed",
+        callbacks=[lambda _: [Observation(hub.jobs)]],
+        description="Jobs with viewers in this process",
+    )
+    meter.create_observable_gauge(
+        "sse_jobs_polled",
+        callbacks=[lambda _: [Observation(hub.jobs_without_channel)]],
+        description="Those of them whose log is read twice a second, because the live channel does not deliver",
+    )
