@@ -12,7 +12,7 @@ from gateway.routes.creation import Accepted
 from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
 from gateway.routes.listing import JobsView
-from shared import errors
+from shared import caller_errors, errors
 from shared.jobs import JobRequest
 
 JOBS = "/v1/download/jobs"
@@ -76,7 +76,7 @@ CREATE_JOB = Call(
     ),
     refusals=(
         errors.InvalidIdempotencyKey, errors.IdempotencyKeyReused, errors.MalformedBody, errors.UnsupportedMediaType,
-        errors.InvalidRequest, errors.UnknownFiles, errors.FilesForbidden, errors.CatalogueUnavailable,
+        errors.InvalidRequest, errors.UnknownFiles, caller_errors.FilesForbidden, errors.CatalogueUnavailable,
         errors.RecordUnreadable, refusals.BODY_TOO_LARGE, *refusals.WRITING,
     ),
     links=_FOLLOW_UPS,

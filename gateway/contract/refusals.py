@@ -6,7 +6,7 @@ proxy refuses before there is an error of ours.
 
 import msgspec
 
-from shared import errors
+from shared import caller_errors, errors
 from shared.errors import WaybillError
 
 
@@ -42,10 +42,10 @@ _REMEDIES: dict[type[WaybillError], str] = {
     errors.InvalidIdempotencyKey: "one header, 1 to 255 visible ASCII characters",
     errors.InvalidLimit: "1 to 500 events, 1 to 100 jobs",
     errors.InvalidStatus: "one of the states, repeated for several",
-    errors.Unauthenticated: "send `Authorization: Bearer` with a good API key or token",
-    errors.ScopeMissing: "another key: this one is not for jobs",
-    errors.OwnerRefused: "tell the operators: the token's owner claim is none",
-    errors.FilesForbidden: "`file_ids` belong to somebody else",
+    caller_errors.Unauthenticated: "send `Authorization: Bearer` with a good API key or token",
+    caller_errors.ScopeMissing: "another key: this one is not for jobs",
+    caller_errors.OwnerRefused: "tell the operators: the token's owner claim is none",
+    caller_errors.FilesForbidden: "`file_ids` belong to somebody else",
     errors.JobNotFound: "check the id; ended jobs are forgotten about two days after their end",
     errors.JobNotReady: "the archive is being made: follow the stream",
     errors.JobFailed: "the job failed, or was cancelled: its record says why",
@@ -70,7 +70,7 @@ EVERYWHERE: tuple[Cause, ...] = (
 """What any call may be answered."""
 
 GATE: tuple[Cause, ...] = (
-    errors.Unauthenticated, errors.ScopeMissing, errors.OwnerRefused, errors.TokenKeysUnavailable,
+    caller_errors.Unauthenticated, caller_errors.ScopeMissing, caller_errors.OwnerRefused, errors.TokenKeysUnavailable,
 )  # fmt: skip
 """What a call that asks who calls may be answered."""
 
