@@ -10,13 +10,8 @@ from litestar.exceptions import HTTPException, InternalServerException
 
 from gateway.edge.request_id import current_request_id
 from shared import limits
-from shared.errors import (
-    RecordUnreadable,
-    ScopeMissing,
-    Unauthenticated,
-    UnavailableError,
-    WaybillError,
-)
+from shared.caller_errors import ScopeMissing, Unauthenticated
+from shared.errors import RecordUnreadable, UnavailableError, WaybillError
 from shared.limit_errors import LimitReached
 
 log = structlog.get_logger(__name__)

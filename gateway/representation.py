@@ -43,6 +43,13 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str | None
 
 
+class JobWithTicket(JobView, frozen=True, kw_only=True, omit_defaults=True):
+    """The job, and the ticket that was wanted with it: the answer to a create call that waited for the end."""
+
+    ticket: str | None = None
+    ticket_expires_at: str | None = None
+
+
 class Snapshot(JobView, frozen=True, kw_only=True, omit_defaults=True, tag="snapshot", tag_field="type"):
     """The job at one moment, made for one viewer; `gap` tells of events that could not be given."""
 
@@ -95,7 +102,8 @@ def view_of(record: JobRecord, outlook: Outlook) -> JobView:
 def represent(record: JobRecord, outlook: Outlook, **more: object) -> bytes:
     """Encode a record as GET answers it; `more` are members that this answer has besides."""
     view = view_of(record, outlook)
-    return msgspec.json.encode(msgspec.structs.asdict(view) | more if more else view) + b"\n"
+    shown = msgspec.convert(msgspec.structs.asdict(view) | more, JobWithTicket) if more else view
+    return msgspec.json.encode(shown) + b"\n"
 
 
 def snapshot(record: JobRecord, outlook: Outlook, *, at_ms: int, gap: Gap | None = None) -> bytes:

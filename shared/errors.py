@@ -7,10 +7,11 @@
     │   │   InvalidLimit, InvalidStatus, InvalidQuery, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType
     │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered
+    │   ├── LimitReached: TooManyJobsInFlight, TooManyCreates, TooManyOwnerStreams (429)
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, FilesNotListed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
-    │       Draining, TooManyStreams
+    │       Draining, TooManyStreams, BacklogFull, RedisNearlyFull
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── KeyForeign                 a key of ours holds what somebody else has written
     ├── ObjectError                one object of the object store
@@ -22,8 +23,8 @@
         └── RetryableRunError      repeating may help: SourceChanged
 
 Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what
-happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours. The errors
-of limits are in limit_errors.py.
+happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours. Two
+branches of the tree stand beside it: who calls in caller_errors.py, how much may be asked for in limit_errors.py.
 """
 
 from collections.abc import Sequence
@@ -88,17 +89,6 @@ class UnknownFiles(RequestError):
         self.file_ids = tuple(file_ids)
 
 
-class FilesForbidden(RequestError):
-    """Some of the files are there, and not for this owner; nothing was created."""
-
-    code = "FILES_FORBIDDEN"
-    status = 403
-
-    def __init__(self, message: str, *, file_ids: Sequence[int]) -> None:
-        super().__init__(message)
-        self.file_ids = tuple(file_ids)
-
-
 class InvalidCursor(RequestError):
     """The `after` of an /events page is no event id, or the `cursor` of a listing none of ours."""
 
@@ -152,66 +142,11 @@ class RepeatedParameter(RequestError):
     code = "REPEATED_PARAMETER"
 
 
-class Misdirected(RequestError):
-    """The Host header names another server than this one."""
-
-    code = "MISDIRECTED"
-    status = 421
-
-
 class UnsupportedMediaType(RequestError):
     """The body is not declared as JSON, or is encoded in a further way."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
-
-
-class Unauthenticated(RequestError):
-    """Nobody knows who calls. `is_refused`: a key or a token was sent, and is not taken."""
-
-    code = "UNAUTHENTICATED"
-    status = 401
-
-    def __init__(self, message: str, *, is_refused: bool = True) -> None:
-        super().__init__(message)
-        self.is_refused = is_refused
-
-
-class TicketRefused(Unauthenticated):
-    """The ticket in the address is none that was issued here, or there are several."""
-
-    code = "TICKET_REFUSED"
-
-
-class TicketExpired(Unauthenticated):
-    """The ticket was good, and its time is over."""
-
-    code = "TICKET_EXPIRED"
-
-
-class TicketsNotOffered(RequestError):
-    """A ticket was asked for, and the operators have set no secret to sign one with."""
-
-    code = "TICKETS_NOT_OFFERED"
-    status = 403
-
-
-class OwnerRefused(RequestError):
-    """The token is good, and what it calls its owner is not."""
-
-    code = "OWNER_REFUSED"
-    status = 403
-
-
-class ScopeMissing(RequestError):
-    """The caller is known, and may not do this; `scope` is what it takes."""
-
-    code = "SCOPE_MISSING"
-    status = 403
-
-    def __init__(self, message: str, *, scope: str) -> None:
-        super().__init__(message)
-        self.scope = scope
 
 
 class JobNotFound(RequestError):

@@ -25,6 +25,10 @@ def make_job_id(partition: int, random_bits: int) -> str:
     return str(uuid.UUID(int=value))
 
 
+JOB_ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+"""What partition_of() takes, as a regular expression for others (ECMA-262): a UUIDv8 in its canonical form."""
+
+
 def partition_of(job_id: str) -> int | None:
     """Read the partition from a job id; None when the text is not a job id in its canonical form."""
     if len(job_id) != 36:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from shared import limits
-from shared.errors import Unauthenticated
+from shared.caller_errors import Unauthenticated
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")  # a scheme is not case-sensitive
 _HOW = "Send one header Authorization: Bearer, with an API key or a token behind it."

@@ -22,8 +22,8 @@ from gateway.auth.ticket import TicketSecret, read_ticket_secrets, ticket_in
 from gateway.auth.tickets import Tickets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared import limits
+from shared.caller_errors import ScopeMissing, Unauthenticated
 from shared.clock import now_ms
-from shared.errors import ScopeMissing, Unauthenticated
 from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import Commands
 from shared.jobstore.api_keys import ApiKeys

@@ -11,15 +11,15 @@ from litestar import Request, Response
 
 from gateway.problems import answer_waybill_error
 from shared import limits
-from shared.errors import (
+from shared.caller_errors import (
     FilesForbidden,
     OwnerRefused,
     ScopeMissing,
     TicketExpired,
     TicketRefused,
     Unauthenticated,
-    WaybillError,
 )
+from shared.errors import WaybillError
 
 if TYPE_CHECKING:
     from gateway.metrics import GatewayMetrics

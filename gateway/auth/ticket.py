@@ -24,7 +24,7 @@ import msgspec
 
 from gateway.auth.caller import Caller, Scope
 from shared import limits
-from shared.errors import TicketExpired, TicketRefused
+from shared.caller_errors import TicketExpired, TicketRefused
 
 PREFIX = "wt1_"
 """The version is in it: another form gets another one, and neither is taken for the other."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from gateway.auth.caller import Caller
 from gateway.auth.ticket import Ticket, TicketSecret, caller_by_ticket, write_ticket
+from shared.caller_errors import TicketsNotOffered
 from shared.clock import now_ms
-from shared.errors import TicketsNotOffered
 
 
 class Issued(NamedTuple):

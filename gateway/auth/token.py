@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.auth.caller import LOCAL, OWNER_MAY_BE, Caller, Scope, is_owner, known_scopes
 from gateway.auth.jwks import SignatureKey
-from shared.errors import OwnerRefused, Unauthenticated
+from shared.caller_errors import OwnerRefused, Unauthenticated
 
 SCOPE_PREFIX = "waybill:"
 """Of the scopes in a token, which other services read too: their `admin` must not be ours by chance."""

@@ -5,15 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.client.errors import NotWaybill, UnknownAnswer
-from shared.errors import (
-    FilesForbidden,
-    RequestError,
-    ScopeMissing,
-    Unauthenticated,
-    UnavailableError,
-    UnknownFiles,
-    WaybillError,
-)
+from shared.caller_errors import FilesForbidden, ScopeMissing, Unauthenticated
+from shared.errors import RequestError, UnavailableError, UnknownFiles, WaybillError
 
 PROBLEM = "application/problem+json"
 _WITH_FILES = (UnknownFiles, FilesForbidden)

@@ -63,6 +63,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path. `call_id` is what generated clients name it after.
 
     `refusals` are its own; what any call may be answered is added by the document. `is_open`: it asks nobody who calls.
+    `takes_ticket`: a ticket in the query does in place of the header.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[Cause, ...] = ()
     links: tuple[Link, ...] = ()
     is_open: bool = False
+    takes_ticket: bool = False
 
 
 def head_of(call: Call, *, call_id: str, answers: tuple[Answer, ...] | None = None) -> Call:

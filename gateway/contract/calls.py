@@ -7,12 +7,14 @@ and headers are declared once, in parameters.py and headers.py, and what their m
 from gateway.contract import examples, headers, parameters, refusals
 from gateway.contract.call import Answer, Body, Call, Header, Link, head_of
 from gateway.contract.schemas import Release, reference
-from gateway.representation import JobView, status_path
+from gateway.representation import JobView, JobWithTicket, status_path
 from gateway.routes.creation import Accepted
 from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
 from gateway.routes.listing import JobsView
-from shared import errors
+from gateway.routes.tickets import TicketView
+from gateway.ticket_request import TicketRequest
+from shared import caller_errors, errors, limit_errors
 from shared.jobs import JobRequest
 
 JOBS = "/v1/download/jobs"
@@ -20,16 +22,22 @@ JOB = JOBS + "/{job_id}"
 
 _JSON = "application/json"
 _EXAMPLE_PATH = status_path(examples.JOB_ID)
+_BY_TICKET = f"?ticket={examples.TICKET}"
 _KEPT = (headers.CACHE_CONTROL, headers.VARY)
-_ARCHIVE: tuple[Header, ...] = (headers.ETAG, headers.ACCEPT_RANGES, headers.CACHE_CONTROL, headers.NOSNIFF)
-_LINK_HEAD: tuple[Header, ...] = (headers.CACHE_CONTROL, headers.REFERRER_POLICY)
+_ARCHIVE: tuple[Header, ...] = (headers.ETAG, headers.ACCEPT_RANGES, headers.CACHE_CONTROL)
 _BYTES = Body("application/zip", {})
 
 # ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _CREATED = {
     "always": (headers.LOCATION, headers.RETRY_AFTER, headers.CACHE_CONTROL),
-    "at_times": (headers.IDEMPOTENCY_KEY_EXPIRES, headers.IDEMPOTENT_REPLAYED, headers.PREFERENCE_APPLIED),
+    "at_times": (
+        headers.IDEMPOTENCY_KEY_EXPIRES,
+        headers.IDEMPOTENT_REPLAYED,
+        headers.PREFERENCE_APPLIED,
+        headers.RATE_LIMIT,
+        headers.RATE_LIMIT_POLICY,
+    ),
 }
 _FOLLOW_UPS = tuple(
     Link(call_id[0].upper() + call_id[1:], 202, call_id)
@@ -45,7 +53,7 @@ CREATE_JOB = Call(
     request=Body(
         _JSON,
         reference(JobRequest),
-        {"file_ids": [70_000, 70_001, 70_002], "archive_name": "samples", "on_missing": "skip"},
+        {"file_ids": [70_000, 70_001, 70_002], "archive_name": "samples", "on_missing": "skip", "ticket": True},
     ),
     answers=(
         Answer(
@@ -59,10 +67,13 @@ CREATE_JOB = Call(
                     "status": "queued",
                     "queue_position": 0,
                     "estimated_duration": "60-120s",
-                    "status_url": _EXAMPLE_PATH,
-                    "stream_url": f"{_EXAMPLE_PATH}/stream",
-                    "events_url": f"{_EXAMPLE_PATH}/events",
+                    "status_url": f"{_EXAMPLE_PATH}{_BY_TICKET}",
+                    "stream_url": f"{_EXAMPLE_PATH}/stream{_BY_TICKET}",
+                    "events_url": f"{_EXAMPLE_PATH}/events{_BY_TICKET}",
+                    "file_url": f"{_EXAMPLE_PATH}/file{_BY_TICKET}",
                     "cancel_url": f"{_EXAMPLE_PATH}/cancel",
+                    "ticket": examples.TICKET,
+                    "ticket_expires_at": examples.moment(examples.TICKET_SECONDS),
                 },
             ),
             **_CREATED,
@@ -70,14 +81,14 @@ CREATE_JOB = Call(
         Answer(
             200,
             "The job has ended within the wait that was preferred.",
-            Body(_JSON, reference(JobView), examples.completed_job()),
+            Body(_JSON, reference(JobWithTicket), examples.completed_job()),
             **_CREATED,
         ),
     ),
     refusals=(
         errors.InvalidIdempotencyKey, errors.IdempotencyKeyReused, errors.MalformedBody, errors.UnsupportedMediaType,
-        errors.InvalidRequest, errors.UnknownFiles, errors.FilesForbidden, errors.CatalogueUnavailable,
-        errors.RecordUnreadable, refusals.BODY_TOO_LARGE, *refusals.WRITING,
+        errors.InvalidRequest, errors.UnknownFiles, caller_errors.FilesForbidden, errors.CatalogueUnavailable,
+        errors.RecordUnreadable, caller_errors.TicketsNotOffered, refusals.BODY_TOO_LARGE, *refusals.CREATING,
     ),
     links=_FOLLOW_UPS,
 )  # fmt: skip
@@ -122,6 +133,7 @@ READ_JOB = Call(
         ),
     ),
     refusals=(*refusals.JOB, *refusals.READING),
+    takes_ticket=True,
 )
 
 CANCEL_JOB = Call(
@@ -183,7 +195,15 @@ STREAM_JOB = Call(
         ),
         Answer(204, "The cursor is the end of an ended job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
     ),
-    refusals=(*refusals.JOB, errors.Draining, errors.TooManyStreams, *refusals.READING),
+    refusals=(
+        *refusals.JOB,
+        errors.RepeatedParameter,
+        errors.Draining,
+        errors.TooManyStreams,
+        limit_errors.TooManyOwnerStreams,
+        *refusals.READING,
+    ),
+    takes_ticket=True,
 )
 
 READ_EVENTS = Call(
@@ -210,7 +230,14 @@ READ_EVENTS = Call(
             at_times=(headers.PREFERENCE_APPLIED,),
         ),
     ),
-    refusals=(*refusals.JOB, errors.InvalidCursor, errors.InvalidLimit, *refusals.READING),
+    refusals=(
+        *refusals.JOB,
+        errors.InvalidCursor,
+        errors.InvalidLimit,
+        errors.RepeatedParameter,
+        *refusals.READING,
+    ),
+    takes_ticket=True,
 )
 
 # ── the archive ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,23 +257,55 @@ FETCH_ARCHIVE = Call(
             206, "One range of it.", _BYTES, always=(*_ARCHIVE, headers.CONTENT_DISPOSITION, headers.CONTENT_RANGE)
         ),
         Answer(304, "Your copy is still the same.", always=_ARCHIVE),
-        Answer(307, "It is in a store: follow at once.", always=(*_LINK_HEAD, headers.SIGNED_LOCATION)),
+        Answer(307, "It is in a store: follow at once.", always=(headers.CACHE_CONTROL, headers.SIGNED_LOCATION)),
     ),
     refusals=(
         *refusals.JOB, errors.JobNotReady, errors.JobFailed, refusals.ARCHIVE_CHANGED, refusals.RANGE_NOT_SATISFIABLE,
         *refusals.READING,
     ),
+    takes_ticket=True,
 )  # fmt: skip
 _FROM_RECORD = Answer(
     200,
     "The head of the ZIP; from the job's record where the archive is in a store.",
     always=(headers.ACCEPT_RANGES, headers.CACHE_CONTROL, headers.CONTENT_DISPOSITION),
-    at_times=(headers.ETAG, headers.NOSNIFF, headers.REFERRER_POLICY),
+    at_times=(headers.ETAG,),
 )
+
+# ── tickets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+GIVE_TICKET = Call(
+    method="POST",
+    path="/v1/download/tickets",
+    call_id="giveTicket",
+    summary="Ask for a ticket that opens jobs of yours to readers.",
+    description="For links, and for streams of what sends no headers: see [Tickets](#tickets).",
+    request=Body(_JSON, reference(TicketRequest), {"job_ids": [examples.JOB_ID]}),
+    answers=(
+        Answer(
+            200,
+            "A ticket. Nothing is kept of it.",
+            Body(
+                _JSON,
+                reference(TicketView),
+                {
+                    "ticket": examples.TICKET,
+                    "expires_at": examples.moment(examples.TICKET_SECONDS),
+                    "job_ids": [examples.JOB_ID],
+                },
+            ),
+            always=(headers.CACHE_CONTROL,),
+        ),
+    ),
+    refusals=(
+        errors.MalformedBody, errors.InvalidRequest, errors.JobNotFound, caller_errors.TicketsNotOffered,
+        refusals.BODY_TOO_LARGE, *refusals.READING,
+    ),
+)  # fmt: skip
 
 # ── the service itself ────────────────────────────────────────────────────────────────────────────────────────────────
 
-_PUBLISHED = (headers.ETAG, headers.CACHE_CONTROL, headers.NOSNIFF)
+_PUBLISHED = (headers.ETAG, headers.CACHE_CONTROL)
 READ_DOCUMENT = Call(
     method="GET",
     path="/openapi.json",
@@ -259,7 +318,7 @@ READ_DOCUMENT = Call(
     ),
     is_open=True,
 )
-_PAGE = (*_PUBLISHED, headers.CONTENT_SECURITY_POLICY, headers.REFERRER_POLICY)
+_PAGE = (*_PUBLISHED, headers.CONTENT_SECURITY_POLICY_OF_PAGE)
 READ_PAGE = Call(
     method="GET",
     path="/docs",
@@ -288,17 +347,30 @@ READ_VERSION = Call(
     is_open=True,
 )
 
+METHODS = Answer(
+    204,
+    "What an address takes: the answer to OPTIONS, and to the question of a browser whether a page may ask.",
+    at_times=(
+        headers.ALLOW, headers.ACCESS_CONTROL_ALLOW_METHODS, headers.ACCESS_CONTROL_ALLOW_HEADERS,
+        headers.ACCESS_CONTROL_MAX_AGE,
+    ),
+)  # fmt: skip
+"""The same for each path; a call of its own it is nowhere."""
+
 CALLS: tuple[Call, ...] = (
     CREATE_JOB,
     LIST_JOBS,
+    head_of(LIST_JOBS, call_id="listJobsHead"),
     READ_JOB,
     head_of(READ_JOB, call_id="readJobHead"),
     STREAM_JOB,
     READ_EVENTS,
+    head_of(READ_EVENTS, call_id="readEventsHead"),
     CANCEL_JOB,
     DELETE_JOB,
     FETCH_ARCHIVE,
     head_of(FETCH_ARCHIVE, call_id="fetchArchiveHead", answers=(_FROM_RECORD, *FETCH_ARCHIVE.answers[1:3])),
+    GIVE_TICKET,
     READ_DOCUMENT,
     head_of(READ_DOCUMENT, call_id="readDocumentHead"),
     READ_PAGE,

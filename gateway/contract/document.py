@@ -7,14 +7,23 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from gateway.contract import headers, refusals
-from gateway.contract.call import Answer, Body, Call, Header, Parameter, Schema
-from gateway.contract.calls import CALLS
+from gateway.contract import examples, headers, refusals
+from gateway.contract.call import Answer, Body, Call, Header, Link, Parameter, Schema
+from gateway.contract.calls import CALLS, METHODS
 from gateway.contract.refusals import Refusal, refusal_by
 from gateway.contract.schemas import all_schemas, reference
 from gateway.problems import PROBLEM_JSON
 
 API_VERSION = "v1"
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JSON Web Token."},
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "A [ticket](#tickets), for calls that only read: not looked at beside a header.",
+    },
+}
 _SUMMARY = "Downloads as jobs: create one, follow its events, fetch its archive. `/docs` tells it at length."
 
 
@@ -35,10 +44,9 @@ def openapi(release: str) -> dict[str, Any]:
             "responses": {
                 "UnknownAddress": _refused(404, [refusals.UNKNOWN_ADDRESS]),
                 "MethodNotAllowed": _refused(405, [refusals.METHOD_NOT_ALLOWED]),
+                "Methods": _answer(METHODS),
             },
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JSON Web Token."}
-            },
+            "securitySchemes": _SECURITY_SCHEMES,
         },
     }
     linked: dict[str, Any] = _linked_to_page(document)
@@ -59,7 +67,9 @@ def _linked_to_page(part: Any) -> Any:
 
 def refusals_of(call: Call) -> dict[int, list[Refusal]]:
     """Give all problems of a call by their status, those among them that any call may meet."""
-    causes = (*call.refusals, *(() if call.is_open else refusals.GATE), *refusals.EVERYWHERE)
+    gate = () if call.is_open else refusals.GATE
+    tickets = refusals.TICKET if call.takes_ticket else ()
+    causes = (*call.refusals, *gate, *tickets, *refusals.EVERYWHERE)
     found = sorted({refusal_by(cause) for cause in causes}, key=lambda refusal: (refusal.status, refusal.code))
     return {status: [each for each in found if each.status == status] for status in {each.status for each in found}}
 
@@ -79,14 +89,22 @@ def _operation(call: Call) -> dict[str, Any]:
         operation["parameters"] = [_parameter(each) for each in call.parameters]
     if call.request is not None:
         operation["requestBody"] = {"required": True, "content": _content(call.request)}
-    # Whether keys are asked for is the operators' choice (WAYBILL_AUTH), so that both are true of a call.
-    operation["security"] = [] if call.is_open else [{"bearer": []}, {}]
+    operation["security"] = _security(call)
     return operation | {"responses": _responses(call)}
+
+
+def _security(call: Call) -> list[dict[str, list[str]]]:
+    """Say what lets a caller in. So does nothing: whether anybody is asked is the operators' choice (WAYBILL_AUTH)."""
+    if call.is_open:
+        return []
+    nothing: dict[str, list[str]] = {}
+    ticket: list[dict[str, list[str]]] = [{"ticket": []}] if call.takes_ticket else []
+    return [{"bearer": []}, *ticket, nothing]
 
 
 def _responses(call: Call) -> dict[str, Any]:
     refused = refusals_of(call)
-    responses = {str(answer.status): _answer(call, answer) for answer in call.answers}
+    responses = {str(answer.status): _answer(answer, call.links) for answer in call.answers}
     return responses | {
         str(status): _refused(status, refused[status], has_body=call.method != "HEAD") for status in sorted(refused)
     }
@@ -102,15 +120,15 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _answer(call: Call, answer: Answer) -> dict[str, Any]:
+def _answer(answer: Answer, links: Iterable[Link] = ()) -> dict[str, Any]:
     written: dict[str, Any] = {"description": answer.description}
     if declared := _headers(answer.always, answer.at_times):
         written["headers"] = declared
     if answer.body is not None:
         written["content"] = _content(answer.body)
-    if links := [link for link in call.links if link.status == answer.status]:
+    if led := [link for link in links if link.status == answer.status]:
         written["links"] = {
-            link.name: {"operationId": link.to_call, "parameters": {link.parameter: link.expression}} for link in links
+            link.name: {"operationId": link.to_call, "parameters": {link.parameter: link.expression}} for link in led
         }
     return written
 
@@ -125,8 +143,9 @@ def _content(body: Body) -> dict[str, Any]:
 
 
 def _headers(always: Iterable[Header], at_times: Iterable[Header] = ()) -> dict[str, Any]:
-    maybe = {header.name: _header(header, is_required=False) for header in (*at_times, *headers.OF_ANY_ANSWER_AT_TIMES)}
-    return maybe | {header.name: _header(header, is_required=True) for header in (*always, *headers.OF_ANY_ANSWER)}
+    """Write what an answer has: what any has first, so that an answer's own word of one of these counts."""
+    maybe = {header.name: _header(header, is_required=False) for header in (*headers.OF_ANY_ANSWER_AT_TIMES, *at_times)}
+    return maybe | {header.name: _header(header, is_required=True) for header in (*headers.OF_ANY_ANSWER, *always)}
 
 
 def _header(header: Header, *, is_required: bool) -> dict[str, Any]:
@@ -157,4 +176,10 @@ def _problem(status: int, codes: list[str]) -> Schema:
 def _example_of(refusal: Refusal) -> dict[str, Any]:
     detail = f"{refusal.remedy[0].upper()}{refusal.remedy[1:]}."
     title = HTTPStatus(refusal.status).phrase
-    return {"title": title, "status": refusal.status, "code": refusal.code, "detail": detail}
+    return {
+        "title": title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": detail,
+        "request_id": examples.REQUEST_ID,
+    }

@@ -2,14 +2,21 @@
 
 import msgspec
 
+from gateway.auth.ticket import Ticket, TicketSecret, write_ticket
 from gateway.estimate import Outlook
 from gateway.representation import represent
 from shared.events import timestamp
 from shared.jobs import BundleSummary, JobOptions, JobRecord, JobState, ProgressSnapshot
 
 JOB_ID = "2f6d0e1a-7c3b-8000-9f4e-5d6c7b8a9012"
+REQUEST_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CREATED_AT_MS = 1_795_773_600_000
 _DAY_MS = 86_400_000
+TICKET_SECONDS = 900
+TICKET = write_ticket(
+    Ticket(owner="example", job_ids=(JOB_ID,), expires_at_ms=CREATED_AT_MS + TICKET_SECONDS * 1000),
+    TicketSecret("example", b"known to everybody"),
+)
 
 _BUNDLE = BundleSummary(files=3, archive_bytes=10_487_022, archive_crc32="5b1f0c9e")
 _RECORD = JobRecord(

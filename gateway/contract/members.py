@@ -10,6 +10,7 @@ import msgspec
 
 from shared import limits
 from shared.event_id import PATTERN as EVENT_ID_PATTERN
+from shared.jobs import JOB_ID_PATTERN
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -23,6 +24,7 @@ _TIME = {"format": "date-time"}
 _PATH = {"format": "uri-reference"}
 _COUNT = {"minimum": 0}
 _EVENT_ID = {"pattern": EVENT_ID_PATTERN}
+_JOB_ID = {"type": "string", "format": "uuid", "pattern": JOB_ID_PATTERN}
 
 MEMBERS: dict[str, Member] = {
     "api": Member("The version of the API, as it stands in every path."),
@@ -47,6 +49,7 @@ MEMBERS: dict[str, Member] = {
     "expires_at": Member("Until when the archive is kept.", _TIME),
     "file_id": Member("The id of a file in the catalogue."),
     "file_ids": Member("The files that caused it, where files did."),
+    "file_url": Member("The path of the archive, once there is one.", _PATH),
     "files": Member("How many files are in the archive.", _COUNT),
     "files_processed": Member("Files that are done, skipped ones among them.", _COUNT),
     "finished_at": Member("When the job ended.", _TIME),
@@ -55,6 +58,7 @@ MEMBERS: dict[str, Member] = {
     "has_more": Member("There are more events at this moment."),
     "id": Member("The event's id: a cursor.", _EVENT_ID),
     "job_id": Member("The job.", {"format": "uuid"}),
+    "job_ids": Member("The jobs that it opens.", {"uniqueItems": True, "items": _JOB_ID}),
     "jobs": Member("Jobs, newest first."),
     "max_attempts": Member("After so many failed runs the job fails.", {"minimum": 1}),
     "message": Member("A sentence for people."),
@@ -70,6 +74,7 @@ MEMBERS: dict[str, Member] = {
     "remaining_seconds": Member("To the end, by estimate.", _COUNT),
     "renamed": Member("The first 20 of the files whose names were made safe, or unique."),
     "renamed_files": Member("How many files have another name in the archive than their own.", _COUNT),
+    "request_id": Member("The `X-Request-Id` of the answer; missing where no gateway answered."),
     "retry_at": Member("When the next run begins at the earliest.", _TIME),
     "retry_in_seconds": Member("How long until the next run begins, at the earliest.", _COUNT),
     "skipped": Member("The first 20 of the files that were left out."),
@@ -78,6 +83,8 @@ MEMBERS: dict[str, Member] = {
     "status": Member("Where the job stands."),
     "status_url": Member("The path of the job.", _PATH),
     "stream_url": Member("The path of its stream.", _PATH),
+    "ticket": Member("Opens the jobs to readers, as `?ticket=`; null where none was wanted."),
+    "ticket_expires_at": Member("Until when the ticket is good.", _TIME),
     "title": Member("The status in words."),
     "to": Member("The id of the last event that is missing.", _EVENT_ID),
     "total_bytes": Member("The archive's size, once it is planned.", _COUNT),
@@ -88,15 +95,19 @@ MEMBERS: dict[str, Member] = {
     # Where a name says something of its own.
     "JobError.code": Member("Stable, for programs to decide by: see [Why a job fails](#why-a-job-fails)."),
     "Busy.reason": Member(
-        "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `max_age`, `unreadable`; `gateway`: the "
-        "proxy says that none is there."
+        "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `limit`, `max_age`, `ticket_expired`, "
+        "`unreadable`; `gateway`: the proxy says that none is there."
     ),
     "JobRequest.file_ids": Member(
         f"1 to {limits.MAX_FILES_PER_JOB:,} different ids, in the order in which they stand in the archive.",
         {"uniqueItems": True},
     ),
+    "JobRequest.ticket": Member(
+        "Whether the answer's addresses are to work without a header for a while: see [Tickets](#tickets)."
+    ),
     "Problem.status": Member("The HTTP status.", {"minimum": 400, "maximum": 599}),
     "Release.name": Member("The program."),
+    "Ticket.expires_at": Member("Until when it is good.", _TIME),
 }
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import itertools
+import posixpath
 from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
@@ -64,10 +65,10 @@ def _anchor(tokens: list[Token]) -> Iterator[_Section]:
 
 
 def _unlink_other_pages(tokens: list[Token]) -> None:
-    """Leave of a link to another page of docs/ its words, and where to look: a gateway serves this page alone."""
+    """Leave of a link to another page of ours its words, and where to look: a gateway serves this page alone."""
     for token in (child for each in tokens for child in each.children or ()):
         if token.type == "link_open" and not str(token.attrGet("href")).startswith("#"):
-            token.attrSet("title", f"docs/{token.attrs.pop('href')}")
+            token.attrSet("title", posixpath.normpath(f"docs/{token.attrs.pop('href')}"))
             token.tag = "span"
             token.meta["is_elsewhere"] = True
     for each in tokens:

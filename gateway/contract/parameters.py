@@ -59,3 +59,7 @@ STATUS = Parameter(
     "Only jobs in these states; repeat it for several.",
     {"type": "array", "items": {"enum": [state.value for state in JobState]}},
 )
+TICKET = Parameter(
+    "ticket", "query", "In place of the header: see [Tickets](#tickets).", {"type": "string", "pattern": "^wt1_"}
+)
+"""Declared in the document as a way to say who calls (a security scheme), and not as a parameter."""

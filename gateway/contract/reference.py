@@ -10,6 +10,7 @@ from gateway.contract.call import Answer, Call, Schema
 from gateway.contract.calls import CALLS
 from gateway.contract.document import refusals_of
 from gateway.contract.failures import failures
+from gateway.contract.parameters import TICKET
 from gateway.contract.schemas import MESSAGES, all_schemas, reference, tag_of
 
 _WRITTEN_BY = "<!-- Written by `make docs` from gateway/contract; a test fails when it is stale. -->"
@@ -25,9 +26,12 @@ def reference_text() -> str:
     parts = [
         _chapter("overview"),
         _chapter("who_calls"),
+        _chapter("tickets"),
+        _chapter("every_call"),
         _overview_of_calls(),
         _chapter("creating"),
         _chapter("repeating"),
+        _chapter("limits"),
         _chapter("listing"),
         _chapter("estimates"),
         _chapter("giving_up"),
@@ -96,8 +100,8 @@ def _heading(call: Call) -> str:
 
 def _call(call: Call) -> str:
     parts = [f"### {_heading(call)}", f"{call.summary} {call.description}".strip()]
-    if call.parameters:
-        rows = [(f"`{each.name}`", each.place, _type(each.schema), each.description) for each in call.parameters]
+    if parameters := (*call.parameters, *((TICKET,) if call.takes_ticket else ())):
+        rows = [(f"`{each.name}`", each.place, _type(each.schema), each.description) for each in parameters]
         parts.append(_table(("parameter", "in", "type", "what it does"), rows))
     if call.request is not None:
         parts.append(f"Send a {_type(call.request.schema)}:\n\n{_example(call.request.example)}")
@@ -166,8 +170,9 @@ def _problems() -> str:
     rows = [(str(each.status), f"`{each.code}`", each.remedy) for each in refusals.ALL]
     common = ", ".join(f"`{refusals.refusal_by(cause).code}`" for cause in refusals.EVERYWHERE)
     return (
-        "## Problems\n\n`application/problem+json` (RFC 9457): `{title, status, code, detail}`, and `file_ids` where "
-        f"files are the reason. Any call may be answered with {common}; what else, stands with the call.\n\n"
+        "## Problems\n\n`application/problem+json` (RFC 9457): `{title, status, code, detail, request_id}`, and "
+        f"`file_ids` where files are the reason. Any call may be answered with {common}; what else, stands with the "
+        f"call.\n\n"
         f"{_table(('status', 'code', 'what to do'), rows)}"
     )
 

@@ -10,11 +10,13 @@ import msgspec
 
 from gateway.contract.call import Schema
 from gateway.contract.members import member_of
-from gateway.representation import JobView, Snapshot
+from gateway.representation import JobView, JobWithTicket, Snapshot
 from gateway.routes.creation import Accepted
 from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
 from gateway.routes.listing import JobsView
+from gateway.routes.tickets import TicketView
+from gateway.ticket_request import TicketRequest
 from shared import events
 from shared.event_id import PATTERN as EVENT_ID_PATTERN
 from shared.jobs import JobRequest
@@ -35,6 +37,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     code: str
     detail: str
+    request_id: str = ""
     file_ids: tuple[int, ...] = ()
 
 
@@ -46,8 +49,17 @@ class Release(msgspec.Struct, frozen=True):
     api: str
 
 
-_BODIES = (JobRequest, Accepted, JobView, JobsView, CancelView, EventsPage, Problem, Release)
-_PUBLIC_NAMES = {"JobView": "Job", "JobsView": "JobsPage", "CancelView": "Cancellation", "Failed": "Error"}
+_BODIES = (
+    JobRequest, Accepted, JobView, JobWithTicket, JobsView, CancelView, EventsPage, TicketRequest, TicketView, Problem,
+    Release,
+)  # fmt: skip
+_PUBLIC_NAMES = {
+    "JobView": "Job",
+    "JobsView": "JobsPage",
+    "CancelView": "Cancellation",
+    "TicketView": "Ticket",
+    "Failed": "Error",
+}
 """What integrators call a struct whose own name is for us."""
 
 

@@ -8,7 +8,7 @@ all that tells such a page from the person at this machine.
 import re
 from collections.abc import Iterable
 
-from shared.errors import Misdirected
+from shared.caller_errors import Misdirected
 
 # RFC 6761 §6.3: everything below localhost is this machine.
 _LOOPBACK = re.compile(rb"(127(\.[0-9]{1,3}){3}|\[::1\]|([a-z0-9_-]+\.)*localhost\.?)(:[0-9]{0,5})?", re.IGNORECASE)

@@ -10,7 +10,8 @@ from typing import Annotated, NamedTuple, Protocol, runtime_checkable
 import msgspec
 from msgspec import Meta
 
-from shared.errors import FilesForbidden, UnknownFiles
+from shared.caller_errors import FilesForbidden
+from shared.errors import UnknownFiles
 from shared.jobs import FileId
 from shared.objects.info import MAX_KEY_BYTES
 

@@ -89,6 +89,7 @@ PURE = (
     "processor/outcome.py",
     "processor/progress.py",
     "processor/remaining.py",
+    "shared/caller_errors.py",
     "shared/errors.py",
     "shared/event_id.py",
     "shared/events.py",

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.contract.calls import CALLS, FETCH_ARCHIVE
+from gateway.contract.calls import CALLS, FETCH_ARCHIVE, GIVE_TICKET
 from gateway.contract.document import openapi
 from tests.support import cargo
 from tests.support.local_http import strict_client
 from tests.support.system import JOBS, System
 
 MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py"}
+TICKETS = GIVE_TICKET.path
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -34,11 +35,13 @@ def test_each_promised_answer_is_given(system: System) -> None:
         ("GET", JOBS, {}),
         ("GET", ended, {}),
         ("GET", ended, {"If-None-Match": read_etag}),
+        ("HEAD", JOBS, {}),
         ("HEAD", ended, {}),
         ("HEAD", ended, {"If-None-Match": read_etag}),
         ("GET", f"{ended}/stream", {}),
         ("GET", f"{ended}/stream", {"Last-Event-ID": last_id}),
         ("GET", f"{ended}/events", {}),
+        ("HEAD", f"{ended}/events", {}),
         ("POST", f"{running}/cancel", {}),
         ("POST", f"{ended}/cancel", {}),
         ("DELETE", deleted, {}),
@@ -56,6 +59,10 @@ def test_each_promised_answer_is_given(system: System) -> None:
         Met("POST", JOBS, system.post_job(*cargo.MIXED, headers=headers).status_code)
         for headers in ({}, {"Prefer": "wait=20"})
     }
+
+    with strict_client() as client:
+        ticket = client.post(f"{system.url}{TICKETS}", json={"job_ids": [ended.rpartition("/")[2]]})
+    met.add(Met("POST", TICKETS, ticket.status_code))
 
     promised = {Met(call.method, call.path, answer.status) for call in CALLS for answer in call.answers}
     assert promised - met == set(MET_ELSEWHERE)

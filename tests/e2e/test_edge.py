@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from http.client import HTTPResponse
 from typing import NamedTuple
 
+import httpx
 import pytest
 
 from tests.support import cargo
+from tests.support.promised import insist_on_promise
 from tests.support.service import Service
 from tests.support.system import JOBS, System
 from tests.support.waiting import PATIENCE_SECONDS, until
@@ -62,7 +64,14 @@ def answer_to(gateway: Service, request: bytes, method: str = "GET") -> Answer:
         body = response.read1(65_536) if "event-stream" in response.headers.get("content-type", "") else response.read()
         headers = {name.lower(): value for name, value in response.headers.items()}
         assert len(headers) == len(response.headers), "a header comes twice"
+        _insist_on_promise(request, response.status, headers, body)
         return Answer(response.status, headers, body)
+
+
+def _insist_on_promise(request: bytes, status: int, headers: dict[str, str], body: bytes) -> None:
+    method, address = request.decode().split(" ")[:2]
+    asked = httpx.Request(method, f"http://gateway{address}")
+    insist_on_promise(httpx.Response(status, headers=headers, content=body, request=asked))
 
 
 # ── every answer ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -34,8 +34,6 @@ class Promised:
 
     def breaches_of(self, response: httpx.Response) -> list[str]:
         """Say what an answer does that is promised nowhere, a sentence each. What a stream brings is not looked at."""
-        if response.request.method == "OPTIONS":  # the framework's own; no call of the API
-            return []
         place, promised = self._promise_for(response)
         breaches = (
             ["this status is not declared"]
@@ -61,13 +59,16 @@ class Promised:
         method, path = response.request.method.lower(), response.request.url.raw_path.decode().partition("?")[0]
         shared = self._document["components"]["responses"]
         template = next((known for known in self._document["paths"] if _matches(known, path)), None)
-        if response.status_code == 405:
-            return "/components/responses/MethodNotAllowed", shared["MethodNotAllowed"]
-        if template is None and response.status_code == 404:
-            return "/components/responses/UnknownAddress", shared["UnknownAddress"]
-        if template is None:  # refused before anybody looked for the address: as any call may be
-            template, method = "/version", "get"
-        promised = self._document["paths"][template].get(method, {}).get("responses", {})
+        for_all = {
+            ("options", 204): "Methods",
+            (method, 405): "MethodNotAllowed",
+            (method, 404 if template is None else 0): "UnknownAddress",
+        }
+        if name := for_all.get((method, response.status_code)):
+            return f"/components/responses/{name}", shared[name]
+        if template is None or method not in self._document["paths"][template]:
+            template, method = "/version", "get"  # refused before anybody looked for the call: as any may be
+        promised = self._document["paths"][template][method]["responses"]
         status = str(response.status_code)
         return f"/paths/{_escaped(template)}/{method}/responses/{status}", promised.get(status)
 

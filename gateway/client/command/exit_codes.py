@@ -3,19 +3,8 @@
 from collections.abc import Iterable
 
 from gateway.client.errors import ArchiveCorrupt, JobUnsuccessful, LocalFileTrouble, WaitedTooLong
-from shared.errors import (
-    FilesForbidden,
-    JobFailed,
-    JobGone,
-    JobNotFound,
-    JobNotReady,
-    OwnerRefused,
-    RequestError,
-    ScopeMissing,
-    Unauthenticated,
-    UnknownFiles,
-    WaybillError,
-)
+from shared.caller_errors import FilesForbidden, OwnerRefused, ScopeMissing, Unauthenticated
+from shared.errors import JobFailed, JobGone, JobNotFound, JobNotReady, RequestError, UnknownFiles, WaybillError
 
 DONE = 0
 JOB_FAILED = 1

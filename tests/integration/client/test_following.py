@@ -8,7 +8,8 @@ from gateway.client import AsyncWaybill, Waybill
 from gateway.client.errors import JobUnsuccessful, NotWaybill, ServerUnreachable, WaitedTooLong
 from gateway.client.job import AsyncJob
 from gateway.client.record import Message
-from shared.errors import JobGone, JobNotFound, Unauthenticated, UnavailableError, UnknownFiles, WaybillError
+from shared.caller_errors import Unauthenticated
+from shared.errors import JobGone, JobNotFound, UnavailableError, UnknownFiles, WaybillError
 from tests.support.faulty_gateway import (
     JOB_ID,
     JOB_PATH,

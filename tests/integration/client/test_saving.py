@@ -8,7 +8,8 @@ import pytest
 from gateway.client import AsyncWaybill
 from gateway.client.errors import ArchiveCorrupt, JobUnsuccessful, LocalFileTrouble, NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
-from shared.errors import JobGone, JobNotFound, Unauthenticated, UnavailableError, WaybillError
+from shared.caller_errors import Unauthenticated
+from shared.errors import JobGone, JobNotFound, UnavailableError, WaybillError
 from tests.integration.client.conftest import ARCHIVE
 from tests.support.faulty_gateway import (
     ETAG,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.errors import FilesForbidden
+from shared.caller_errors import FilesForbidden
 from shared.objects.catalogue import CatalogueFile, FilesPage, select, unknown_files
 
 

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from shared import errors
+from shared import caller_errors, errors, limit_errors
+
+MODULES = {module.__name__ for module in (errors, caller_errors, limit_errors)}
 
 
 def descendants(kind: type[errors.WaybillError]) -> Iterator[str]:
-    """Name a class and everything below it in shared/errors.py."""
+    """Name a class and everything below it in the modules of the tree."""
     yield kind.__name__
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__ in MODULES:
             yield from descendants(child)
 
 

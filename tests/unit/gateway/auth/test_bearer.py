@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.auth.bearer import read_bearer
-from shared.errors import Unauthenticated
+from shared.caller_errors import Unauthenticated
 
 
 @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER  abc"])

@@ -17,7 +17,7 @@ from gateway.auth.ticket import (
     write_ticket,
 )
 from shared import limits
-from shared.errors import TicketExpired, TicketRefused
+from shared.caller_errors import TicketExpired, TicketRefused
 from shared.jobs import make_job_id
 
 NOW_MS = 1_795_000_000_000

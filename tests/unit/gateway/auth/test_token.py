@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.auth.caller import Caller, Scope
 from gateway.auth.jwks import SignatureKey, read_jwks, read_secrets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
-from shared.errors import OwnerRefused, Unauthenticated
+from shared.caller_errors import OwnerRefused, Unauthenticated
 from tests.support.tokens import AUDIENCE, ISSUER, SECRET, claims, jwk_set, pieced, private_key, public_jwk, signed
 
 RULES = TokenRules(issuer=ISSUER, audience=AUDIENCE, leeway_seconds=30)

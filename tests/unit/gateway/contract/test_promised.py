@@ -10,8 +10,15 @@ from gateway.contract import examples
 from gateway.contract.calls import JOBS
 from tests.support.promised import promised
 
-HEAD = {"etag": '"x"', "cache-control": "no-cache", "vary": "Accept", "content-type": "application/json"}
-PROBLEM_HEAD = {"cache-control": "no-store", "content-type": "application/problem+json"}
+ANY = {
+    "x-request-id": "call-7",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+}
+HEAD = ANY | {"etag": '"x"', "cache-control": "no-cache", "vary": "Accept", "content-type": "application/json"}
+PROBLEM_HEAD = ANY | {"cache-control": "no-store", "content-type": "application/problem+json"}
 PROBLEM = {"title": "Not Found", "status": 404, "code": "NOT_FOUND", "detail": "There is no such job."}
 
 
@@ -31,6 +38,7 @@ def job(**more: object) -> dict[str, Any]:
 def test_answers_that_keep_the_promise_are_left_in_peace() -> None:
     assert promised().breaches_of(answer(200, HEAD, job())) == []
     assert promised().breaches_of(answer(404, PROBLEM_HEAD, PROBLEM)) == []
+    assert promised().breaches_of(answer(204, ANY | {"allow": "GET"}, None, method="OPTIONS")) == []
 
 
 @pytest.mark.parametrize(
@@ -39,6 +47,10 @@ def test_answers_that_keep_the_promise_are_left_in_peace() -> None:
         (answer(200, HEAD | {"x-new": "1"}, job()), "x-new"),
         (answer(200, {name: text for name, text in HEAD.items() if name != "etag"}, job()), "etag"),
         (answer(200, HEAD | {"etag": "x"}, job()), "etag"),
+        (answer(200, HEAD | {"x-request-id": "with a space"}, job()), "x-request-id"),
+        (answer(200, HEAD | {"content-security-policy": "default-src *"}, job()), "content-security-policy"),
+        (answer(200, HEAD | {"allow": "GET"}, None, method="OPTIONS"), "not declared"),
+        (answer(204, ANY | {"etag": "x"}, None, method="OPTIONS"), "etag"),
         (answer(200, HEAD | {"content-type": "text/html"}, job()), "text/html"),
         (answer(200, HEAD, job(surprise=1)), "surprise"),
         (answer(200, HEAD, job(progress="0.5")), "progress"),

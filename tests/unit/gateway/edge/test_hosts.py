@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.edge.hosts import HostRule
-from shared.errors import Misdirected
+from shared.caller_errors import Misdirected
 
 REBOUND = [
     None, b"", b"attacker.example", b"attacker.example:8080", b"localhost.attacker.example",
