@@ -7,11 +7,12 @@ and headers are declared once, in parameters.py and headers.py, and what their m
 from gateway.contract import examples, headers, parameters, refusals
 from gateway.contract.call import Answer, Body, Call, Header, Link, head_of
 from gateway.contract.schemas import Release, reference
-from gateway.representation import JobView, JobWithTicket, status_path
+from gateway.representation import JobView, JobWithTicket
+from gateway.routes.catalogue import FilesView
 from gateway.routes.creation import Accepted
 from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
-from gateway.routes.listing import JobsView
+from gateway.routes.listing import BatchView, JobsView
 from gateway.routes.tickets import TicketView
 from gateway.ticket_request import TicketRequest
 from shared import caller_errors, errors, limit_errors
@@ -21,8 +22,6 @@ JOBS = "/v1/download/jobs"
 JOB = JOBS + "/{job_id}"
 
 _JSON = "application/json"
-_EXAMPLE_PATH = status_path(examples.JOB_ID)
-_BY_TICKET = f"?ticket={examples.TICKET}"
 _KEPT = (headers.CACHE_CONTROL, headers.VARY)
 _ARCHIVE: tuple[Header, ...] = (headers.ETAG, headers.ACCEPT_RANGES, headers.CACHE_CONTROL)
 _BYTES = Body("application/zip", {})
@@ -41,7 +40,7 @@ _CREATED = {
 }
 _FOLLOW_UPS = tuple(
     Link(call_id[0].upper() + call_id[1:], 202, call_id)
-    for call_id in ("readJob", "readEvents", "cancelJob", "deleteJob", "fetchArchive")
+    for call_id in ("readJob", "readEvents", "cancelJob", "retryJob", "deleteJob", "fetchArchive")
 )
 CREATE_JOB = Call(
     method="POST",
@@ -62,19 +61,9 @@ CREATE_JOB = Call(
             Body(
                 _JSON,
                 reference(Accepted),
-                {
-                    "job_id": examples.JOB_ID,
-                    "status": "queued",
-                    "queue_position": 0,
-                    "estimated_duration": "60-120s",
-                    "status_url": f"{_EXAMPLE_PATH}{_BY_TICKET}",
-                    "stream_url": f"{_EXAMPLE_PATH}/stream{_BY_TICKET}",
-                    "events_url": f"{_EXAMPLE_PATH}/events{_BY_TICKET}",
-                    "file_url": f"{_EXAMPLE_PATH}/file{_BY_TICKET}",
-                    "cancel_url": f"{_EXAMPLE_PATH}/cancel",
-                    "ticket": examples.TICKET,
-                    "ticket_expires_at": examples.moment(examples.TICKET_SECONDS),
-                },
+                examples.accepted_job(
+                    ticket=examples.TICKET, queue_position=0, estimated_duration="60-120s"
+                ),
             ),
             **_CREATED,
         ),
@@ -97,18 +86,35 @@ LIST_JOBS = Call(
     method="GET",
     path=JOBS,
     call_id="listJobs",
-    summary="Show your jobs, newest first.",
-    parameters=(parameters.STATUS, parameters.CURSOR, parameters.JOBS_LIMIT),
+    summary="Show your jobs, newest first, or those that you name.",
+    description="With `job` a batch of these, and with `If-None-Match` 304 while nothing has changed in any of them.",
+    parameters=(
+        parameters.STATUS, parameters.CURSOR, parameters.JOBS_LIMIT, parameters.JOBS_TO_SHOW, parameters.IF_NONE_MATCH,
+    ),
     answers=(
         Answer(
             200,
-            "A page of jobs.",
-            Body(_JSON, reference(JobsView), {"jobs": [examples.running_job()], "next_cursor": None}),
+            "A page of jobs; with `job` a batch, which alone has `ETag`, and `Retry-After` while one is unfinished.",
+            Body(
+                _JSON,
+                {"anyOf": [reference(JobsView), reference(BatchView)]},
+                {"jobs": [examples.running_job()], "next_cursor": None},
+                {"jobs": [examples.running_job()], "missing": [examples.missing_job()]},
+            ),
             always=_KEPT,
+            at_times=(headers.ETAG, headers.RETRY_AFTER),
+        ),
+        Answer(
+            304,
+            "Nothing has changed in these jobs.",
+            always=(headers.ETAG, *_KEPT),
+            at_times=(headers.RETRY_AFTER,),
         ),
     ),
-    refusals=(errors.InvalidStatus, errors.InvalidCursor, errors.InvalidLimit, *refusals.READING),
-)
+    refusals=(
+        errors.InvalidStatus, errors.InvalidCursor, errors.InvalidLimit, errors.InvalidQuery, *refusals.READING,
+    ),
+)  # fmt: skip
 
 READ_JOB = Call(
     method="GET",
@@ -160,6 +166,24 @@ CANCEL_JOB = Call(
     refusals=(*refusals.JOB, *refusals.WRITING),
 )
 
+RETRY_JOB = Call(
+    method="POST",
+    path=JOB + "/retry",
+    call_id="retryJob",
+    summary="Begin a failed job anew.",
+    description="The same job, whose events go on. Repeat it as often as you like.",
+    parameters=(parameters.JOB_ID,),
+    answers=(
+        Answer(
+            202,
+            "The job is queued again, or was before and has not ended since.",
+            Body(_JSON, reference(Accepted), examples.accepted_job()),
+            always=(headers.LOCATION, headers.RETRY_AFTER, headers.CACHE_CONTROL),
+        ),
+    ),
+    refusals=(*refusals.JOB, errors.JobNotFailed, *refusals.WRITING),
+)
+
 DELETE_JOB = Call(
     method="DELETE",
     path=JOB,
@@ -205,6 +229,38 @@ STREAM_JOB = Call(
     ),
     takes_ticket=True,
 )
+
+STREAM_JOBS = Call(
+    method="GET",
+    path="/v1/download/stream",
+    call_id="streamJobs",
+    summary="Follow many jobs by Server-Sent Events.",
+    description="See [Many jobs on one stream](#many-jobs-on-one-stream).",
+    parameters=(parameters.JOBS_TO_FOLLOW, parameters.VECTOR, parameters.VECTOR_IN_QUERY),
+    answers=(
+        Answer(
+            200,
+            "Frames, each with one message.",
+            Body(
+                "text/event-stream",
+                {"type": "string"},
+                f'data: {{"job_id":"{examples.JOB_ID}","type":"started","attempt":1,"at":"{examples.moment()}"}}\n'
+                "id: 1-2.-\n\n"
+                f'data: {{"job_id":"{examples.UNKNOWN_JOB_ID}","type":"error","error":{{"code":"NOT_FOUND","message":'
+                f'"{examples.NO_SUCH_JOB}"}},"can_retry":false,"at":"{examples.moment()}"}}\n'
+                "id: 1-2.x\n\n",
+                item_schema=reference("FrameOfMany"),
+            ),
+            always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
+        ),
+        Answer(204, "Each cursor is the end of its job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
+    ),
+    refusals=(
+        errors.InvalidQuery, errors.RepeatedParameter, errors.Draining, errors.TooManyStreams,
+        limit_errors.TooManyOwnerStreams, *refusals.READING,
+    ),
+    takes_ticket=True,
+)  # fmt: skip
 
 READ_EVENTS = Call(
     method="GET",
@@ -271,6 +327,35 @@ _FROM_RECORD = Answer(
     always=(headers.ACCEPT_RANGES, headers.CACHE_CONTROL, headers.CONTENT_DISPOSITION),
     at_times=(headers.ETAG,),
 )
+
+# ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LIST_FILES = Call(
+    method="GET",
+    path="/v1/download/files",
+    call_id="listFiles",
+    summary="Show the files that you may ask for, by id.",
+    description="Where the operators list them: see [Listing files](#listing-files).",
+    parameters=(parameters.FILES_QUERY, parameters.FILES_CURSOR, parameters.FILES_LIMIT),
+    answers=(
+        Answer(
+            200,
+            "A page of files.",
+            Body(
+                _JSON,
+                reference(FilesView),
+                {
+                    "files": [{"file_id": 70_000, "name": "bordeaux.tif", "size_bytes": 4_194_304}],
+                    "next_cursor": "70000",
+                },
+            ),
+            always=_KEPT,
+        ),
+    ),
+    refusals=(
+        errors.FilesNotListed, errors.InvalidCursor, errors.InvalidLimit, errors.InvalidQuery, *refusals.READING,
+    ),
+)  # fmt: skip
 
 # ── tickets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -364,12 +449,16 @@ CALLS: tuple[Call, ...] = (
     READ_JOB,
     head_of(READ_JOB, call_id="readJobHead"),
     STREAM_JOB,
+    STREAM_JOBS,
     READ_EVENTS,
     head_of(READ_EVENTS, call_id="readEventsHead"),
     CANCEL_JOB,
+    RETRY_JOB,
     DELETE_JOB,
     FETCH_ARCHIVE,
     head_of(FETCH_ARCHIVE, call_id="fetchArchiveHead", answers=(_FROM_RECORD, *FETCH_ARCHIVE.answers[1:3])),
+    LIST_FILES,
+    head_of(LIST_FILES, call_id="listFilesHead"),
     GIVE_TICKET,
     READ_DOCUMENT,
     head_of(READ_DOCUMENT, call_id="readDocumentHead"),
