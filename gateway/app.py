@@ -61,7 +61,7 @@ ROUTES = (
     read_document, read_page, read_version,
     show_page, show_icon, show_asset,
 )  # fmt: skip
-"""What is served. Each has its row in contract/calls.py, but those of the page for people."""
+"""What is served. Each has its row in contract/calls.py (or event_calls.py), but those of the page for people."""
 
 
 async def serve(settings: GatewaySettings) -> None:

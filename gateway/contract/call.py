@@ -1,10 +1,14 @@
-"""A call as it is declared: a row of data. calls.py has the rows; document.py writes OpenAPI 3.1 of them. Pure."""
+"""A call as it is declared: a row of data. calls.py has all rows; document.py writes OpenAPI 3.1 of them. Pure."""
 
 from typing import Any
 
 import msgspec
 
 from gateway.contract.refusals import Cause
+
+JOBS = "/v1/download/jobs"
+JOB = JOBS + "/{job_id}"
+JSON = "application/json"
 
 Schema = dict[str, Any]
 """A JSON Schema (2020-12)."""

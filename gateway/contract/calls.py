@@ -1,27 +1,23 @@
-"""Every call, a row each. Whoever adds a route adds its row here; a test finds the one that is missing.
+"""Every call, a row each; those about events have theirs in event_calls.py. A test finds the route without a row.
 
 A row names the errors of shared/errors.py that the call raises itself; statuses and codes follow from them. Parameters
 and headers are declared once, in parameters.py and headers.py, and what their members mean in members.py.
 """
 
 from gateway.contract import examples, headers, parameters, refusals
-from gateway.contract.call import Answer, Body, Call, Header, Link, head_of
+from gateway.contract.call import JOB, JOBS, JSON, Answer, Body, Call, Header, Link, head_of
+from gateway.contract.event_calls import READ_EVENTS, STREAM_JOB, STREAM_JOBS
 from gateway.contract.schemas import Release, reference
 from gateway.representation import JobView, JobWithTicket
 from gateway.routes.catalogue import FilesView
 from gateway.routes.creation import Accepted
-from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
 from gateway.routes.listing import BatchView, JobsView
 from gateway.routes.tickets import TicketView
 from gateway.ticket_request import TicketRequest
-from shared import caller_errors, errors, limit_errors
+from shared import caller_errors, errors
 from shared.jobs import JobRequest
 
-JOBS = "/v1/download/jobs"
-JOB = JOBS + "/{job_id}"
-
-_JSON = "application/json"
 _KEPT = (headers.CACHE_CONTROL, headers.VARY)
 _ARCHIVE: tuple[Header, ...] = (headers.ETAG, headers.ACCEPT_RANGES, headers.CACHE_CONTROL)
 _BYTES = Body("application/zip", {})
@@ -50,7 +46,7 @@ CREATE_JOB = Call(
     description="Answers at once, with where to follow it. With `Prefer: wait` it waits for the job's end.",
     parameters=(parameters.IDEMPOTENCY_KEY, parameters.PREFER),
     request=Body(
-        _JSON,
+        JSON,
         reference(JobRequest),
         {"file_ids": [70_000, 70_001, 70_002], "archive_name": "samples", "on_missing": "skip", "ticket": True},
     ),
@@ -59,7 +55,7 @@ CREATE_JOB = Call(
             202,
             "The job is accepted.",
             Body(
-                _JSON,
+                JSON,
                 reference(Accepted),
                 examples.accepted_job(
                     ticket=examples.TICKET, queue_position=0, estimated_duration="60-120s"
@@ -70,7 +66,7 @@ CREATE_JOB = Call(
         Answer(
             200,
             "The job has ended within the wait that was preferred.",
-            Body(_JSON, reference(JobWithTicket), examples.completed_job()),
+            Body(JSON, reference(JobWithTicket), examples.completed_job()),
             **_CREATED,
         ),
     ),
@@ -87,7 +83,8 @@ LIST_JOBS = Call(
     path=JOBS,
     call_id="listJobs",
     summary="Show your jobs, newest first, or those that you name.",
-    description="With `job` a batch of these, and with `If-None-Match` 304 while nothing has changed in any of them.",
+    description="With `job` a batch of these, and with `If-None-Match` 304 while nothing has changed in any of them. A "
+    "ticket opens a batch alone.",
     parameters=(
         parameters.STATUS, parameters.CURSOR, parameters.JOBS_LIMIT, parameters.JOBS_TO_SHOW, parameters.IF_NONE_MATCH,
     ),
@@ -96,7 +93,7 @@ LIST_JOBS = Call(
             200,
             "A page of jobs; with `job` a batch, which alone has `ETag`, and `Retry-After` while one is unfinished.",
             Body(
-                _JSON,
+                JSON,
                 {"anyOf": [reference(JobsView), reference(BatchView)]},
                 {"jobs": [examples.running_job()], "next_cursor": None},
                 {"jobs": [examples.running_job()], "missing": [examples.missing_job()]},
@@ -114,6 +111,7 @@ LIST_JOBS = Call(
     refusals=(
         errors.InvalidStatus, errors.InvalidCursor, errors.InvalidLimit, errors.InvalidQuery, *refusals.READING,
     ),
+    takes_ticket=True,
 )  # fmt: skip
 
 READ_JOB = Call(
@@ -127,7 +125,7 @@ READ_JOB = Call(
         Answer(
             200,
             "The job.",
-            Body(_JSON, reference(JobView), examples.running_job()),
+            Body(JSON, reference(JobView), examples.running_job()),
             always=(headers.ETAG, *_KEPT),
             at_times=(headers.RETRY_AFTER, headers.PREFERENCE_APPLIED),
         ),
@@ -153,13 +151,13 @@ CANCEL_JOB = Call(
         Answer(
             202,
             "The job is `cancelled`, or its run is being ended.",
-            Body(_JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "cancelled"}),
+            Body(JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "cancelled"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),
         Answer(
             200,
             "The job had ended in another way before.",
-            Body(_JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "completed"}),
+            Body(JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "completed"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),
     ),
@@ -177,7 +175,7 @@ RETRY_JOB = Call(
         Answer(
             202,
             "The job is queued again, or was before and has not ended since.",
-            Body(_JSON, reference(Accepted), examples.accepted_job()),
+            Body(JSON, reference(Accepted), examples.accepted_job()),
             always=(headers.LOCATION, headers.RETRY_AFTER, headers.CACHE_CONTROL),
         ),
     ),
@@ -193,107 +191,6 @@ DELETE_JOB = Call(
     parameters=(parameters.JOB_ID,),
     answers=(Answer(204, "The job is over."),),
     refusals=(*refusals.JOB, *refusals.WRITING),
-)
-
-# ── what happens to a job ─────────────────────────────────────────────────────────────────────────────────────────────
-
-STREAM_JOB = Call(
-    method="GET",
-    path=JOB + "/stream",
-    call_id="streamJob",
-    summary="Follow a job by Server-Sent Events.",
-    description="See [The stream](#the-stream).",
-    parameters=(parameters.JOB_ID, parameters.LAST_EVENT_ID, parameters.LAST_EVENT_ID_IN_QUERY),
-    answers=(
-        Answer(
-            200,
-            "Frames, each with one message.",
-            Body(
-                "text/event-stream",
-                {"type": "string"},
-                f'data: {{"type":"started","attempt":1,"at":"{examples.moment()}"}}\nid: 1-2\n\n'
-                f'event: heartbeat\ndata: {{"type":"heartbeat","at":"{examples.moment(15)}"}}\n\n',
-                item_schema=reference("Frame"),
-            ),
-            always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
-        ),
-        Answer(204, "The cursor is the end of an ended job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
-    ),
-    refusals=(
-        *refusals.JOB,
-        errors.RepeatedParameter,
-        errors.Draining,
-        errors.TooManyStreams,
-        limit_errors.TooManyOwnerStreams,
-        *refusals.READING,
-    ),
-    takes_ticket=True,
-)
-
-STREAM_JOBS = Call(
-    method="GET",
-    path="/v1/download/stream",
-    call_id="streamJobs",
-    summary="Follow many jobs by Server-Sent Events.",
-    description="See [Many jobs on one stream](#many-jobs-on-one-stream).",
-    parameters=(parameters.JOBS_TO_FOLLOW, parameters.VECTOR, parameters.VECTOR_IN_QUERY),
-    answers=(
-        Answer(
-            200,
-            "Frames, each with one message.",
-            Body(
-                "text/event-stream",
-                {"type": "string"},
-                f'data: {{"job_id":"{examples.JOB_ID}","type":"started","attempt":1,"at":"{examples.moment()}"}}\n'
-                "id: 1-2.-\n\n"
-                f'data: {{"job_id":"{examples.UNKNOWN_JOB_ID}","type":"error","error":{{"code":"NOT_FOUND","message":'
-                f'"{examples.NO_SUCH_JOB}"}},"can_retry":false,"at":"{examples.moment()}"}}\n'
-                "id: 1-2.x\n\n",
-                item_schema=reference("FrameOfMany"),
-            ),
-            always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
-        ),
-        Answer(204, "Each cursor is the end of its job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
-    ),
-    refusals=(
-        errors.InvalidQuery, errors.RepeatedParameter, errors.Draining, errors.TooManyStreams,
-        limit_errors.TooManyOwnerStreams, *refusals.READING,
-    ),
-    takes_ticket=True,
-)  # fmt: skip
-
-READ_EVENTS = Call(
-    method="GET",
-    path=JOB + "/events",
-    call_id="readEvents",
-    summary="Page through a job's events, oldest first.",
-    description="With `Prefer: wait` an empty page waits for the next event.",
-    parameters=(parameters.JOB_ID, parameters.AFTER, parameters.EVENTS_LIMIT, parameters.PREFER),
-    answers=(
-        Answer(
-            200,
-            "A page of events.",
-            Body(
-                _JSON,
-                reference(EventsPage),
-                {
-                    "events": [{"id": "1-2", "type": "started", "attempt": 1, "at": examples.moment(0.4)}],
-                    "next_after": "1-2",
-                    "has_more": False,
-                },
-            ),
-            always=(headers.CACHE_CONTROL,),
-            at_times=(headers.PREFERENCE_APPLIED,),
-        ),
-    ),
-    refusals=(
-        *refusals.JOB,
-        errors.InvalidCursor,
-        errors.InvalidLimit,
-        errors.RepeatedParameter,
-        *refusals.READING,
-    ),
-    takes_ticket=True,
 )
 
 # ── the archive ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -342,7 +239,7 @@ LIST_FILES = Call(
             200,
             "A page of files.",
             Body(
-                _JSON,
+                JSON,
                 reference(FilesView),
                 {
                     "files": [{"file_id": 70_000, "name": "bordeaux.tif", "size_bytes": 4_194_304}],
@@ -365,13 +262,13 @@ GIVE_TICKET = Call(
     call_id="giveTicket",
     summary="Ask for a ticket that opens jobs of yours to readers.",
     description="For links, and for streams of what sends no headers: see [Tickets](#tickets).",
-    request=Body(_JSON, reference(TicketRequest), {"job_ids": [examples.JOB_ID]}),
+    request=Body(JSON, reference(TicketRequest), {"job_ids": [examples.JOB_ID]}),
     answers=(
         Answer(
             200,
             "A ticket. Nothing is kept of it.",
             Body(
-                _JSON,
+                JSON,
                 reference(TicketView),
                 {
                     "ticket": examples.TICKET,
@@ -398,7 +295,7 @@ READ_DOCUMENT = Call(
     summary="This document.",
     parameters=(parameters.IF_NONE_MATCH,),
     answers=(
-        Answer(200, "OpenAPI 3.1.", Body(_JSON, {"type": "object"}), always=_PUBLISHED),
+        Answer(200, "OpenAPI 3.1.", Body(JSON, {"type": "object"}), always=_PUBLISHED),
         Answer(304, "It has not changed.", always=_PUBLISHED),
     ),
     is_open=True,
@@ -425,7 +322,7 @@ READ_VERSION = Call(
         Answer(
             200,
             "The release.",
-            Body(_JSON, reference(Release), {"name": "waybill", "version": "0.1.0", "api": "v1"}),
+            Body(JSON, reference(Release), {"name": "waybill", "version": "0.1.0", "api": "v1"}),
             always=(headers.CACHE_CONTROL,),
         ),
     ),

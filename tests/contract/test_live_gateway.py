@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.contract.calls import CALLS, LIST_FILES, READ_DOCUMENT, STREAM_JOB, STREAM_JOBS
+from gateway.contract.calls import CALLS, LIST_FILES, READ_DOCUMENT
+from gateway.contract.event_calls import STREAM_JOB, STREAM_JOBS
 from tests.architecture.source_tree import ROOT
 from tests.support.system import System
 

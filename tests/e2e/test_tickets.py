@@ -12,7 +12,8 @@ import pytest
 
 from deploy.local.resp import ask
 from gateway.auth.ticket import PREFIX, Ticket, TicketSecret, write_ticket
-from gateway.contract.calls import CALLS, JOB
+from gateway.contract.call import JOB
+from gateway.contract.calls import CALLS
 from shared.jobs import make_job_id
 from tests.support import cargo, curl
 from tests.support.harbour import Harbour, Person
@@ -26,8 +27,11 @@ TICKETS = "/v1/download/tickets"
 MANY = "/v1/download/stream"
 NEW, OLD = TicketSecret("new", b"n" * 32), TicketSecret("old", b"o" * 32)
 SSE = {"Accept": "text/event-stream"}
-READING = [(call.method, call.path.removeprefix(JOB)) for call in CALLS if call.takes_ticket]
-"""The calls that take a ticket: method, and what stands behind the job's path."""
+BY_TICKET = [call for call in CALLS if call.takes_ticket]
+READING = [(call.method, call.path.removeprefix(JOB)) for call in BY_TICKET if call.path.startswith(JOB)]
+"""The calls of one job that take a ticket: method, and what stands behind the job's path."""
+NAMING = [(call.method, call.path) for call in BY_TICKET if not call.path.startswith(JOB)]
+"""Those that name their jobs in the query."""
 SOON_MS = 2_500
 """Until a ticket expires while something is open: long enough to open it on a busy machine."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -344,8 +348,9 @@ def test_an_expired_ticket_is_told_so_on_every_call(pier: Pier) -> None:
 
         assert answer.status_code == 401
         assert method == "HEAD" or answer.json()["code"] == "TICKET_EXPIRED"
-    of_many = [pier.harbour.call("GET", f"{path}?{named(pier.job)}&{query}", headers=SSE) for path in (JOBS, MANY)]
-    assert codes(of_many) == {(401, "TICKET_EXPIRED")}
+    naming = [pier.harbour.call(method, f"{path}?{named(pier.job)}&{query}", headers=SSE) for method, path in NAMING]
+    assert {answer.status_code for answer in naming} == {401}
+    assert codes([answer for answer in naming if answer.content]) == {(401, "TICKET_EXPIRED")}
 
 
 def test_a_stream_of_many_jobs_ends_with_its_ticket(quiet: Pier) -> None:
@@ -367,7 +372,9 @@ def test_a_ticket_opens_no_other_call(pier: Pier) -> None:
             json=call.request.example if call.request else None,
         )
         for call in others
-    ]
+    ] + [
+        pier.harbour.call(method, path + query) for method, path in NAMING if path == JOBS
+    ]  # a page, for no job is named
 
     assert {answer.status_code for answer in answers} == {401}
     assert codes([answer for answer in answers if answer.content]) == {(401, "UNAUTHENTICATED")}

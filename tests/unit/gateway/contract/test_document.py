@@ -14,8 +14,9 @@ from gateway.access import job_not_found
 from gateway.app import ROUTES
 from gateway.contract import examples, refusals
 from gateway.contract.call import Body, Call
-from gateway.contract.calls import CALLS, STREAM_JOB, STREAM_JOBS
+from gateway.contract.calls import CALLS
 from gateway.contract.document import openapi
+from gateway.contract.event_calls import STREAM_JOB, STREAM_JOBS
 from gateway.contract.members import MEMBERS
 from gateway.contract.schemas import MESSAGES, all_schemas, tag_of
 from gateway.representation import Snapshot

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.contract import examples
-from gateway.contract.calls import JOBS
+from gateway.contract.call import JOBS
 from tests.support.promised import promised
 
 ANY = {
