@@ -97,7 +97,7 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     headers |= admission.headers(permit, created, partition_of(job_id) or 0)
     headers["location"] = status_path(job_id)
     position = queue.note(job_id, expected_bytes, created)
-    ended, waited_seconds = await wait_for_end(request, job_id, hub=hub, store=store)
+    ended, waited_seconds = await wait_for_end(request, job_id, caller, hub=hub, store=store)
     if waited_seconds:
         headers["preference-applied"] = f"wait={waited_seconds}"
     issued = following.gate.tickets.issue(caller, [job_id]) if wanted.ticket else None
