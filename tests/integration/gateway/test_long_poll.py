@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, cast
 
 from litestar import Request
-from litestar.types import Message as AsgiMessage
+from litestar.types.asgi_types import HTTPDisconnectEvent
 
 from gateway.auth.caller import LOCAL, Caller, Scope
 from gateway.streaming.hub import Hub
@@ -54,10 +54,10 @@ class CountedHub(Hub):
 def call_of(prefer: str, *, has_left: bool = False) -> Request[Any, Any, Any]:
     """Make a call that prefers to wait; its caller stays, or has left already."""
 
-    async def receive() -> AsgiMessage:
+    async def receive() -> HTTPDisconnectEvent:
         if not has_left:
             await stays()
-        return cast(AsgiMessage, {"type": "http.disconnect"})
+        return {"type": "http.disconnect"}
 
     return Request(cast(Any, {"type": "http", "headers": [(b"prefer", prefer.encode())]}), receive)
 
