@@ -37,8 +37,8 @@ _WINDOW_SECONDS = limits.CREATES_WINDOW_MS // 1000
 class Permit(NamedTuple):
     """A create that may go on, as far as could be seen.
 
-    `name`: what it counts under among its owner's creates of the minute, None: it does not count. `in_flight`: the
-    owner's jobs in each partition, where they were counted.
+    `name`: by which it is taken off its owner's creates of the minute if nothing comes of it, None: it is not.
+    `in_flight`: the owner's jobs in each partition, where they were counted.
     """
 
     owner: str
@@ -79,6 +79,8 @@ class Admission:
     async def ask(self, owner: str, job_id: str, *, key: str | None = None) -> Permit:
         """Let a create begin, before anything of it is kept; with an Idempotency-Key everything is looked at now.
 
+        A key that is let in counts whatever comes of it.
+
         Raises LimitReached, BacklogFull, RedisNearlyFull, and as the job store does.
         """
         partition = partition_of(job_id) or 0
@@ -89,7 +91,10 @@ class Admission:
             raise self._backlog_full()
         if key is not None and self._is_owner_full(sum(in_flight)):
             raise self._too_many_in_flight(Permit(owner), sum(in_flight))
-        return await self._count(owner, job_id if key is None else name_of_key(key), in_flight)
+        permit = await self._count(owner, job_id if key is None else name_of_key(key), in_flight)
+        # The key is taken next. Whatever becomes of the create, the key may make its job for a day and is not counted
+        # again, and other calls under it share the count.
+        return permit if key is None else permit._replace(name=None)
 
     async def ask_retry(self, owner: str, job_id: str) -> Permit:
         """Let a failed job be begun anew, before anything of it is changed; raises as ask()."""

@@ -146,7 +146,8 @@ async def _reserve(
     """Give the job id that stands under a key, `drawn_id` when this request is the first; the files' size; a permit.
 
     The catalogue and the owner's limits are asked of a first request alone: what they say may be another by the time of
-    a repetition, and the answer must stay the same. What they refuse does not use the key up.
+    a repetition, and the answer must stay the same. What they refuse here does not use the key up. If others take the
+    last place after it, the create is refused and the key used: under it the same request succeeds later, and no other.
     """
     fingerprint, keys = fingerprint_of(wanted), intake.idempotency_keys
     reserved, expected_bytes, permit = await keys.find(caller.owner, key), None, None

@@ -55,7 +55,7 @@ class LocalGateway:
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         gate = Gate(tickets=Tickets([TicketSecret("k1", b"s" * 32)], life_seconds=60))
         following = Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics)
-        keys = IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms)
+        self.keys = keys = IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms)
         self.admission = admission = Admission(store, queue, metrics, allowance=allowance, max_backlog=max_backlog)
         parts: dict[str, object] = {
             "gate": gate,

@@ -10,9 +10,13 @@ import pytest
 
 from deploy.local.resp import ask
 from gateway.auth.caller import LOCAL
+from gateway.idempotency_key import fingerprint_of
 from shared.gateway_settings import Allowance
+from shared.jobs import JobRequest
+from shared.jobstore import keys
 from shared.jobstore.in_flight import count_in_flight
 from shared.jobstore.store import JobStore
+from shared.limit_errors import TooManyCreates, TooManyJobsInFlight
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
 from tests.support.local_gateway import JOBS, LocalGateway, local_gateway
@@ -277,6 +281,51 @@ async def test_a_refused_create_leaves_nothing_and_does_not_use_its_key_up(
     assert after == before
     assert accepted.status_code == 202
     assert "idempotent-replayed" not in accepted.headers
+
+
+async def test_a_create_that_met_a_bound_with_its_key_taken_stays_counted(store: JobStore) -> None:
+    """Its key makes the job within a day, without being counted again: given back, creates would be free."""
+    partition = 0
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1, creates_per_minute=1)) as gateway:
+        job = jobs.new_job(store, partition=partition, owner=LOCAL.owner)
+        permit = await gateway.admission.ask(LOCAL.owner, job.job_id, key="k")
+        await jobs.create(store, partition=partition, owner=LOCAL.owner)  # somebody takes the last place meanwhile
+
+        with pytest.raises(TooManyJobsInFlight):
+            await gateway.admission.create(job, permit)
+
+        with pytest.raises(TooManyCreates):
+            await gateway.admission.ask_retry(LOCAL.owner, job.job_id)
+
+
+async def test_a_create_that_was_refused_with_its_key_taken_succeeds_under_it_later(store: JobStore) -> None:
+    """Another request under the key is none of it."""
+    async with local_gateway(store, FILE, 70_001, allowance=Allowance(jobs_in_flight=1)) as gateway:
+        other = await jobs.create(store, owner=LOCAL.owner)
+        reserved = store.new_job_id()
+        await gateway.keys.reserve(LOCAL.owner, "k", job_id=reserved, fingerprint=fingerprint_of(JobRequest((FILE,))))
+        refused = await gateway.post(FILE, key="k")
+        await jobs.cancel(store, other)
+        different = await gateway.post(70_001, key="k")
+        accepted = await gateway.post(FILE, key="k")
+
+    assert codes([refused, different, accepted]) == [
+        (429, "LIMIT_JOBS_IN_FLIGHT"),
+        (422, "IDEMPOTENCY_KEY_REUSED"),
+        (202, None),
+    ]
+    assert accepted.json()["job_id"] == reserved
+
+
+async def test_a_create_for_which_a_partition_does_not_answer_does_not_count(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=9, creates_per_minute=1)) as gateway:
+        await store.connection.execute("SET", keys.in_flight(0), "what no set is")
+        unanswered = await gateway.post(FILE, key="k")
+        await store.connection.execute("DEL", keys.in_flight(0))
+        accepted = await gateway.post(FILE)
+
+    assert unanswered.status_code == 503
+    assert accepted.status_code == 202
 
 
 # ── the service ───────────────────────────────────────────────────────────────────────────────────────────────────────
