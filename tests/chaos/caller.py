@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from shared.clock import now_ms
+from shared.events import timestamp
 from tests.chaos.history import UNKNOWN, Asked, Call
 from tests.support.system import JOBS
 
@@ -20,7 +21,7 @@ class Caller:
     def __init__(self, http: httpx.AsyncClient, gateway_urls: Iterable[str], calls: list[Call]) -> None:
         self.http = http
         self.refused_calls = 0
-        self.cut_calls = 0
+        self.cut_calls: list[str] = []
         self._gateways = itertools.cycle(gateway_urls)
         self._calls = calls
 
@@ -53,11 +54,15 @@ class Caller:
         """Write a call down that is answered now."""
         self._calls.append(Call(asked=asked, job_id=job_id, sent_at_ms=sent_at_ms, answered_at_ms=now_ms(), **more))
 
+    def note_cut(self, method: str, path: str, error: Exception) -> None:
+        """Write a call down whose connection broke: it should not have."""
+        self.cut_calls.append(f"{timestamp(now_ms())} {method} {path}: {error!r}")
+
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response | None:
         try:
             answer = await self.http.request(method, self.next_url(path), **more)
-        except CUT_OFF:  # nobody knows whether it was done: who must know repeats it, as real callers do
-            self.cut_calls += 1
+        except CUT_OFF as error:  # nobody knows whether it was done: who must know repeats it, as real callers do
+            self.note_cut(method, path, error)
             return None
         if answer.status_code == 503:
             self.refused_calls += 1

@@ -378,11 +378,14 @@ def redrives_go_on(history: History) -> Iterator[str]:
 
 
 def retries_begin_what_has_failed(history: History) -> Iterator[str]:
-    """A retry of a failed job is never refused, and one that was answered 202 has begun the job anew."""
+    """A retry of a failed job is never refused, and one that was answered 202 has begun the job anew.
+
+    Of two retries at once one may be refused: when the other has begun the job, and it has ended again meanwhile.
+    """
     for call in _calls(history, Asked.RETRY):
         log = history.logs.get(call.job_id, [])
-        before = [event for event in log if at_ms(event) < call.sent_at_ms]
-        if call.status == 409 and before and before[-1].type == "error":
+        last = [event for event in log if at_ms(event) < call.answered_at_ms][-1:]
+        if call.status == 409 and any(event.type == "error" and at_ms(event) < call.sent_at_ms for event in last):
             yield f"{call.job_id} had failed, and its retry was refused"
         if call.status == 202 and not (_is_trimmed(history, call.job_id) or Life(log).redriven_from):
             yield f"{call.job_id} was to be begun anew, and its log does not say so"

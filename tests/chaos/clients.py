@@ -46,7 +46,7 @@ class Crowd:
         self.calls: list[Call] = []
         self.wills: dict[str, Will] = {}
         self.refused_calls = 0
-        self.cut_calls = 0
+        self.cut_calls: list[str] = []
         self.cuts = 0
         self._gateway_urls = gateway_urls
         self._redis_url = redis_url
@@ -202,8 +202,8 @@ class Crowd:
                     else:
                         assert response.status_code == 200, response.status_code
                         self.cuts += await viewer.follow(response, self._random.randint(100, MAX_BYTES_BEFORE_CUT))
-            except CUT_OFF:
-                caller.cut_calls += 1
+            except CUT_OFF as error:
+                caller.note_cut("GET", f"{job_id}/stream", error)
             await asyncio.sleep(self._random.uniform(0.1, 1.0) * PAUSE_SECONDS)
 
     def _see(self, client: str, job_id: str) -> Sighting:

@@ -28,7 +28,8 @@ def _lines(aftermath: Aftermath) -> Iterator[str]:
     times_shown = sum(len(one.shown) for one in history.sightings)
     yield f"events {sum(map(len, history.logs.values()))}, shown {times_shown} times"
     yield f"streams cut {aftermath.cuts}"
-    yield f"calls refused for now {aftermath.refused_calls}, cut off by others {aftermath.cut_calls}"
+    yield f"calls refused for now {aftermath.refused_calls}, cut off by gateways {len(aftermath.cut_calls)}"
+    yield from aftermath.cut_calls
     yield f"processors dead {len(history.deaths)}, frozen {len(history.frozen)}"
     yield f"runs {_count(history, What.BEGAN)}, of which nobody knew {sum(map(len, _untold(history)))}"
     most = max((len(census.unfinished) for census in history.censuses), default=0)

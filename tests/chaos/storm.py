@@ -81,7 +81,7 @@ class Aftermath(NamedTuple):
     faults: Counter[Kind]
     cuts: int
     refused_calls: int
-    cut_calls: int
+    cut_calls: list[str]
     seconds: float
 
 

@@ -116,7 +116,7 @@ AGAIN = "job-again"
 AGAIN_LOG = [
     event("0-1", "queued", at_ms=DIED_AT_MS),
     event("1-2", "started", attempt=1, at_ms=DIED_AT_MS + 10),
-    event("1-3", "error", error={"code": "INTERNAL"}, at_ms=DIED_AT_MS + 50),
+    event("1-3", "error", error={"code": "INTERNAL"}, at_ms=DIED_AT_MS + 30),
     event("2-4", "queued", at_ms=DIED_AT_MS + 60),  # its owner retries it
     event("3-5", "started", attempt=1, at_ms=DIED_AT_MS + 500),
     event("3-6", "completed", at_ms=DIED_AT_MS + 900),
@@ -149,6 +149,7 @@ CALLS = [
     call(Asked.REDRIVE, LATE, DIED_AT_MS, word="OK", epoch=1),
     RETRY_CALL,
     call(Asked.RETRY, AGAIN, DIED_AT_MS + 60),  # at the same time, and cut off
+    call(Asked.RETRY, AGAIN, DIED_AT_MS + 895, status=409),  # sent in time, and too late
     call(Asked.RETRY, AGAIN, DIED_AT_MS + 1_000, status=409),
     CANCEL_CALL,
     call(Asked.LOOK, DELETED, DIED_AT_MS - 20, status=200),
@@ -315,7 +316,7 @@ FORGERIES = [
         wilful(calls=[one for one in CALLS if one.asked is not Asked.RETRY or one.status == 409]),
     ),
     Forgery(
-        "retries_begin_what_has_failed", "refused", with_call(call(Asked.RETRY, AGAIN, DIED_AT_MS + 55, status=409))
+        "retries_begin_what_has_failed", "refused", with_call(call(Asked.RETRY, AGAIN, DIED_AT_MS + 40, status=409))
     ),
     Forgery("retries_begin_what_has_failed", "nothing", with_call(call(Asked.RETRY, DROPPED, DIED_AT_MS, status=202))),
     Forgery("jobs_in_flight_are_counted", "one is not", counting(unfinished={f" {GOOD}"})),
