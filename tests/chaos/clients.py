@@ -150,7 +150,7 @@ class Crowd:
 
     async def _retry(self, caller: Caller, job_id: str) -> None:
         """Ask for a retry of a job that has ended, by two requests at the same time, and see it to its next end."""
-        while not self._is_enough.is_set():
+        while not self._is_dismissed.is_set():
             answers = await asyncio.gather(*(caller.ask(Asked.RETRY, "POST", job_id, "/retry") for _ in range(2)))
             if any(answers):
                 await self._watch(caller, job_id)

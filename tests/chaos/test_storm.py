@@ -13,7 +13,7 @@ from tests.chaos.plan import Kind
 from tests.chaos.report import report
 from tests.chaos.storm import Storm, Weather
 
-SECONDS, PATIENCE_SECONDS, REST_WITHIN_SECONDS = 20.0, 30.0, 30.0
+SECONDS, PATIENCE_SECONDS, REST_WITHIN_SECONDS = 20.0, 30.0, 40.0
 """A hundred seconds at the very most, with the beginning and the end; about fifty on a machine that is not busy."""
 
 
