@@ -63,6 +63,9 @@ class GatewayServer(EmbeddedServer):
                 proxy_headers=False,  # it trusts loopback unasked; see edge/proxies.py
                 lifespan="off",
                 backlog=CONNECTIONS_WAITING,
+                # A request that meets the moment of closing is lost, and a POST may not be sent again by itself.
+                # uvicorn's 5 s are those of many clients, httpx among them: with them it is met again and again.
+                timeout_keep_alive=cast(int, limits.KEEP_ALIVE_SECONDS),
                 timeout_graceful_shutdown=2 * ABORT_AFTER_SECONDS,
             )
         )

@@ -5,6 +5,7 @@ MAX_HEAD_BYTES = 32 * 1024  # address and headers; cookies and tokens of others'
 MAX_ADDRESS_BYTES = 8 * 1024  # of it; RFC 9110 §4.1 asks for 8,000, and 50 job ids in a query are 2,300
 MAX_REQUEST_ID_CHARS = 128  # of an X-Request-Id that is taken; a UUID has 36
 REQUEST_HEAD_WITHIN_SECONDS = 10.0  # from the connection, or from its first byte, to its end
+KEEP_ALIVE_SECONDS = 75.0  # of silence: peers keep connections for less (httpx 5; nginx, AWS 60), so that they let go
 REQUEST_BODY_WITHIN_SECONDS = 30.0  # from the head's end; 64 KB at 20 kbit/s
 MAX_BODY_BYTES = 64 * 1024  # 1,000 ids of 16 digits and an archive name fit four times
 MAX_DROPPED_BODY_BYTES = 1024 * 1024  # of a body that nobody reads; beyond it the connection is not worth keeping

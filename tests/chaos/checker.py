@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from shared.event_id import START, EventId
 from shared.jobs import JobState
-from tests.chaos.history import SUPERSEDED, Asked, Call, Deed, Event, History, Sighting, What
+from tests.chaos.history import SUPERSEDED, UNKNOWN, Asked, Call, Deed, Event, History, Sighting, What
 from tests.chaos.life import TERMINAL, Life, at_ms, code_of
 
 STATE_OF = {"completed": JobState.COMPLETED, "error": JobState.FAILED, "cancelled": JobState.CANCELLED}
@@ -122,6 +122,7 @@ def answers_never_go_back(history: History) -> Iterator[str]:
     progress: dict[str, float] = {}
     ends: dict[str, str] = {}
     redriven = {call.job_id for call in _calls(history, Asked.REDRIVE) if call.word == "OK"}
+    redriven |= {call.job_id for call in _calls(history, Asked.RETRY, UNKNOWN, 202)}
     for answer in history.answers:
         job_id = answer.job_id
         if answer.progress < progress.get(job_id, 0.0):
@@ -167,9 +168,14 @@ def archives_are_right(history: History) -> Iterator[str]:
 def records_name_what_a_run_of_theirs_made(history: History) -> Iterator[str]:
     """The object of a completed job was made visible by a run of it: the one that ended it, or one before that died.
 
-    The key follows from job and plan, so every run that has it makes the same bytes; who finds them there says so.
+    The key follows from job and plan, so every run that has it makes the same bytes; who finds them there says so. Who
+    dies while it makes an object visible, in a thread, cannot write down that it has.
     """
-    made = {(deed.job_id, deed.epoch, deed.detail) for deed in history.deeds if deed.what is What.COMPLETED}
+    made = {
+        (deed.job_id, deed.epoch, deed.detail)
+        for deed in history.deeds
+        if deed.what is What.COMPLETED or (deed.what is What.COMPLETING and deed.processor in history.deaths)
+    }
     for job_id, record in history.records.items():
         if record.state is not JobState.COMPLETED or _is_deleted(history, job_id):
             continue
@@ -356,14 +362,42 @@ def a_key_is_one_job(history: History) -> Iterator[str]:
 
 
 def redrives_go_on(history: History) -> Iterator[str]:
-    """A redrive that was answered OK goes on with the log under the next epoch; nothing else goes on behind an end."""
+    """A redrive that was answered OK goes on with the log under the next epoch; nothing else goes on behind an end.
+
+    A retry names no epoch: each that may have been done accounts for one end, whichever it was, that was not the last.
+    """
     asked = {(call.job_id, call.epoch) for call in _calls(history, Asked.REDRIVE)}
     answered = {(call.job_id, call.epoch) for call in _calls(history, Asked.REDRIVE) if call.word == "OK"}
     found = {(job_id, epoch) for job_id, log in _whole_logs(history) for epoch in Life(log).redriven_from}
     for job_id, epoch in sorted(answered - found):
         if not _is_trimmed(history, job_id):
             yield f"{job_id} was redriven from {epoch}, and its log does not say so"
-    yield from (f"{job_id} was redriven from {epoch}, and nobody wanted it" for job_id, epoch in sorted(found - asked))
+    unasked = Counter(job_id for job_id, _ in found - asked)
+    retries = Counter(call.job_id for call in _calls(history, Asked.RETRY, UNKNOWN, 202))
+    yield from (f"{job_id} was begun anew, and nobody wanted it" for job_id in sorted(unasked - retries))
+
+
+def retries_begin_what_has_failed(history: History) -> Iterator[str]:
+    """A retry of a failed job is never refused, and one that was answered 202 has begun the job anew.
+
+    Of two retries at once one may be refused: when the other has begun the job, and it has ended again meanwhile.
+    """
+    for call in _calls(history, Asked.RETRY):
+        log = history.logs.get(call.job_id, [])
+        last = [event for event in log if at_ms(event) < call.answered_at_ms][-1:]
+        if call.status == 409 and any(event.type == "error" and at_ms(event) < call.sent_at_ms for event in last):
+            yield f"{call.job_id} had failed, and its retry was refused"
+        if call.status == 202 and not (_is_trimmed(history, call.job_id) or Life(log).redriven_from):
+            yield f"{call.job_id} was to be begun anew, and its log does not say so"
+
+
+def jobs_in_flight_are_counted(history: History) -> Iterator[str]:
+    """At each moment every unfinished job counts once, for its own owner, and nothing else does."""
+    for census in history.censuses:
+        yield from (f"{job} has not ended, and does not count" for job in sorted(census.unfinished - census.counted))
+        yield from (
+            f"{job} counts, and has ended or is another's" for job in sorted(census.counted - census.unfinished)
+        )
 
 
 def expired_jobs_have_letters_that_say_so(history: History) -> Iterator[str]:
@@ -416,6 +450,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     deleted_jobs_are_gone,
     a_key_is_one_job,
     redrives_go_on,
+    retries_begin_what_has_failed,
+    jobs_in_flight_are_counted,
     expired_jobs_have_letters_that_say_so,
     the_list_is_complete,
     everything_fits_together,

@@ -1,5 +1,5 @@
 """The clients of a storm: each job has a caller who creates it, and may cancel or delete it, one who watches its
-stream, and one who reads its pages; an operator redrives what failed.
+stream, and one who reads its pages; owners retry, and an operator redrives, what failed.
 
 Lines are bad: streams are cut after a random number of bytes and resumed by the last id, through all gateways in turn.
 """
@@ -15,7 +15,7 @@ import httpx
 
 from shared.clock import now_ms
 from shared.event_id import EventId
-from tests.chaos.caller import Caller
+from tests.chaos.caller import CUT_OFF, Caller
 from tests.chaos.history import Answer, Asked, Call, Event, Shown, Sighting
 from tests.chaos.life import TERMINAL as TERMINAL_TYPES
 from tests.chaos.redriver import Redriver
@@ -46,6 +46,7 @@ class Crowd:
         self.calls: list[Call] = []
         self.wills: dict[str, Will] = {}
         self.refused_calls = 0
+        self.cut_calls: list[str] = []
         self.cuts = 0
         self._gateway_urls = gateway_urls
         self._redis_url = redis_url
@@ -102,7 +103,7 @@ class Crowd:
                     break
                 group.create_task(self._accompany(caller, number))
                 await asyncio.sleep(self._random.uniform(0.5, 1.5) * self._pause_seconds)
-        self.refused_calls = caller.refused_calls
+        self.refused_calls, self.cut_calls = caller.refused_calls, caller.cut_calls
 
     # ── a caller ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,6 +122,9 @@ class Crowd:
             if will.wish is not Wish.ARCHIVE:
                 await asyncio.sleep(will.pause_seconds)
                 await self._fulfil(caller, job_id, will.wish)
+            if will.retries:
+                await viewer
+                await self._retry(caller, job_id)
         if will.is_keyed:
             await self._create(caller, body, key=str(number))
 
@@ -142,6 +146,15 @@ class Crowd:
         answer = None
         while answer is None and not self._is_dismissed.is_set():
             answer = await caller.ask(asked, method, job_id, path)
+            await asyncio.sleep(self._random.uniform(0.5, 1.5) * PAUSE_SECONDS)
+
+    async def _retry(self, caller: Caller, job_id: str) -> None:
+        """Ask for a retry of a job that has ended, by two requests at the same time, and see it to its next end."""
+        while not self._is_dismissed.is_set():
+            answers = await asyncio.gather(*(caller.ask(Asked.RETRY, "POST", job_id, "/retry") for _ in range(2)))
+            if any(answers):
+                await self._watch(caller, job_id)
+                return
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * PAUSE_SECONDS)
 
     def _may_be_redriven(self, job_id: str) -> bool:
@@ -176,20 +189,21 @@ class Crowd:
     async def _watch(self, caller: Caller, job_id: str) -> None:
         """Follow a job's stream to its end, through as many connections as it takes, or until the job is gone."""
         viewer = _Viewer(self._see("viewer of the stream", job_id))
-        while not (viewer.sighting.saw_end or self._is_dismissed.is_set()):
+        while not (viewer.sighting.saw_end or viewer.sighting.saw_gone or self._is_dismissed.is_set()):
             headers = {"Last-Event-ID": viewer.cursor, "Accept": "text/event-stream"}
             url, sent_at_ms = caller.next_url(f"{JOBS}/{job_id}/stream"), now_ms()
-            async with caller.http.stream("GET", url, headers=headers) as response:
-                if response.status_code == 410:
-                    caller.note(Asked.LOOK, job_id, sent_at_ms, status=410)
-                    viewer.sighting.saw_gone = True
-                    return
-                if response.status_code == 204:
-                    viewer.sighting.saw_end = True
-                    return
-                assert response.status_code == 200, response.status_code
-                was_cut = await viewer.follow(response, self._random.randint(100, MAX_BYTES_BEFORE_CUT))
-                self.cuts += was_cut
+            try:
+                async with caller.http.stream("GET", url, headers=headers) as response:
+                    if response.status_code == 410:
+                        caller.note(Asked.LOOK, job_id, sent_at_ms, status=410)
+                        viewer.sighting.saw_gone = True
+                    elif response.status_code == 204:
+                        viewer.sighting.saw_end = True
+                    else:
+                        assert response.status_code == 200, response.status_code
+                        self.cuts += await viewer.follow(response, self._random.randint(100, MAX_BYTES_BEFORE_CUT))
+            except CUT_OFF as error:
+                caller.note_cut("GET", f"{job_id}/stream", error)
             await asyncio.sleep(self._random.uniform(0.1, 1.0) * PAUSE_SECONDS)
 
     def _see(self, client: str, job_id: str) -> Sighting:

@@ -85,20 +85,26 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(StrEnum):
-    """What a caller wants; LOOK is any way of looking at a job, REDRIVE is an operator's."""
+    """What a caller wants; LOOK is any way of looking at a job, RETRY is its owner's redrive, REDRIVE an operator's."""
 
     CREATE = "create"
     CANCEL = "cancel"
     DELETE = "delete"
     LOOK = "look"
+    RETRY = "retry"
     REDRIVE = "redrive"
+
+
+UNKNOWN = 0
+"""The status of a call that was refused for now, or cut off: it may have been done."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call that was answered, from its sending to its answer (milliseconds since 1970).
 
-    `status` is HTTP's. `word`: where the job stands, as CANCEL is told, or the answer to REDRIVE, which was asked for
-    under `epoch`. `key`: the Idempotency-Key of CREATE, which is the job's number; "" for none.
+    `status` is HTTP's, or UNKNOWN, of a RETRY. `word`: where the job stands, as CANCEL is told, or the answer to
+    REDRIVE, which was asked for under `epoch`. `key`: the Idempotency-Key of CREATE, which is the job's number; "" for
+    none.
     """
 
     asked: Asked
@@ -119,6 +125,13 @@ class DeadLetter(NamedTuple):
     reason: str = ""
 
 
+class Census(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of a partition at one moment, as `<owner> <job id>`: those that have not ended, and those that count."""
+
+    unfinished: frozenset[str]
+    counted: frozenset[str]
+
+
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a storm after which the system has come to rest.
 
@@ -127,7 +140,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
     nothing is. `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators
     wanted. `listed`: the ids in the owner's list. `findings`: what doctor would say does not fit together, in words.
-    `left`: what is still there once the time of everything is over, by its name in Redis or in the store.
+    `censuses`: taken again and again during the storm, and at its end. `left`: what is still there once the time of
+    everything is over, by its name in Redis or in the store.
     """
 
     accepted: frozenset[str]
@@ -146,4 +160,5 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[Call]
     listed: list[str]
     findings: list[str]
+    censuses: list[Census]
     left: list[str]

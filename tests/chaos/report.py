@@ -27,9 +27,13 @@ def _lines(aftermath: Aftermath) -> Iterator[str]:
     yield f"jobs created, and nobody told: {len(history.records.keys() - history.accepted)}"
     times_shown = sum(len(one.shown) for one in history.sightings)
     yield f"events {sum(map(len, history.logs.values()))}, shown {times_shown} times"
-    yield f"streams cut {aftermath.cuts}, calls refused for now {aftermath.refused_calls}"
+    yield f"streams cut {aftermath.cuts}"
+    yield f"calls refused for now {aftermath.refused_calls}, cut off by gateways {len(aftermath.cut_calls)}"
+    yield from aftermath.cut_calls
     yield f"processors dead {len(history.deaths)}, frozen {len(history.frozen)}"
     yield f"runs {_count(history, What.BEGAN)}, of which nobody knew {sum(map(len, _untold(history)))}"
+    most = max((len(census.unfinished) for census in history.censuses), default=0)
+    yield f"censuses {len(history.censuses)}, at most {most} jobs in flight in a partition"
     yield from _wanted(history)
     yield f"taken over {sum(life.crashes for life in lives)}, failures {sum(life.failures for life in lives)}"
     yield f"told to be superseded {_superseded(history)}, open uploads of the dead {len(history.open_uploads)}"
@@ -41,7 +45,9 @@ def _lines(aftermath: Aftermath) -> Iterator[str]:
 
 def _wanted(history: History) -> Iterator[str]:
     """Say what callers and operators wanted, by what they were answered, and how many jobs waited for too long."""
-    calls = Counter((call.asked, call.status or call.word) for call in history.calls if call.asked is not Asked.LOOK)
+    calls = Counter(
+        (call.asked, call.status or call.word or "nothing") for call in history.calls if call.asked is not Asked.LOOK
+    )
     yield "answered: " + ", ".join(
         f"{asked} {answer} {count}" for (asked, answer), count in sorted(calls.items(), key=str)
     )

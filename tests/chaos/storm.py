@@ -10,18 +10,20 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from deploy.local.resp import ServerRefusedError
 from shared import limits
 from shared.jobs import JobState
+from tests.chaos.census import take_census
 from tests.chaos.clients import Crowd
 from tests.chaos.crash_points import CrashPoint
 from tests.chaos.fleet import Fleet
-from tests.chaos.history import History
+from tests.chaos.history import Census, History
 from tests.chaos.plan import Fault, Kind, dooms, faults
 from tests.chaos.remains import (
     archive_of,
@@ -54,6 +56,7 @@ ALTERATIONS = {
 }
 PAST_THE_LEASE_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 0.1
+CENSUS_EVERY_SECONDS = 0.5
 SIZE = 4
 """Processors alive at a time."""
 
@@ -78,11 +81,15 @@ class Aftermath(NamedTuple):
     faults: Counter[Kind]
     cuts: int
     refused_calls: int
+    cut_calls: list[str]
     seconds: float
 
 
-def history_of(system: System, fleet: Fleet, crowd: Crowd) -> History:
-    """Gather what everybody saw and did, once the system has come to rest; then stop the fleet, and let time pass."""
+def history_of(system: System, fleet: Fleet, crowd: Crowd, censuses: Iterable[Census] = ()) -> History:
+    """Gather what everybody saw and did, once the system has come to rest; then stop the fleet, and let time pass.
+
+    `censuses` are those that were taken before.
+    """
     until(lambda: not any(map(sum, _unsettled(system))), "the janitor has deleted what it should, and nothing waits")
     remains = asyncio.run(read_remains(system, crowd.accepted))
     deleted = [job_id for job_id, record in remains.records.items() if record.deleted_at_ms is not None]
@@ -112,8 +119,13 @@ def history_of(system: System, fleet: Fleet, crowd: Crowd) -> History:
         calls=[*crowd.calls, *looks],
         listed=listed,
         findings=remains.findings,
+        censuses=[*censuses, *_censuses(system)],
         left=asyncio.run(leave_it_to_time(system)),
     )
+
+
+def _censuses(system: System) -> list[Census]:
+    return [take_census(system.redis.port, partition) for partition in range(partitions_of(system))]
 
 
 def _unsettled(system: System) -> Iterator[tuple[int, int]]:
@@ -135,6 +147,8 @@ class Storm:
         self._faults: Counter[Kind] = Counter()
         self._bring_back: Callable[[], object] | None = None
         self._back_at = 0.0
+        self._censuses: list[Census] = []
+        self._census_at = 0.0
 
     def rage(self) -> Aftermath:
         """Let it rage, wait for rest, and give what is left. Fails when the system does not come to rest in time."""
@@ -157,9 +171,11 @@ class Storm:
                 fleet.retire()
                 crowd.wait_for_end(self._weather.rest_within_seconds)
                 until(fleet.is_retired, "the doomed have stopped")
-            history = history_of(system, fleet, crowd)
+            # Whoever calls takes a broken connection for granted; so it must not have been a gateway that broke.
+            assert all(gateway.is_alive() for gateway in system.gateways), "a gateway ended"
+            history = history_of(system, fleet, crowd, self._censuses)
         seconds = time.monotonic() - began_at
-        return Aftermath(history, fleet.hits, self._faults, crowd.cuts, crowd.refused_calls, seconds)
+        return Aftermath(history, fleet.hits, self._faults, crowd.cuts, crowd.refused_calls, crowd.cut_calls, seconds)
 
     # ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,6 +187,7 @@ class Storm:
         while not self._is_over(fleet, time.monotonic() - began_at):
             fleet.look_after()
             self._bring_redis_back(time.monotonic())
+            self._count_jobs(time.monotonic())
             if time.monotonic() >= due_at and self._strike(fleet, fault):
                 self._faults[fault.kind] += 1
                 fault = next(upcoming)
@@ -183,6 +200,14 @@ class Storm:
         is_complete = is_complete and not any(one.is_frozen for one in fleet.alive)
         patience_seconds = 0.0 if is_complete else self._weather.patience_seconds
         return seconds >= self._weather.seconds + patience_seconds
+
+    def _count_jobs(self, now: float) -> None:
+        """Take a census now and then, while Redis is there."""
+        if self._bring_back or now < self._census_at:
+            return
+        self._census_at = now + CENSUS_EVERY_SECONDS
+        with contextlib.suppress(OSError, ServerRefusedError):  # it was just killed, or is loading
+            self._censuses += _censuses(self._system)
 
     def _strike(self, fleet: Fleet, fault: Fault) -> bool:
         """Do one thing; False when it has to wait: there is nobody to hit, or Redis is away already."""

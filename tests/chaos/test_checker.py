@@ -1,7 +1,7 @@
 """The checker is able to fail: for each invariant a small history that breaks it, forged from one that breaks none."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from shared.events import timestamp
 from shared.jobs import Checkpoint, JobOptions, JobRecord, JobState
 from shared.objects.info import Upload
 from tests.chaos.checker import INVARIANTS, breaches
-from tests.chaos.history import Answer, Asked, Call, DeadLetter, Deed, Event, History, Shown, Sighting, What
+from tests.chaos.history import Answer, Asked, Call, Census, DeadLetter, Deed, Event, History, Shown, Sighting, What
 
 DIED_AT_MS = 1_795_461_605_000
 GOOD, BAD = "job-good", "job-bad"
@@ -99,6 +99,7 @@ CALM = History(
     calls=[],
     listed=[GOOD, BAD],
     findings=[],
+    censuses=[Census(unfinished=frozenset({f" {GOOD}"}), counted=frozenset({f" {GOOD}"}))],
     left=[],
 )
 
@@ -110,6 +111,15 @@ LATE_LOG = [
     event("3-4", "started", attempt=1),
     event("3-5", "retrying", attempt=1),
     event("4-6", "error", error={"code": "EXPIRED"}),
+]
+AGAIN = "job-again"
+AGAIN_LOG = [
+    event("0-1", "queued", at_ms=DIED_AT_MS),
+    event("1-2", "started", attempt=1, at_ms=DIED_AT_MS + 10),
+    event("1-3", "error", error={"code": "INTERNAL"}, at_ms=DIED_AT_MS + 30),
+    event("2-4", "queued", at_ms=DIED_AT_MS + 60),  # its owner retries it
+    event("3-5", "started", attempt=1, at_ms=DIED_AT_MS + 500),
+    event("3-6", "completed", at_ms=DIED_AT_MS + 900),
 ]
 DROPPED, DELETED = "job-dropped", "job-deleted"
 DROPPED_LOG = [
@@ -130,12 +140,17 @@ def call(
     )
 
 
+RETRY_CALL = call(Asked.RETRY, AGAIN, DIED_AT_MS + 60, status=202)
 CANCEL_CALL = call(Asked.CANCEL, DROPPED, DIED_AT_MS - 1_000, status=202, word="processing")
 DELETE_CALL = call(Asked.DELETE, DELETED, DIED_AT_MS, status=204)
 CALLS = [
     call(Asked.CREATE, GOOD, 0, status=202, key="7"),
     call(Asked.CREATE, GOOD, DIED_AT_MS, status=202, key="7"),
     call(Asked.REDRIVE, LATE, DIED_AT_MS, word="OK", epoch=1),
+    RETRY_CALL,
+    call(Asked.RETRY, AGAIN, DIED_AT_MS + 60),  # at the same time, and cut off
+    call(Asked.RETRY, AGAIN, DIED_AT_MS + 895, status=409),  # sent in time, and too late
+    call(Asked.RETRY, AGAIN, DIED_AT_MS + 1_000, status=409),
     CANCEL_CALL,
     call(Asked.LOOK, DELETED, DIED_AT_MS - 20, status=200),
     DELETE_CALL,
@@ -143,11 +158,12 @@ CALLS = [
 ]
 WILFUL = msgspec.structs.replace(
     CALM,
-    accepted=frozenset({LATE, DROPPED, DELETED}),
-    logs=CALM.logs | {LATE: LATE_LOG, DROPPED: DROPPED_LOG, DELETED: DELETED_LOG},
+    accepted=frozenset({LATE, AGAIN, DROPPED, DELETED}),
+    logs=CALM.logs | {LATE: LATE_LOG, AGAIN: AGAIN_LOG, DROPPED: DROPPED_LOG, DELETED: DELETED_LOG},
     records=CALM.records
     | {
         LATE: record(LATE, JobState.FAILED, 4, 6, attempt=1, failures=1, dead_id="9-2"),
+        AGAIN: record(AGAIN, JobState.COMPLETED, 3, 6, attempt=1, object_key="bundles/again.zip"),
         DROPPED: record(DROPPED, JobState.CANCELLED, 2, 3, attempt=1, crashes=1),
         DELETED: record(DELETED, JobState.CANCELLED, 2, 6, attempt=1, failures=1, deleted_at_ms=DIED_AT_MS),
     },
@@ -165,10 +181,14 @@ WILFUL = msgspec.structs.replace(
         deed("p3", What.BEGAN, 3, job_id=LATE),
         deed("p3", What.ANSWERED, 3, "retry_later OK", job_id=LATE),
         deed("p3", What.BEGAN, 1, job_id=DELETED),
+        deed("p3", What.BEGAN, 3, job_id=AGAIN),
+        deed("p3", What.CONFIRMED, 3, job_id=AGAIN),
+        deed("p3", What.COMPLETED, 3, "bundles/again.zip", job_id=AGAIN),
     ],
+    archives=CALM.archives | {AGAIN: ""},
     dead_letters=[*CALM.dead_letters, DeadLetter("9-2", LATE, "expired")],
     calls=CALLS,
-    listed=[GOOD, BAD, LATE, DROPPED],
+    listed=[GOOD, BAD, LATE, AGAIN, DROPPED],
 )
 """A history in which callers cancel and delete, an operator redrives, and a job waits for too long."""
 
@@ -249,6 +269,11 @@ def with_call(*more: Call) -> History:
     return wilful(calls=[*CALLS, *more])
 
 
+def counting(*, unfinished: Iterable[str] = (), counted: Iterable[str] = ()) -> History:
+    """Forge a census."""
+    return but(censuses=[*CALM.censuses, Census(unfinished=frozenset(unfinished), counted=frozenset(counted))])
+
+
 RUN_AGAIN = [*DROPPED_LOG[:2], event("2-3", "started", attempt=2), event("2-4", "cancelled")]
 FORGERIES = [
     Forgery("cancels_are_kept", "it is run again", wilful_log(DROPPED, RUN_AGAIN, seq=4)),
@@ -283,6 +308,30 @@ FORGERIES = [
         "redrives_go_on", "nobody wanted it", wilful(calls=[one for one in CALLS if one.asked is not Asked.REDRIVE])
     ),
     Forgery(
+        "redrives_go_on", "no owner wanted it", wilful(calls=[one for one in CALLS if one.asked is not Asked.RETRY])
+    ),
+    Forgery(
+        "redrives_go_on",
+        "the owner's retry was refused",
+        wilful(calls=[one for one in CALLS if one.asked is not Asked.RETRY or one.status == 409]),
+    ),
+    Forgery(
+        "retries_begin_what_has_failed", "refused", with_call(call(Asked.RETRY, AGAIN, DIED_AT_MS + 40, status=409))
+    ),
+    Forgery("retries_begin_what_has_failed", "nothing", with_call(call(Asked.RETRY, DROPPED, DIED_AT_MS, status=202))),
+    Forgery("jobs_in_flight_are_counted", "one is not", counting(unfinished={f" {GOOD}"})),
+    Forgery("jobs_in_flight_are_counted", "one that has ended", counting(counted={f" {GOOD}"})),
+    Forgery(
+        "jobs_in_flight_are_counted",
+        "one for two owners",
+        counting(unfinished={f"ann {GOOD}"}, counted={f"ann {GOOD}", f"bob {GOOD}"}),
+    ),
+    Forgery(
+        "jobs_in_flight_are_counted",
+        "one for another owner",
+        counting(unfinished={f"ann {GOOD}"}, counted={f"bob {GOOD}"}),
+    ),
+    Forgery(
         "logs_tell_a_life", "a redrive without an epoch", wilful_log(LATE, [*LATE_LOG[:2], event("1-3", "queued")])
     ),
     Forgery(
@@ -310,7 +359,7 @@ FORGERIES = [
         "it did not",
         wilful(dead_letters=[DeadLetter("9-1", BAD, "expired"), *WILFUL.dead_letters[1:]]),
     ),
-    Forgery("the_list_is_complete", "one is missing", wilful(listed=[GOOD, BAD, LATE])),
+    Forgery("the_list_is_complete", "one is missing", wilful(listed=[GOOD, BAD, LATE, AGAIN])),
     Forgery("the_list_is_complete", "a deleted one", wilful(listed=[*WILFUL.listed, DELETED])),
     Forgery("the_list_is_complete", "one twice", wilful(listed=[*WILFUL.listed, GOOD])),
     Forgery("everything_fits_together", "a finding", wilful(findings=["It has no entry."])),
@@ -433,6 +482,16 @@ def test_a_frozen_processor_that_lost_its_lease_may_die_later() -> None:
     history = but(deaths={"p1": DIED_AT_MS + 60_000}, frozen={"p1": DIED_AT_MS})
 
     assert breaches(history) == []
+
+
+def test_who_dies_while_it_completes_an_object_may_have_made_it() -> None:
+    died = [
+        deed("p1", What.CONFIRMED, 1),
+        deed("p1", What.COMPLETING, 1, "bundles/good.zip"),
+        *(one for one in DEEDS if one.what not in (What.COMPLETING, What.COMPLETED)),
+    ]
+
+    assert breaches(but(deeds=died)) == []
 
 
 def test_a_burial_is_a_crash_and_no_failure() -> None:

@@ -233,6 +233,19 @@ def test_second_head_of_a_connection_is_refused_with_an_answer_of_its_own(
     assert (first[:13], answered) == (b"HTTP/1.1 404 ", status)
 
 
+def test_connection_that_says_nothing_more_is_closed_in_the_end(system: System) -> None:
+    gateway = system.start("gateway", {"KEEP_ALIVE_SECONDS": WITHIN})
+    gateway.wait_until_ready()
+
+    with connected(gateway) as peer:
+        peer.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = everything_from(peer)
+
+    gateway.close()
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"connection: close" not in answer.lower()
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: a"])
 def test_head_that_does_not_arrive_is_refused_with_408(strict: Service, sent: bytes) -> None:
     before = refusals(strict, "head_time")

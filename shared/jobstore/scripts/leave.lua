@@ -7,7 +7,8 @@ local kept, gives_back = {}, false
 for i = 2, #ARGV do kept[ARGV[i]] = true end
 
 for i = 3, #KEYS do
-  if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
+  local holder = redis.call('GET', KEYS[i])
+  if holder == ARGV[1] or holder == 'interim ' .. ARGV[1] then redis.call('DEL', KEYS[i]) end  -- interim: sweep.lua
 end
 -- Entries whose reply was lost are among them: nobody but Redis knows that they are ours.
 local most = 2000  -- twice the slots that a processor can have

@@ -5,11 +5,14 @@ Such a silence cannot be made on loopback, where the kernel answers for whoever 
 
 import socket
 import sys
+from typing import Any
 
 import pytest
 
-from gateway.server import UNACKNOWLEDGED_MAX_MS, bound_connections
+from gateway.edge.shell import Edge, Shell
+from gateway.server import UNACKNOWLEDGED_MAX_MS, GatewayServer, bound_connections
 from shared import limits
+from shared.gateway_settings import GatewaySettings
 from shared.listener import listen
 
 
@@ -28,3 +31,14 @@ def test_accepted_connections_end_half_open_peers_and_feel_slow_readers() -> Non
     assert keepalive == 1
     assert unacknowledged_ms == UNACKNOWLEDGED_MAX_MS
     assert send_buffer_bytes <= 2 * limits.SOCKET_SEND_BUFFER_BYTES  # the kernel doubles it (socket(7))
+
+
+def test_silent_connections_are_kept_for_longer_than_by_those_who_send_a_post_only_once() -> None:
+    """nginx keeps connections to its upstreams for 60 s, and so do AWS' load balancers."""
+
+    async def nothing(*_: Any) -> None: ...
+
+    edge = Edge(GatewaySettings())
+    server = GatewayServer(Shell(nothing, edge), edge, drain_seconds=0, drain=nothing, count_refusal=lambda _: None)
+
+    assert server.config.timeout_keep_alive > 60

@@ -46,6 +46,14 @@ async def test_others_have_the_offices_at_once(store: JobStore) -> None:
     assert (await store.sweep(0, leader="p2", lease_ms=jobs.LEASE_MS, cursor="0-0")).is_leader
 
 
+async def test_the_lead_of_a_sweeper_that_may_rob_nobody_yet_is_given_up_too(store: JobStore) -> None:
+    await store.sweep(0, leader="p1", lease_ms=jobs.LEASE_MS, cursor="0-0", parked_only=True)
+
+    await store.leave(0, processor="p1", in_hand=())
+
+    assert await store.connection.execute("GET", keys.sweeper(0)) is None
+
+
 async def test_leaving_twice_changes_nothing(store: JobStore) -> None:
     await jobs.take(store, await jobs.create(store, partition=0), processor="p1")
     await store.leave(0, processor="p1", in_hand=())

@@ -116,6 +116,32 @@ async def test_sweep_has_one_leader_for_each_partition(store: JobStore) -> None:
     assert [leader.is_leader, follower.is_leader, again.is_leader] == [True, False, True]
 
 
+async def test_a_sweeper_that_may_rob_nobody_yet_gives_way_to_one_that_may(store: JobStore) -> None:
+    await jobs.start(store, partition=0, processor="crashed")
+    young = await store.sweep(0, leader="young", lease_ms=0, cursor="0-0", parked_only=True)
+
+    old = await store.sweep(0, leader="old", lease_ms=0, cursor="0-0")
+    young_again = await store.sweep(0, leader="young", lease_ms=0, cursor="0-0", parked_only=True)
+
+    assert [young.is_leader, old.is_leader, young_again.is_leader] == [True, True, False]
+    assert old.found == 1
+
+
+async def test_of_two_sweepers_that_may_rob_nobody_yet_one_leads(store: JobStore) -> None:
+    sweeps = [
+        await store.sweep(0, leader=name, lease_ms=0, cursor="0-0", parked_only=True) for name in ("s1", "s2", "s1")
+    ]
+
+    assert [sweep.is_leader for sweep in sweeps] == [True, False, True]
+
+
+async def test_a_leader_that_may_rob_nobody_any_more_gives_way(store: JobStore) -> None:
+    await store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")
+    await store.sweep(0, leader="s1", lease_ms=0, cursor="0-0", parked_only=True)
+
+    assert (await store.sweep(0, leader="s2", lease_ms=0, cursor="0-0")).is_leader
+
+
 async def test_the_sweepers_lock_ends_by_itself(store: JobStore) -> None:
     await store.sweep(0, leader="s1", lease_ms=0, cursor="0-0")
 
