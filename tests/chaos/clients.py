@@ -74,11 +74,15 @@ class Crowd:
         """Let no further job be created."""
         self._is_enough.set()
 
+    def insist_on_sound(self) -> None:
+        """Raise what broke it, if anything did: a storm without callers proves nothing."""
+        if self._trouble is not None:
+            raise self._trouble
+
     def wait_for_end(self, within_seconds: float) -> None:
         """Wait until everybody has seen the end of their job; fails when they do not, or broke."""
         self._thread.join(within_seconds)
-        if self._trouble is not None:
-            raise self._trouble
+        self.insist_on_sound()
         waiting = {one.job_id for one in self.sightings if not (one.saw_end or one.saw_gone)}
         assert not self._thread.is_alive(), f"clients still wait for the end of {sorted(waiting)}"
 

@@ -166,7 +166,7 @@ class Storm:
                 redis_url=system.redis.url,
                 partitions=partitions_of(system),
             ) as crowd:
-                self._blow(fleet)
+                self._blow(fleet, crowd)
                 crowd.create_no_more()
                 fleet.retire()
                 crowd.wait_for_end(self._weather.rest_within_seconds)
@@ -179,13 +179,14 @@ class Storm:
 
     # ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _blow(self, fleet: Fleet) -> None:
+    def _blow(self, fleet: Fleet, crowd: Crowd) -> None:
         began_at = time.monotonic()
         upcoming = faults(self._weather.seed, pause_seconds=self._weather.pause_seconds)
         fault = next(upcoming)
         due_at = began_at + fault.pause_seconds
         while not self._is_over(fleet, time.monotonic() - began_at):
             fleet.look_after()
+            crowd.insist_on_sound()
             self._bring_redis_back(time.monotonic())
             self._count_jobs(time.monotonic())
             if time.monotonic() >= due_at and self._strike(fleet, fault):
