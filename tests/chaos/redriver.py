@@ -11,10 +11,11 @@ from shared.clock import now_ms
 from shared.errors import UnavailableError
 from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.letter import DeadLetter
+from shared.jobstore.store import JobStore
 from tests.chaos.caller import Caller
 from tests.chaos.history import Asked
 from tests.support import jobs
-from tests.support.stores import running_store
+from tests.support.stores import running_commands
 
 LOOK_EVERY_SECONDS = 0.5
 SENDINGS = 2
@@ -33,8 +34,9 @@ class Redriver:
 
     async def work(self, is_enough: Callable[[], bool]) -> None:
         """Redrive until it is enough."""
-        async with running_store(self._url, partitions=self._partitions) as store:
-            letters = DeadLetters(store.connection, partitions=self._partitions)
+        async with running_commands(self._url) as commands:
+            await JobStore(commands, partitions=self._partitions).prepare_when_reachable()  # it may be away right now
+            letters = DeadLetters(commands, partitions=self._partitions)
             while not is_enough():
                 for letter in await self._letters(letters):
                     if letter.job_id not in self._seen and self._may_be_redriven(letter.job_id):
