@@ -142,6 +142,12 @@ class RepeatedParameter(RequestError):
     code = "REPEATED_PARAMETER"
 
 
+class MalformedHandshake(RequestError):
+    """The request asks for a WebSocket in a way that RFC 6455 does not know."""
+
+    code = "MALFORMED_HANDSHAKE"
+
+
 class UnsupportedMediaType(RequestError):
     """The body is not declared as JSON, or is encoded in a further way."""
 

@@ -69,6 +69,7 @@ CREATE_JOB = Call(
                     "estimated_duration": "60-120s",
                     "status_url": f"{_EXAMPLE_PATH}{_BY_TICKET}",
                     "stream_url": f"{_EXAMPLE_PATH}/stream{_BY_TICKET}",
+                    "websocket_url": f"{_EXAMPLE_PATH}/stream{_BY_TICKET}",
                     "events_url": f"{_EXAMPLE_PATH}/events{_BY_TICKET}",
                     "file_url": f"{_EXAMPLE_PATH}/file{_BY_TICKET}",
                     "cancel_url": f"{_EXAMPLE_PATH}/cancel",
@@ -177,8 +178,8 @@ STREAM_JOB = Call(
     method="GET",
     path=JOB + "/stream",
     call_id="streamJob",
-    summary="Follow a job by Server-Sent Events.",
-    description="See [The stream](#the-stream).",
+    summary="Follow a job by Server-Sent Events, or by a WebSocket.",
+    description="See [The stream](#the-stream), and [By WebSocket](#by-websocket).",
     parameters=(parameters.JOB_ID, parameters.LAST_EVENT_ID, parameters.LAST_EVENT_ID_IN_QUERY),
     answers=(
         Answer(
@@ -193,11 +194,18 @@ STREAM_JOB = Call(
             ),
             always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
         ),
+        Answer(
+            101,
+            "A WebSocket, where one was asked for; whatever refuses the stream closes it with a code.",
+            always=(headers.UPGRADE, headers.SEC_WEBSOCKET_ACCEPT),
+        ),
         Answer(204, "The cursor is the end of an ended job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
     ),
     refusals=(
         *refusals.JOB,
         errors.RepeatedParameter,
+        errors.MalformedHandshake,
+        caller_errors.OriginRefused,
         errors.Draining,
         errors.TooManyStreams,
         limit_errors.TooManyOwnerStreams,

@@ -42,6 +42,7 @@ def reference_text() -> str:
         _chapter("stream"),
         _messages(),
         _chapter("following"),
+        _chapter("websocket"),
         _chapter("polling"),
         _problems(),
         _chapter("problems"),

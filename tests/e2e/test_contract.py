@@ -6,13 +6,16 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.contract.calls import CALLS, FETCH_ARCHIVE, GIVE_TICKET
+from gateway.contract.calls import CALLS, FETCH_ARCHIVE, GIVE_TICKET, STREAM_JOB
 from gateway.contract.document import openapi
 from tests.support import cargo
 from tests.support.local_http import strict_client
 from tests.support.system import JOBS, System
 
-MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py"}
+MET_ELSEWHERE = {
+    ("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py",
+    ("GET", STREAM_JOB.path, 101): "a WebSocket: tests/e2e/test_sockets.py",
+}
 TICKETS = GIVE_TICKET.path
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
