@@ -66,10 +66,10 @@ class SocketConnection(asyncio.Protocol):
 
     def hand_over(self, viewer: "OpenStream") -> None:
         """Belong to `viewer` until end(), or until the peer has gone."""
-        if self._is_lost or self._protocol.state is not State.OPEN:
-            viewer.dismiss("left")
-        else:
-            self._viewer = viewer
+        self._viewer = viewer
+        if self._is_lost:
+            self._let_go("left")
+        self._let_go_if_closed()
 
     @property
     def is_writable(self) -> bool:
@@ -156,8 +156,7 @@ class SocketConnection(asyncio.Protocol):
         if self._is_too_much(frames) and self._protocol.state is State.OPEN:
             self._protocol.fail(*TOO_MANY)
         self._send()
-        if self._protocol.state is not State.OPEN:
-            self._let_go("left" if self._protocol.close_rcvd else "refused")
+        self._let_go_if_closed()
 
     def _is_too_much(self, frames: Sequence[object]) -> bool:
         """Count frames of all kinds, answers to our pings among them, minute by minute."""
@@ -181,6 +180,10 @@ class SocketConnection(asyncio.Protocol):
             self._expect(limits.SOCKET_CLOSE_WITHIN_SECONDS)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _let_go_if_closed(self) -> None:
+        if self._protocol.state is not State.OPEN:
+            self._let_go("left" if self._protocol.close_rcvd else "refused")
 
     def _let_go(self, reason: str) -> None:
         viewer, self._viewer = self._viewer, None
