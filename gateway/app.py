@@ -131,6 +131,7 @@ class Gateway:
             "retention": retention,
             "intake": Intake(following, self._catalogue, idempotency_keys, admission),
             "contract": publish(),
+            "catalogue": self._catalogue,
             "lists_files": self._settings.list_files,
             "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
             "page_files": PageFiles(),

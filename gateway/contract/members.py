@@ -24,7 +24,7 @@ _TIME = {"format": "date-time"}
 _PATH = {"format": "uri-reference"}
 _COUNT = {"minimum": 0}
 _EVENT_ID = {"pattern": EVENT_ID_PATTERN}
-_JOB_ID = {"type": "string", "format": "uuid", "pattern": JOB_ID_PATTERN}
+_JOB_IDS = {"uniqueItems": True, "items": {"type": "string", "format": "uuid", "pattern": JOB_ID_PATTERN}}
 
 MEMBERS: dict[str, Member] = {
     "api": Member("The version of the API, as it stands in every path."),
@@ -58,7 +58,7 @@ MEMBERS: dict[str, Member] = {
     "has_more": Member("There are more events at this moment."),
     "id": Member("The event's id: a cursor.", _EVENT_ID),
     "job_id": Member("The job.", {"format": "uuid"}),
-    "job_ids": Member("The jobs that it opens.", {"uniqueItems": True, "items": _JOB_ID}),
+    "job_ids": Member("The jobs that it opens.", _JOB_IDS),
     "jobs": Member("Jobs, newest first."),
     "max_attempts": Member("After so many failed runs the job fails.", {"minimum": 1}),
     "message": Member("A sentence for people."),
@@ -109,6 +109,8 @@ MEMBERS: dict[str, Member] = {
     "Problem.status": Member("The HTTP status.", {"minimum": 400, "maximum": 599}),
     "Release.name": Member("The program."),
     "Ticket.expires_at": Member("Until when it is good.", _TIME),
+    "Ticket.ticket": Member("Opens the jobs to readers, as `?ticket=`."),
+    "TicketRequest.job_ids": Member("The jobs that it is to open.", _JOB_IDS),
 }
 
 

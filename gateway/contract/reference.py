@@ -87,7 +87,7 @@ def _overview_of_calls() -> str:
 def _head_of_calls() -> str:
     common = [f"`{header.name}`" for header in headers.OF_ANY_ANSWER]
     common += [f"`{header.name}`?" for header in headers.OF_ANY_ANSWER_AT_TIMES]
-    told = f" Every answer has, besides its own, {', '.join(common)}." if common else ""
+    told = f" Every answer of a gateway has, besides its own, {', '.join(common)}." if common else ""
     return f"## Call by call\n\nHeaders with `?` are there at times.{told}"
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from deploy.local.resp import ask
 from gateway.auth.ticket import PREFIX, Ticket, TicketSecret, write_ticket
+from gateway.contract.calls import CALLS, JOB
 from shared.jobs import make_job_id
 from tests.support import cargo, curl
 from tests.support.harbour import Harbour, Person
-from tests.support.local_http import local_client
+from tests.support.local_http import local_client, strict_client
 from tests.support.servers import frozen
 from tests.support.service import Service
 from tests.support.sse_reader import read_frames
@@ -24,7 +25,8 @@ from tests.support.system import JOBS, System
 TICKETS = "/v1/download/tickets"
 NEW, OLD = TicketSecret("new", b"n" * 32), TicketSecret("old", b"o" * 32)
 SSE = {"Accept": "text/event-stream"}
-READING = [("GET", ""), ("HEAD", ""), ("GET", "/stream"), ("GET", "/events"), ("GET", "/file"), ("HEAD", "/file")]
+READING = [(call.method, call.path.removeprefix(JOB)) for call in CALLS if call.takes_ticket]
+"""The calls that take a ticket: method, and what stands behind the job's path."""
 SOON_MS = 2_500
 """Until a ticket expires while something is open: long enough to open it on a busy machine."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -62,7 +64,7 @@ class Pier(NamedTuple):
 def pier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pier]:
     """A gateway that takes API keys, and the tickets of two secrets; the job has completed."""
     settings = {"WAYBILL_AUTH": "keys", "WAYBILL_LOG_LEVEL": "debug", "WAYBILL_SLOTS": "8", **setting(NEW, OLD)}
-    with System(tmp_path_factory.mktemp("tickets"), settings=settings) as system, local_client() as http:
+    with System(tmp_path_factory.mktemp("tickets"), settings=settings) as system, strict_client() as http:
         harbour = Harbour(system, http)
         yield Pier(harbour, harbour.completed(harbour.anna))
 
@@ -303,17 +305,20 @@ def test_an_expired_ticket_is_told_so_on_every_call(pier: Pier) -> None:
 
 def test_a_ticket_opens_no_other_call(pier: Pier) -> None:
     query = f"?ticket={forge(pier.job)}"
-    calls: list[tuple[str, str, Any]] = [
-        ("GET", JOBS, None),
-        ("POST", JOBS, {"file_ids": cargo.ids_of(cargo.MIXED[0])}),
-        ("POST", TICKETS, {"job_ids": [id_of(pier.job)]}),
-        ("POST", f"{pier.job}/cancel", None),
-        ("DELETE", pier.job, None),
+    others = [call for call in CALLS if not call.takes_ticket and not call.is_open]
+
+    answers = [
+        pier.harbour.call(
+            call.method,
+            call.path.format(job_id=id_of(pier.job)) + query,
+            json=call.request.example if call.request else None,
+        )
+        for call in others
     ]
 
-    answers = [pier.harbour.call(method, path + query, json=body) for method, path, body in calls]
-
-    assert codes(answers) == {(401, "UNAUTHENTICATED")}
+    assert {answer.status_code for answer in answers} == {401}
+    assert codes([answer for answer in answers if answer.content]) == {(401, "UNAUTHENTICATED")}
+    assert {call.method for call in others} == {"GET", "HEAD", "POST", "DELETE"}
     assert pier.read(query[1:], path="/file").status_code == 200
 
 
