@@ -285,7 +285,7 @@ def test_a_malformed_handshake_is_refused_with_the_version_that_is_spoken(system
 
 
 @pytest.mark.parametrize(
-    "sent", [{"Upgrade": "h2c"}, {"Connection": "keep-alive"}, {"Upgrade": "", "X-Upgrade": "websocket"}]
+    "sent", [{"Upgrade": "h2c"}, {"Connection": "keep-alive"}, {"Upgrade": "", "x-upgrade": "websocket"}]
 )
 def test_what_asks_for_no_websocket_is_answered_as_ever(system: System, sent: dict[str, str]) -> None:
     with strict_client() as http:
