@@ -410,9 +410,9 @@ def test_sockets_are_counted_apart_from_event_streams(idle: System) -> None:
     path, gateway = idle.create_job(*cargo.MIXED), idle.gateways[0]
     with open_socket(f"{idle.url}{path}/stream") as reader:
         assert reader.next()
-        counted = gateway.metric("websocket_connections_active"), gateway.metric("sse_connections_active")
+        counted = [gateway.metric(f"{name}_connections_active") for name in ("websocket", "sse")]
 
-    assert counted == (1, 0)
+    assert counted == [1, 0]
     until(lambda: left(gateway) == 1, "it is counted out")
     assert gateway.metric("websocket_connections_active") == 0
     [line] = [line for line in gateway.log_lines() if line["event"] == "stream ended"]
