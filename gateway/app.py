@@ -12,6 +12,7 @@ from gateway.admission import Admission
 from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
 from gateway.contract.publication import publish
+from gateway.edge.cors import Cors
 from gateway.edge.shell import Edge, Shell
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
@@ -35,6 +36,7 @@ from gateway.server import GatewayServer, bound_connections
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from gateway.streaming.places import Places
+from gateway.streaming.socket_door import SocketDoor
 from shared import limits
 from shared.errors import WaybillError
 from shared.gateway_settings import GatewaySettings
@@ -92,7 +94,7 @@ class Gateway:
         metrics = GatewayMetrics(meter, self._hub)
         edge = Edge(settings)
         self._public = GatewayServer(
-            Shell(self._make_app(metrics), edge),
+            Shell(self._make_app(metrics, edge.cors), edge),
             edge,
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,
@@ -101,9 +103,17 @@ class Gateway:
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
 
-    def _make_app(self, metrics: GatewayMetrics) -> Litestar:
+    def _make_app(self, metrics: GatewayMetrics, cors: Cors) -> Litestar:
         retention = Retention(self._settings.keep_seconds)
-        following = Following(gate=self._gate, store=self._store, hub=self._hub, queue=self._queue, metrics=metrics)
+        refused = RefusedCallers(metrics)
+        following = Following(
+            gate=self._gate,
+            store=self._store,
+            hub=self._hub,
+            queue=self._queue,
+            metrics=metrics,
+            socket_door=SocketDoor(cors, refused, offered=self._settings.websockets),
+        )
         admission = Admission(
             self._store,
             self._queue,
@@ -127,7 +137,6 @@ class Gateway:
             "letters": DeadLetters(self._connection, partitions=self._settings.partitions),
             "page_files": PageFiles(),
         }
-        refused = RefusedCallers(metrics)
         return Litestar(
             ROUTES,
             dependencies={name: _always(part) for name, part in parts.items()},

@@ -9,6 +9,7 @@ refused here is answered as a problem, and the connection is closed.
 
 import asyncio
 import re
+import secrets
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,8 @@ from gateway.problems import PROBLEM_JSON, problem_body
 from shared import limits
 
 _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
+_SET_ASIDE = b"x-upgrade-" + secrets.token_hex(8).encode()
+"""What the header is called while the parser reads it: a name that no peer can know, and so send."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -67,6 +70,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; those behind a chunked body count like a head, and nobody reads them."""
         if self._is_in_head:
+            name = b"upgrade" if name == _SET_ASIDE else name
             super().on_header(name, value.rstrip(b" \t"))  # not part of the value (RFC 9110 §5.5); the parser leaves it
             return
         self._head_bytes += len(name) + len(value) + 4
@@ -175,12 +179,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """Take an offer to speak another protocol out of a head: it is not accepted, and the parser would stop behind it.
+    """Hide an offer to speak another protocol from the parser, which would stop behind it; the app is shown it.
 
     A client of HTTP/1.1 that would rather speak HTTP/2 (curl --http2) makes it with each request, bodies included.
+    Whether one is taken (to WebSocket, by a stream) is known only once the app has answered.
     """
     head, border, body = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"\r\nx-upgrade:", head) + border + body
+    return _UPGRADE.sub(b"\r\n" + _SET_ASIDE + b":", head) + border + body
 
 
 def _answer(status: int, body: bytes, headers: Iterable[Header]) -> bytes:

@@ -22,7 +22,7 @@ AUTH_REFUSALS = (
 CREATE_REFUSALS = ("jobs_in_flight", "creates", "backlog", "memory", "redis_full")
 REFUSALS = ("drain", "overload", "redis", "token_keys", "limit")
 """Of streams that did not begin: the reasons in their busy frames."""
-ENDS = ("terminal", "left", "slow", "max_age", "ticket_expired", "drain", "redis", "unreadable", "error")
+ENDS = ("terminal", "left", "slow", "refused", "max_age", "ticket_expired", "drain", "redis", "unreadable", "error")
 """Of streams that had begun."""
 
 
@@ -38,7 +38,10 @@ class GatewayMetrics:
         self._retried = meter.create_counter(
             "download_jobs_retried", description="Failed jobs that their owners have begun anew"
         )
-        self._streams = meter.create_up_down_counter("sse_connections_active", description="Open event streams")
+        self._streams = {
+            "sse": meter.create_up_down_counter("sse_connections_active", description="Open event streams"),
+            "websocket": meter.create_up_down_counter("websocket_connections_active", description="Open WebSockets"),
+        }
         self._resumes = meter.create_counter(
             "sse_resumes", description="Opened streams by how they were resumed; one of many jobs counts for each"
         )
@@ -70,7 +73,8 @@ class GatewayMetrics:
         self._created.add(0)  # a counter that appears only with its first event hides that event from rate()
         self._cancelled.add(0)
         self._retried.add(0)
-        self._streams.add(0)
+        for counter in self._streams.values():
+            counter.add(0)
         self._places.add(0)
         self._replayed.add(0)
         for reason in CREATE_REFUSALS:
@@ -126,13 +130,13 @@ class GatewayMetrics:
         """Count a page of a log."""
         self._replayed.add(sum(len(message) for _, message in page))
 
-    def open_stream(self) -> None:
-        """Count a stream in."""
-        self._streams.add(1)
+    def open_stream(self, transport: str) -> None:
+        """Count a stream in; `transport` is the name of its dress."""
+        self._streams[transport].add(1)
 
-    def close_stream(self) -> None:
+    def close_stream(self, transport: str) -> None:
         """Count a stream out."""
-        self._streams.add(-1)
+        self._streams[transport].add(-1)
 
     def follow_many(self, jobs: int) -> None:
         """Count unfinished jobs of streams of many in; out, when negative."""

@@ -8,10 +8,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
+from gateway.edge.handshake import VERSION as WEBSOCKET_VERSION
 from gateway.edge.request_id import current_request_id
 from shared import limits
 from shared.caller_errors import ScopeMissing, Unauthenticated
-from shared.errors import RecordUnreadable, UnavailableError, WaybillError
+from shared.errors import MalformedHandshake, RecordUnreadable, UnavailableError, WaybillError
 from shared.limit_errors import LimitReached
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,8 @@ def _challenge(error: WaybillError) -> dict[str, str]:
             return {"www-authenticate": f'{CHALLENGE}, error="invalid_token"'}
         case ScopeMissing(scope=scope):
             return {"www-authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'}
+        case MalformedHandshake():
+            return {"sec-websocket-version": WEBSOCKET_VERSION}  # RFC 6455 §4.2.2
     return {}
 
 

@@ -5,8 +5,9 @@
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
     │   │   InvalidLimit, InvalidStatus, InvalidQuery, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
-    │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType
-    │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered
+    │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType, MalformedHandshake
+    │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered,
+    │   │   OriginRefused
     │   ├── LimitReached: TooManyJobsInFlight, TooManyCreates, TooManyOwnerStreams (429)
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, FilesNotListed
     ├── UnavailableError           try again later (503)
@@ -140,6 +141,12 @@ class RepeatedParameter(RequestError):
     """A parameter of the query that has one value comes more than once."""
 
     code = "REPEATED_PARAMETER"
+
+
+class MalformedHandshake(RequestError):
+    """The request asks for a WebSocket in a way that RFC 6455 does not know."""
+
+    code = "MALFORMED_HANDSHAKE"
 
 
 class UnsupportedMediaType(RequestError):

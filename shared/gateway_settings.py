@@ -240,6 +240,14 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             examples=[10],
         ),
     ] = 10
+    websockets: Annotated[
+        bool,
+        Meta(
+            description="Whether a job's stream may be had as a WebSocket too, and answers name it (websocket_url). "
+            "Turn it off where a proxy before this gateway passes no upgrades on.",
+            examples=["false"],
+        ),
+    ] = True
     list_files: Annotated[
         bool,
         Meta(

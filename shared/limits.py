@@ -96,6 +96,10 @@ DRAIN_PAUSE_SECONDS = 0.05  # between two such lots, at least
 DRAIN_SHARE = 0.7  # of the drain's time over which streams are told to end; the rest is theirs to do so
 MAX_JOBS_PER_STREAM = 50  # and of one batch: 50 ids are 2.2 KB of address, their vector 300 bytes
 LOGS_READ_AT_ONCE = 10  # for one viewer of many jobs: so many pages of logs it may hold
+MAX_SOCKET_MESSAGE_BYTES = 1024  # from a WebSocket's peer, who has nothing to say but goodbye
+SOCKET_FRAMES_PER_MINUTE = 30  # from it, pings and answers to ours included: clients ping every 20 s, some every 5
+SOCKET_PINGS_UNANSWERED = 2  # in a row, one with each heartbeat: whoever answers neither is gone
+SOCKET_CLOSE_WITHIN_SECONDS = 5.0  # from our close frame to the peer's; then it is cut
 SOCKET_SEND_BUFFER_BYTES = 64 * 1024  # by default the kernel swallows 4 MB before a slow reader is noticed
 
 # What people see

@@ -39,6 +39,11 @@ class RefusedCallers:
 
     def answer(self, request: Request[Any, Any, Any], error: WaybillError) -> Response[bytes]:
         """Note a refusal, and answer it as any error of ours."""
+        self.note(error)
+        return answer_waybill_error(request, error)
+
+    def note(self, error: WaybillError) -> None:
+        """Count a refusal, and log it now and then; who has answered it otherwise calls this alone."""
         reason = reason_of(error)
         self._metrics.count_auth_refusal(reason)
         self._unlogged[reason] = self._unlogged.get(reason, 0) + 1
@@ -46,7 +51,6 @@ class RefusedCallers:
         if at_seconds >= self._quiet_until_seconds.get(reason, 0.0):
             self._quiet_until_seconds[reason] = at_seconds + limits.REFUSED_CALLERS_LOGGED_EVERY_SECONDS
             log.warning("caller refused", reason=reason, since_last_line=self._unlogged.pop(reason))
-        return answer_waybill_error(request, error)
 
 
 def reason_of(error: WaybillError) -> str:

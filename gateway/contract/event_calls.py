@@ -4,14 +4,20 @@ from gateway.contract import examples, headers, parameters, refusals
 from gateway.contract.call import JOB, JSON, Answer, Body, Call
 from gateway.contract.schemas import reference
 from gateway.routes.events import EventsPage
-from shared import errors, limit_errors
+from shared import caller_errors, errors, limit_errors
+
+_SWITCHED = Answer(
+    101,
+    "A WebSocket, where one was asked for; whatever refuses the stream closes it with a code.",
+    always=(headers.UPGRADE, headers.SEC_WEBSOCKET_ACCEPT),
+)
 
 STREAM_JOB = Call(
     method="GET",
     path=JOB + "/stream",
     call_id="streamJob",
-    summary="Follow a job by Server-Sent Events.",
-    description="See [The stream](#the-stream).",
+    summary="Follow a job by Server-Sent Events, or by a WebSocket.",
+    description="See [The stream](#the-stream), and [By WebSocket](#by-websocket).",
     parameters=(parameters.JOB_ID, parameters.LAST_EVENT_ID, parameters.LAST_EVENT_ID_IN_QUERY),
     answers=(
         Answer(
@@ -26,11 +32,14 @@ STREAM_JOB = Call(
             ),
             always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
         ),
+        _SWITCHED,
         Answer(204, "The cursor is the end of an ended job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
     ),
     refusals=(
         *refusals.JOB,
         errors.RepeatedParameter,
+        errors.MalformedHandshake,
+        caller_errors.OriginRefused,
         errors.Draining,
         errors.TooManyStreams,
         limit_errors.TooManyOwnerStreams,
@@ -43,7 +52,7 @@ STREAM_JOBS = Call(
     method="GET",
     path="/v1/download/stream",
     call_id="streamJobs",
-    summary="Follow many jobs by Server-Sent Events.",
+    summary="Follow many jobs by Server-Sent Events, or by a WebSocket.",
     description="See [Many jobs on one stream](#many-jobs-on-one-stream).",
     parameters=(parameters.JOBS_TO_FOLLOW, parameters.VECTOR, parameters.VECTOR_IN_QUERY),
     answers=(
@@ -62,11 +71,12 @@ STREAM_JOBS = Call(
             ),
             always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
         ),
+        _SWITCHED,
         Answer(204, "Each cursor is the end of its job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
     ),
     refusals=(
-        errors.InvalidQuery, errors.RepeatedParameter, errors.Draining, errors.TooManyStreams,
-        limit_errors.TooManyOwnerStreams, *refusals.READING,
+        errors.InvalidQuery, errors.RepeatedParameter, errors.MalformedHandshake, caller_errors.OriginRefused,
+        errors.Draining, errors.TooManyStreams, limit_errors.TooManyOwnerStreams, *refusals.READING,
     ),
     takes_ticket=True,
 )  # fmt: skip

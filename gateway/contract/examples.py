@@ -48,6 +48,7 @@ def accepted_job(*, ticket: str | None = None, **told: object) -> dict[str, obje
         "estimated_duration": None,
         "status_url": f"{path}{query}",
         "stream_url": f"{path}/stream{query}",
+        "websocket_url": f"{path}/stream{query}",
         "events_url": f"{path}/events{query}",
         "file_url": f"{path}/file{query}",
         "cancel_url": f"{path}/cancel",

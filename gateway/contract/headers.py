@@ -52,12 +52,15 @@ RATE_LIMIT = Header("RateLimit", "What is left of your limits ([more](#limits)).
 RATE_LIMIT_POLICY = Header("RateLimit-Policy", "Your limits, where some are set.", _TEXT)
 REFERRER_POLICY = Header("Referrer-Policy", "No referrer is sent on.", {"const": "no-referrer"})
 RETRY_AFTER = Header("Retry-After", "Seconds after which to ask again.", _SECONDS)
+SEC_WEBSOCKET_ACCEPT = Header("Sec-WebSocket-Accept", "Shows that `Sec-WebSocket-Key` was read.", _TEXT)
+SEC_WEBSOCKET_VERSION = Header("Sec-WebSocket-Version", "The version that is spoken here.", {"const": "13"})
 SIGNED_LOCATION = Header("Location", "A URL signed at this moment.", {"type": "string", "format": "uri"})
 STRICT_TRANSPORT_SECURITY = Header(
     "Strict-Transport-Security",
     "Come by HTTPS alone (RFC 6797); where operators set it.",
     {"type": "string", "pattern": "^max-age=[0-9]+$"},
 )
+UPGRADE = Header("Upgrade", "The protocol from here on (RFC 6455 §4.2.2).", {"const": "websocket"})
 VARY = Header("Vary", "The request headers that choose the answer.", _TEXT)
 WWW_AUTHENTICATE = Header("WWW-Authenticate", "How to say who calls (RFC 6750 §3).", _TEXT)
 X_ACCEL_BUFFERING = Header("X-Accel-Buffering", "Proxies that know it pass each frame on at once.", {"const": "no"})
@@ -89,6 +92,7 @@ OF_REFUSALS: dict[int, tuple[Header, ...]] = {
 """What each problem of a status has, besides Cache-Control."""
 
 OF_REFUSALS_AT_TIMES: dict[int, tuple[Header, ...]] = {
+    400: (SEC_WEBSOCKET_VERSION,),
     403: (WWW_AUTHENTICATE,),
     429: (RATE_LIMIT, RATE_LIMIT_POLICY),
 }

@@ -94,6 +94,7 @@ MEMBERS: dict[str, Member] = {
     "type": Member("Which message this is."),
     "updated_at": Member("When the job changed last.", _TIME),
     "version": Member("The release that answers."),
+    "websocket_url": Member("The path of its stream, to be opened as a WebSocket; null where there are none.", _PATH),
     # Where a name says something of its own.
     "JobError.code": Member("Stable, for programs to decide by: see [Why a job fails](#why-a-job-fails)."),
     "Busy.reason": Member(

@@ -45,6 +45,7 @@ def reference_text() -> str:
         _messages(),
         _chapter("following"),
         _chapter("many_jobs"),
+        _chapter("websocket"),
         _chapter("polling"),
         _problems(),
         _chapter("problems"),

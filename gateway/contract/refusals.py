@@ -42,6 +42,7 @@ _AGAIN = "the same request again, after `Retry-After`"
 _REMEDIES: dict[type[WaybillError], str] = {
     errors.MalformedAddress: "percent-encode it, as UTF-8",
     errors.MalformedBody: "send JSON",
+    errors.MalformedHandshake: "open it as RFC 6455 has it, or as an event stream",
     errors.InvalidCursor: "take `next_after` (events) or `next_cursor` (jobs, files) of the page before",
     errors.InvalidIdempotencyKey: "one header, 1 to 255 visible ASCII characters",
     errors.InvalidLimit: "1 to 500 events, 1 to 100 jobs or files",
@@ -52,6 +53,7 @@ _REMEDIES: dict[type[WaybillError], str] = {
     caller_errors.TicketRefused: "take the ticket as it was given, once; or ask for another",
     caller_errors.Unauthenticated: "send `Authorization: Bearer` with a good API key or token",
     caller_errors.ScopeMissing: "another key: this one is not for jobs",
+    caller_errors.OriginRefused: "the operators name the origins of other servers' pages (`WAYBILL_CORS_ORIGINS`)",
     caller_errors.OwnerRefused: "tell the operators: the token's owner claim is none",
     caller_errors.FilesForbidden: "`file_ids` belong to somebody else",
     caller_errors.TicketsNotOffered: "send the header with each call, or tell the operators",

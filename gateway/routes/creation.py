@@ -40,6 +40,7 @@ class Accepted(msgspec.Struct, frozen=True):
     estimated_duration: str | None
     status_url: str
     stream_url: str
+    websocket_url: str | None
     events_url: str
     file_url: str
     cancel_url: str
@@ -86,7 +87,8 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     if ended is not None:
         body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
-    return Response(accepted(job_id, position, promise, issued), media_type="application/json", headers=headers)
+    body = accepted(job_id, position, promise, issued, takes_websockets=following.socket_door.offered)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def headers_of(beginning: Beginning, *, now_ms: int, waited_seconds: int) -> dict[str, str]:
@@ -109,6 +111,7 @@ def accepted(
     promise: Promise = Promise(),  # noqa: B008  a frozen value
     issued: Issued | None = None,
     *,
+    takes_websockets: bool,
     status: JobState = JobState.QUEUED,
 ) -> bytes:
     """Encode the answer about a job that has its run before it: where everything is, and what is known of its time."""
@@ -120,6 +123,7 @@ def accepted(
         estimated_duration=promise.estimated_duration,
         status_url=f"{path}{query}",
         stream_url=f"{path}/stream{query}",
+        websocket_url=f"{path}/stream{query}" if takes_websockets else None,
         events_url=f"{path}/events{query}",
         file_url=f"{path}/file{query}",
         cancel_url=f"{path}/cancel",

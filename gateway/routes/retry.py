@@ -44,7 +44,8 @@ async def retry_job(
         "retry-after": str(limits.POLL_AFTER_SECONDS),
         "cache-control": "no-store",
     }
-    return Response(accepted(job_id, status=status), media_type="application/json", headers=headers)
+    body = accepted(job_id, status=status, takes_websockets=following.socket_door.offered)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def was_begun_anew(record: JobRecord) -> bool:

@@ -1,4 +1,7 @@
-"""Follow jobs: Server-Sent Events, resumable by Last-Event-ID; one job, or many on one stream."""
+"""Follow jobs: one, or many on one stream; by Server-Sent Events, resumable by Last-Event-ID, or by a WebSocket.
+
+The two differ in their dress (streaming/dress.py) and in how one is refused, and in nothing else.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +13,7 @@ from gateway.access import find_job, find_jobs
 from gateway.auth.caller import Caller
 from gateway.edge.address import insist_on_single
 from gateway.job_choice import read_job_ids
+from gateway.streaming.dress import EVENT_STREAM, Socket
 from gateway.streaming.following import Following
 from gateway.streaming.many_viewer import ManyViewer, Place
 from gateway.streaming.open_stream import Goodbye, Permit
@@ -25,7 +29,7 @@ from shared.limit_errors import TooManyOwnerStreams
 @get("/v1/download/jobs/{job_id:str}/stream")
 async def stream_job(request: Request[Any, Any, Any], following: Following, job_id: str) -> ASGIApp:
     """Stream a job's events after the cursor: the Last-Event-ID header, else `?last_event_id=`, else from now on."""
-    hub = following.hub
+    hub, socket = following.hub, following.socket_door.dress_for(request)
     try:
         caller = await _admit(request, following)
         record = await find_job(following.store, caller, job_id)
@@ -33,13 +37,20 @@ async def stream_job(request: Request[Any, Any, Any], following: Following, job_
         cursor = read_cursor(request.headers.get("last-event-id"), request.query_params.get("last_event_id"))
         if has_more := subscription.open(cursor, record, at_ms=now_ms()):
             await hub.admit(caller.owner)
-    except (UnavailableError, TooManyOwnerStreams) as error:
-        return _refuse(request, following, error)
+    except WaybillError as error:
+        return _refuse(request, following, error, socket)
     if not has_more:
         following.metrics.count_resume(subscription.resume)
-        return _nothing_more(request)
-    permit = Permit(caller.owner, caller.expires_at_ms)
-    return Viewer(record, subscription, hub=hub, store=following.store, metrics=following.metrics, permit=permit)
+        return _nothing_more(request, following, socket)
+    return Viewer(
+        record,
+        subscription,
+        hub=hub,
+        store=following.store,
+        metrics=following.metrics,
+        permit=Permit(caller.owner, caller.expires_at_ms),
+        dress=socket or EVENT_STREAM,
+    )
 
 
 @get("/v1/download/stream")
@@ -48,7 +59,7 @@ async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> 
 
     A job that cannot be had is one `error` message of the stream, and nothing to the others.
     """
-    hub = following.hub
+    hub, socket = following.hub, following.socket_door.dress_for(request)
     try:
         caller = await _admit(request, following)
         job_ids = read_job_ids(request.query_params.getall("job", []))
@@ -56,14 +67,21 @@ async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> 
         places, vector, has_more = _open(request, following, job_ids, found)
         if has_more:
             await hub.admit(caller.owner, followers=len(job_ids))
-    except (UnavailableError, TooManyJobs, TooManyOwnerStreams) as error:
-        return _refuse(request, following, error)
+    except WaybillError as error:
+        return _refuse(request, following, error, socket)
     if not has_more:
         for place in places:
             following.metrics.count_resume(place.subscription.resume)
-        return _nothing_more(request)
-    permit = Permit(caller.owner, caller.expires_at_ms)
-    return ManyViewer(places, vector, hub=hub, store=following.store, metrics=following.metrics, permit=permit)
+        return _nothing_more(request, following, socket)
+    return ManyViewer(
+        places,
+        vector,
+        hub=hub,
+        store=following.store,
+        metrics=following.metrics,
+        permit=Permit(caller.owner, caller.expires_at_ms),
+        dress=socket or EVENT_STREAM,
+    )
 
 
 def _open(
@@ -93,21 +111,34 @@ async def _admit(request: Request[Any, Any, Any], following: Following) -> Calle
     return caller
 
 
-def _refuse(request: Request[Any, Any, Any], following: Following, error: WaybillError) -> ASGIApp:
-    """Send an EventSource away for a moment; raise the error for everybody else."""
-    if "text/event-stream" not in request.headers.get("accept", ""):
-        raise error
+def _refuse(
+    request: Request[Any, Any, Any], following: Following, error: WaybillError, socket: Socket | None
+) -> ASGIApp:
+    """Close a WebSocket; send an EventSource away for a moment, if that may help; raise the error for everybody else.
+
+    Whoever is told to come back is counted here, whoever is refused for good where all such are.
+    """
     reason = _reason(error)
-    following.metrics.count_refusal(reason)
+    is_event_source = "text/event-stream" in request.headers.get("accept", "")
+    if socket is None and (reason is None or not is_event_source):
+        raise error
+    if reason is not None:
+        following.metrics.count_refusal(reason)
+    if socket is not None:
+        return following.socket_door.refuse(socket, error, reason)
+    assert reason is not None
     return Goodbye(reason)
 
 
-def _nothing_more(request: Request[Any, Any, Any]) -> ASGIApp:
+def _nothing_more(request: Request[Any, Any, Any], following: Following, socket: Socket | None) -> ASGIApp:
+    if socket is not None:
+        return following.socket_door.nothing_more(socket)
     # WHATWG HTML §9.2.3: this, and only this, makes an EventSource stop for good.
     return Response(b"", status_code=204, headers={"cache-control": "no-store"}).to_asgi_response(None, request)
 
 
-def _reason(error: WaybillError) -> str:
+def _reason(error: WaybillError) -> str | None:
+    """Say what a stream is sent away for that may be let in later; None for what waiting does not mend."""
     match error:
         case Draining():
             return "drain"
@@ -117,5 +148,6 @@ def _reason(error: WaybillError) -> str:
             return "limit"
         case TokenKeysUnavailable():
             return "token_keys"
-        case _:
+        case UnavailableError():
             return "redis"
+    return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from litestar.types import Scope
 
 from gateway.http_protocol import BoundedHttpProtocol
+from gateway.streaming.socket_connection import SocketConnection
 from shared import limits
 
 if TYPE_CHECKING:
@@ -44,14 +45,10 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
     def hand_over(self, viewer: "OpenStream") -> None:
         """Belong to `viewer`, whose app has sent the head of a chunked answer, until end() or the peer's leaving."""
         request = self._request
-        request.response_complete = True  # so that uvicorn is content when the app returns
         # What else the peer has sent, or still owes, is not read beside a stream: it sends it again (RFC 9112 §9.3.2).
         has_more = request.more_body or self.scope is not request.scope
         self._closes_after_stream = has_more or not request.keep_alive
-        self.pipeline.clear()
-        self.flow.resume_reading()  # only a connection that is read tells that its peer has left
-        self._expect(None)
-        self._request = self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+        self._let_go_of_request()
         if request.disconnected:
             viewer.dismiss("left")
         else:
@@ -70,8 +67,11 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
         """Write a chunk (RFC 9112 §7.1)."""
         self.transport.write(b"%x\r\n%b\r\n" % (len(frames), frames))
 
-    def end(self) -> None:
-        """End the answer; the peer may ask for something else."""
+    def ping(self) -> None:
+        """Ask for nothing: an event stream is one way, and TCP itself tells whether the peer is there."""
+
+    def end(self, _: str) -> None:
+        """End the answer, which has said why; the peer may ask for something else."""
         self._viewer = None
         self._expect(None)
         self.transport.write(b"0\r\n\r\n")
@@ -84,6 +84,26 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
     def cut(self) -> None:
         """Close at once, whatever was not sent yet."""
         self.transport.abort()
+
+    # ── WebSocket ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin_switching(self) -> None:
+        """Let the head that comes next be one of status 101, which has no body."""
+        self._request.chunked_encoding = False
+
+    def switch(self) -> SocketConnection:
+        """Leave the transport to a WebSocket, once the app has answered 101; this protocol is done."""
+        request, is_paused = self._request, self.flow.write_paused
+        socket = SocketConnection(self.transport, self.connections, is_paused=is_paused)
+        self._let_go_of_request()
+        self.connections.discard(self)
+        if request.disconnected:
+            socket.connection_lost(None)
+        else:
+            self.connections.add(socket)  # type: ignore[arg-type]
+            self.transport.set_protocol(socket)
+        self.parser = None  # type: ignore[assignment]
+        return socket
 
     # ── what becomes of it (asyncio.Protocol) ─────────────────────────────────────────────────────────────────────────
 
@@ -126,6 +146,13 @@ class StreamingHttpProtocol(BoundedHttpProtocol):
         else:
             self._viewer.dismiss("slow")
             self.cut()
+
+    def _let_go_of_request(self) -> None:
+        self._request.response_complete = True  # so that uvicorn is content when the app returns
+        self.pipeline.clear()
+        self.flow.resume_reading()  # only a connection that is read tells that its peer has left
+        self._expect(None)
+        self._request = self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
 
     # ── uvicorn's requests ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ from gateway.auth.gate import Gate
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
 from gateway.streaming.hub import Hub
+from gateway.streaming.socket_door import SocketDoor
 from shared.jobstore.store import JobStore
 
 
@@ -21,3 +22,4 @@ class Following(msgspec.Struct, frozen=True):
     hub: Hub
     queue: QueueWatch
     metrics: GatewayMetrics
+    socket_door: SocketDoor

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.streaming.dress import Dress
 from gateway.streaming.open_stream import OpenStream, Permit
 from gateway.streaming.part import Part
 from gateway.streaming.sse import Message
@@ -96,8 +97,9 @@ class ManyViewer(OpenStream):
         store: JobStore,
         metrics: "GatewayMetrics",
         permit: Permit,
+        dress: Dress,
     ) -> None:
-        super().__init__(hub=hub, store=store, metrics=metrics, permit=permit)
+        super().__init__(hub=hub, store=store, metrics=metrics, permit=permit, dress=dress)
         self._places = places
         self._jobs = len(places)
         self._vector = vector
@@ -232,7 +234,7 @@ class ManyViewer(OpenStream):
 
     def _tell_of(self, place: Place, frames: list[bytes]) -> None:
         """Add the frames of what a place has to tell."""
-        if told := place.tell(self._vector):
+        if told := place.tell(self._vector, self._dress.frame_in_many):
             frames += [frame for _, frame in told]
             self._metrics.observe_ages((message for message, _ in told), now_ms())
         if place.subscription.is_ended and not place.is_finished:

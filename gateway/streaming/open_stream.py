@@ -26,8 +26,7 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.access import job_not_found
 from gateway.edge.request_id import current_request_id
-from gateway.streaming import dress
-from gateway.streaming.connection import StreamingHttpProtocol, connection_of
+from gateway.streaming.dress import EVENT_STREAM, Connection, Dress
 from gateway.streaming.subscription import Subscription
 from shared import limits
 from shared.clock import now_ms
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_SILENT_ENDS = ("left", "slow", "error")
+_SILENT_ENDS = ("left", "slow", "refused", "error")
 """Nobody is there to be told goodbye, or nobody listens."""
 
 
@@ -74,8 +73,8 @@ class Goodbye:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send one busy frame and end (ASGI 3)."""
-        await send({"type": "http.response.start", "status": 200, "headers": dress.HEADERS})
-        await send({"type": "http.response.body", "body": dress.goodbye(self._reason), "more_body": True})
+        await send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM.head})
+        await send({"type": "http.response.body", "body": EVENT_STREAM.goodbye(self._reason), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -85,6 +84,7 @@ class OpenStream(abc.ABC):
     __slots__ = (
         "_beat_after",
         "_connection",
+        "_dress",
         "_end",
         "_end_after",
         "_end_why",
@@ -101,14 +101,15 @@ class OpenStream(abc.ABC):
         "_timer",
     )
 
-    def __init__(self, *, hub: "Hub", store: JobStore, metrics: "GatewayMetrics", permit: Permit) -> None:
+    def __init__(self, *, hub: "Hub", store: JobStore, metrics: "GatewayMetrics", permit: Permit, dress: Dress) -> None:
+        self._dress = dress
         self._owner = permit.owner
         self._end_after, self._end_why = permit.last_moment()
         self._request_id = current_request_id()
         self._hub = hub
         self._store = store
         self._metrics = metrics
-        self._connection: StreamingHttpProtocol
+        self._connection: Connection
         self._end: str | None = None
         self._is_first = True
         """Nothing was written yet."""
@@ -184,13 +185,12 @@ class OpenStream(abc.ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open the stream on the request's connection, and return when it is live or over (ASGI 3)."""
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": dress.HEADERS})
-            self._connection = connection_of(scope)
+            self._connection = await self._dress.open(scope, send)
         except BaseException:
             self._hub.give_back(self._owner)
             raise
         self._enter()
-        self._metrics.open_stream()
+        self._metrics.open_stream(self._dress.name)
         self._connection.hand_over(self)
         await self._work(self._open())
 
@@ -284,21 +284,22 @@ class OpenStream(abc.ABC):
         elif not self._connection.is_writable:
             return
         elif self._is_ended:
-            self._connection.end()
+            self._connection.end("terminal")
             self._close("terminal")
         elif self._end is not None:
-            self._write(dress.goodbye(self._end))
-            self._connection.end()
+            self._write(self._dress.goodbye(self._end))
+            self._connection.end(self._end)
             self._close(self._end)
 
     def _beat(self) -> None:
         if self._connection.is_writable:
-            self._write(dress.heartbeat())
+            self._write(self._dress.heartbeat())
+            self._connection.ping()
 
     def _write(self, frames: bytes) -> None:
         if self._is_first:
             self._is_first = False
-            frames = dress.first(frames)
+            frames = self._dress.first(frames)
         self._connection.write(frames)
 
     def _close(self, reason: str) -> None:
@@ -306,9 +307,9 @@ class OpenStream(abc.ABC):
         self._set_timer()
         self._leave()
         self._hub.give_back(self._owner)
-        self._metrics.close_stream()
+        self._metrics.close_stream(self._dress.name)
         self._metrics.count_end(reason)
-        log.info("stream ended", **self._about, reason=reason, request_id=self._request_id)
+        log.info("stream ended", **self._about, reason=reason, transport=self._dress.name, request_id=self._request_id)
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

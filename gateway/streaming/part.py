@@ -9,12 +9,15 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.estimate import Outlook
-from gateway.streaming.sse import Message, frame_of_many
+from gateway.streaming.sse import Message, frame_in_many
 from gateway.streaming.subscription import Resume, Subscription
 from gateway.streaming.vector import Refused, Spot, Vector
 from shared import events
 from shared.errors import WaybillError
 from shared.jobs import JobError, JobRecord
+
+Framing = Callable[[Message, str, bytes | None], bytes]
+"""Makes a frame of a message, the id of its job, and the vector that is the frame's id; None where it has none."""
 
 
 class Part:
@@ -49,20 +52,20 @@ class Part:
         self._refusal = _refusal_message(self.job_id, refusal, at_ms=at_ms)
         self.subscription.give_up()
 
-    def tell(self, vector: Vector) -> list[tuple[Message, bytes]]:
+    def tell(self, vector: Vector, framing: Framing = frame_in_many) -> list[tuple[Message, bytes]]:
         """Take what is to be sent now, each with its frame, whose id is `vector` as it is after that very message."""
-        told = [(message, self._frame(message, vector)) for message in self.subscription.take()]
+        told = [(message, self._frame(message, vector, framing)) for message in self.subscription.take()]
         refusal, self._refusal = self._refusal, None
         if refusal is not None:
             vector.refuse(self.number)
-            told.append((refusal, frame_of_many(refusal.data_line_of(self.job_id), vector.encode())))
+            told.append((refusal, framing(refusal, self.job_id, vector.encode())))
         return told
 
-    def _frame(self, message: Message, vector: Vector) -> bytes:
+    def _frame(self, message: Message, vector: Vector, framing: Framing) -> bytes:
         if message.event_id is None:
-            return frame_of_many(message.data_line_of(self.job_id), None)
+            return framing(message, self.job_id, None)
         vector.move(self.number, message.event_id)
-        return frame_of_many(message.data_line_of(self.job_id), vector.encode())
+        return framing(message, self.job_id, vector.encode())
 
 
 def _refusal_message(job_id: str, refusal: WaybillError, *, at_ms: int) -> Message:

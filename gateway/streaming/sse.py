@@ -8,6 +8,7 @@ fire EventSource's own onerror). Every blank line ends a frame that has data: a 
 in some parsers. Never an empty `id:`, which would reset the cursor.
 """
 
+from gateway.streaming.socket_frames import text_frame, with_id
 from shared.event_id import EventId
 from shared.events import is_terminal_message
 
@@ -20,7 +21,9 @@ class Message:
     comes from the log.
     """
 
-    __slots__ = ("_data_line", "_names_job", "encoded", "event_id", "frame", "is_terminal", "written_at_ms")
+    __slots__ = (
+        "_data_line", "_names_job", "_socket_frame", "encoded", "event_id", "frame", "is_terminal", "written_at_ms",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -38,6 +41,15 @@ class Message:
         self.frame = b"data: %b\nid: %d-%d\n\n" % (encoded, *event_id) if event_id else b"data: %b\n\n" % encoded
         self._names_job = names_job
         self._data_line: bytes | None = None
+        self._socket_frame: bytes | None = None
+
+    @property
+    def socket_frame(self) -> bytes:
+        """Its frame in WebSockets of one job: made for the first such viewer, shared by the others."""
+        if self._socket_frame is None:
+            encoded = with_id(self.encoded, self.event_id.encode()) if self.event_id else self.encoded
+            self._socket_frame = text_frame(encoded)
+        return self._socket_frame
 
     def data_line_of(self, job_id: str) -> bytes:
         """Give the data of its frame in streams of many jobs: made for the first such viewer, shared by the others."""
@@ -55,6 +67,17 @@ def event_message(event_id: EventId, encoded: bytes, *, written_at_ms: float | N
 def snapshot_message(event_id: EventId | None, encoded: bytes) -> Message:
     """Make a message of a snapshot; without an id when a terminal message follows it."""
     return Message(event_id, encoded, names_job=True)
+
+
+def frame_in_many(message: Message, job_id: str, vector: bytes | None) -> bytes:
+    """Frame a message in a stream of many jobs, as frame_of_many() does."""
+    return frame_of_many(message.data_line_of(job_id), vector)
+
+
+def socket_frame_in_many(message: Message, job_id: str, vector: bytes | None) -> bytes:
+    """Frame a message in a WebSocket of many jobs; its id is the vector, as in a stream."""
+    encoded = message.data_line_of(job_id)[len(b"data: ") : -1]
+    return text_frame(encoded if vector is None else with_id(encoded, vector))
 
 
 def frame_of_many(data_line: bytes, vector: bytes | None) -> bytes:

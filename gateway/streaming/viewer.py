@@ -3,6 +3,7 @@
 import contextlib
 from typing import TYPE_CHECKING
 
+from gateway.streaming.dress import Dress
 from gateway.streaming.open_stream import OpenStream, Permit
 from gateway.streaming.sse import Message
 from gateway.streaming.subscription import Subscription
@@ -33,8 +34,9 @@ class Viewer(OpenStream):
         store: JobStore,
         metrics: "GatewayMetrics",
         permit: Permit,
+        dress: Dress,
     ) -> None:
-        super().__init__(hub=hub, store=store, metrics=metrics, permit=permit)
+        super().__init__(hub=hub, store=store, metrics=metrics, permit=permit, dress=dress)
         self.job_id = record.job_id
         self._record: JobRecord | None = record
         """The job as it was found; for the first reading of the log, and not kept beyond it."""
@@ -102,5 +104,5 @@ class Viewer(OpenStream):
 
     def _flush(self) -> None:
         if self._connection.is_writable and (messages := self._subscription.take()):
-            self._write(b"".join([message.frame for message in messages]))
+            self._write(b"".join(map(self._dress.frame_of, messages)))
             self._metrics.observe_ages(messages, now_ms())

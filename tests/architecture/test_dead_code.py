@@ -22,6 +22,7 @@ ENTRY_NAMES = ["test_*", "Test*", "pytest_*"]
 USED_ELSEWHERE = {
     "__getattr__": "Python asks a module for what it does not have (PEP 562)",
     "_unsupported_upgrade_warning": "uvicorn's protocol calls it",
+    "chunked_encoding": "uvicorn's request cycle reads it",
     "capture_signals": "uvicorn's Server calls it",
     "daemon_threads": "socketserver's ThreadingMixIn reads it",
     "do_GET": "http.server's handler calls it",

@@ -9,12 +9,17 @@ import pytest
 
 from gateway.contract.calls import CALLS, FETCH_ARCHIVE, GIVE_TICKET, LIST_FILES
 from gateway.contract.document import openapi
+from gateway.contract.event_calls import STREAM_JOB, STREAM_JOBS
 from tests.support import cargo
 from tests.support.local_http import strict_client
 from tests.support.many_reader import many_stream
 from tests.support.system import JOBS, System
 
-MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py"}
+MET_ELSEWHERE = {
+    ("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py",
+    ("GET", STREAM_JOB.path, 101): "a WebSocket: tests/e2e/test_sockets.py",
+    ("GET", STREAM_JOBS.path, 101): "the same",
+}
 TICKETS = GIVE_TICKET.path
 FILES = LIST_FILES.path
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

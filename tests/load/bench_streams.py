@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 from deploy.local.valkey import EmbeddedValkey
 from tests.load.bench_jobs import cpu_us, spent_cpu_us
 from tests.load.bench_store import info
-from tests.load.epoll_viewers import Crowd, Heard
+from tests.load.epoll_viewers import Crowd, Heard, SocketCrowd
 from tests.load.push_reading import measure_push_reading
 from tests.load.remote import Remote, raise_file_limit, remote
 from tests.load.storm import FIRST_SEQ, Blown, Storm
@@ -47,7 +47,7 @@ LATE_MAX_MS = 250.0
 FIRST_RATE = 1_000.0
 FASTER = 1.25
 AS_FAST_AS_IT_GOES = 1e9
-PARTS = ("viewers", "events", "highest", "shared", "many", "return", "fleet", "push")
+PARTS = ("viewers", "sockets", "events", "highest", "shared", "many", "return", "fleet", "push")
 OTHERS = "contenders"
 OURS = "waybill"
 
@@ -156,13 +156,15 @@ def gateway(home: Path, url: str) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def field(home: Path, server: EmbeddedValkey, gateways: int = 1, path_format: str = STREAM) -> Iterator[Field]:
+def field(
+    home: Path, server: EmbeddedValkey, gateways: int = 1, path_format: str = STREAM, crowd: type[Crowd] = Crowd
+) -> Iterator[Field]:
     """Set up everything afresh."""
     empty(server)
     with contextlib.ExitStack() as stack:
         storm = stack.enter_context(remote(Storm, server.url))
         services = [stack.enter_context(gateway(home, server.url)) for _ in range(gateways)]
-        yield Field(server, services, storm, stack.enter_context(remote(Crowd, path_format)))
+        yield Field(server, services, storm, stack.enter_context(remote(crowd, path_format)))
 
 
 def print_weather(title: str, weather: Weather, first: Weather | None = None) -> None:
@@ -231,6 +233,20 @@ def measure_viewers(home: Path, server: EmbeddedValkey, viewers: int) -> None:
     print(f"opened a second              {weight.opened_per_second:>9,.0f}    told busy at first {weight.refusals}")
     print(f"connections to Redis         {weight.few_connections:>9} with {min(FEW_VIEWERS, viewers // 2)} viewers, "
           f"{weight.connections} with all; one is the storm's, one asks")  # fmt: skip
+
+
+def measure_sockets(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> None:
+    """Print what a viewer weighs on an event stream and on a WebSocket, and how late its events are."""
+    print(f"\n{options.viewers:,} viewers, each of a job of its own, and {options.rate:,.0f} events/s\n")
+    print(f"{'':24}{'KB a viewer':>12}{'opened/s':>10}{'median ms':>11}{'p99 ms':>9}{'gateway µs':>12}{'lost':>6}")
+    for name, crowd in (("event stream", Crowd), ("WebSocket", SocketCrowd)):
+        with field(home, server, crowd=crowd) as ground:
+            weight = weigh(ground, options.viewers)
+            weather = ground.measure(int(options.rate * options.seconds), options.rate)
+        print(
+            f"{name:24}{weight.viewer_kb:>12.1f}{weight.opened_per_second:>10,.0f}{weather.late_ms(50):>11.1f}"
+            f"{weather.late_ms(99):>9.1f}{weather.gateway_us / weather.heard.events:>12.0f}{weather.lost:>6,}"
+        )
 
 
 def measure_events(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> None:
@@ -378,6 +394,7 @@ def measure_all(home: Path, server: EmbeddedValkey, options: argparse.Namespace)
     """Measure the parts that were asked for."""
     parts = {
         "viewers": lambda: measure_viewers(home, server, options.viewers),
+        "sockets": lambda: measure_sockets(home, server, options),
         "events": lambda: measure_events(home, server, options),
         "highest": lambda: measure_highest(home, server, options),
         "shared": lambda: measure_shared(home, server, options),

@@ -62,6 +62,11 @@ def _seq_of(place: bytes) -> int:
 class Crowd:
     """Opens streams and reads them; every call blocks, and between calls bytes wait in the sockets."""
 
+    asks_with = "Accept: text/event-stream"
+    id_pattern = _ID
+    frame_end = b"\n\n"
+    first_frame_ends = (b"\n\n\r\n", LAST_CHUNK)
+
     def __init__(self, path_format: str) -> None:
         self._path_format = path_format
         self._epoll = select.epoll()
@@ -138,10 +143,10 @@ class Crowd:
                     self._forget(descriptor)
                     heapq.heappush(self._returning, (now + random.uniform(*RETURN_SECONDS), viewer.number))
                 at_ns = time.monotonic_ns()
-                end = text.rfind(b"\n\n")
                 # A frame that has not ended is read with its end.
-                viewer.rest, text = (text[end + 2 :], text[: end + 2]) if end >= 0 else (text, b"")
-                for seq in map(_seq_of, _ID.findall(text)):
+                end = text.rfind(self.frame_end) + len(self.frame_end) if self.frame_end in text else 0
+                viewer.rest, text = text[end:], text[:end]
+                for seq in map(_seq_of, self.id_pattern.findall(text)):
                     out_of_order += seq != viewer.seq + 1
                     viewer.seq = seq
                     heard += 1
@@ -158,7 +163,7 @@ class Crowd:
         assert result in (0, errno.EINPROGRESS), errno.errorcode[result]
         last = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
         path = self._path_format.format(viewer.job)
-        viewer.rest = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n{last}\r\n".encode()
+        viewer.rest = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self.asks_with}\r\n{last}\r\n".encode()
         self._epoll.register(sock, select.EPOLLOUT)
         self._open[sock.fileno()] = viewer
         return sock.fileno()
@@ -180,10 +185,22 @@ class Crowd:
         piece = viewer.sock.recv(PIECE_BYTES)
         viewer.rest += piece
         assert piece, f"a stream has ended while others were opened: {viewer.rest!r}"
-        return viewer.rest.endswith((b"\n\n\r\n", LAST_CHUNK))
+        return viewer.rest.endswith(self.first_frame_ends)
 
     def _forget(self, descriptor: int) -> None:
         viewer = self._open.pop(descriptor)
         self._epoll.unregister(descriptor)
         assert viewer.sock is not None
         viewer.sock.close()
+
+
+class SocketCrowd(Crowd):
+    """The same over WebSockets: of a frame no more is read than id and stamp, and no ping is answered."""
+
+    asks_with = (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    )
+    id_pattern = re.compile(rb'"id":"([0-9.-]+)"')
+    frame_end = b"}"  # of a progress message, which has no object inside
+    first_frame_ends = (b"}", b"}\x89\x00")

@@ -13,8 +13,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from gateway.admission import Admission
 from gateway.auth.gate import Gate
+from gateway.auth.refused_callers import RefusedCallers
 from gateway.auth.ticket import TicketSecret
 from gateway.auth.tickets import Tickets
+from gateway.edge.cors import Cors
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
@@ -26,6 +28,7 @@ from gateway.routes.retry import retry_job
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from gateway.streaming.places import Places
+from gateway.streaming.socket_door import SocketDoor
 from shared.errors import WaybillError
 from shared.gateway_settings import Allowance
 from shared.jobstore.dead_letters import DeadLetters
@@ -54,7 +57,8 @@ class LocalGateway:
         metrics = GatewayMetrics(MeterProvider([self._reader]).get_meter("test"), hub)
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         gate = Gate(tickets=Tickets([TicketSecret("k1", b"s" * 32)], life_seconds=60))
-        following = Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics)
+        door = SocketDoor(Cors(()), RefusedCallers(metrics), offered=True)
+        following = Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics, socket_door=door)
         self.keys = keys = IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms)
         self.admission = admission = Admission(store, queue, metrics, allowance=allowance, max_backlog=max_backlog)
         parts: dict[str, object] = {

@@ -9,6 +9,8 @@ from tests.e2e.nginx.conftest import Front
 from tests.support import cargo
 from tests.support.curl import CurlViewer
 from tests.support.holding_handler import SILENT
+from tests.support.nginx import ShippedNginx
+from tests.support.socket_reader import open_socket
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -87,3 +89,16 @@ def test_the_end_of_an_ended_job_is_204_through_every_nginx(held: System, front:
         response = client.get(f"{path}/stream", headers={"Last-Event-ID": end["id"]})
 
     assert (response.status_code, response.content) == (204, b"")
+
+
+def test_a_websocket_of_our_own_page_goes_through_the_nginx_that_we_ship(held: System, shipped: ShippedNginx) -> None:
+    path = held.create_job(*cargo.MIXED)
+    origin = shipped.url.rpartition(":")[0]  # on port 443, which no test may listen on, a page's origin names no port
+
+    with open_socket(f"{shipped.url}{path}/stream?last_event_id=0-0", origin=origin, ssl=shipped.trust()) as reader:
+        told = [reader.next() for _ in range(4)]
+        held.call("POST", f"{path}/cancel")
+        close = reader.to_the_end()
+
+    assert [message["type"] for message in told if message] == ["queued", "started", "progress", "progress"]
+    assert close == (1000, "")
