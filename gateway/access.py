@@ -20,15 +20,20 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
     try:
         record = await store.find(job_id)
     except RecordUnreadable:
-        if (await store.owner_of(job_id) or LOCAL.owner) != caller.owner:
+        if whose(await store.owner_of(job_id)) != caller.owner:
             raise job_not_found() from None
         raise
     # Before anything else is looked at: that a job of others is gone, or failed, is theirs to know.
-    if record is None or (record.owner or LOCAL.owner) != caller.owner:
+    if record is None or whose(record.owner) != caller.owner:
         raise job_not_found()
     if (refusal := refusal_of(record, now_ms())) is not None:
         raise refusal
     return record
+
+
+def whose(owner: str | None) -> str:
+    """Say whose a job is by the owner in its record; one from before there were owners is of the one there was."""
+    return owner or LOCAL.owner
 
 
 Refusal = JobNotFound | JobGone | RecordUnreadable

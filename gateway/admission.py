@@ -1,17 +1,20 @@
 """Whether one more job is taken, of its owner and of all. Beyond a bound nothing is created, and all else goes on.
 
-    ask ─▶ memory of Redis (looked at every 3 s) ─▶ creates of the last minute, jobs in flight ─▶ Permit
+    ask ─▶ memory of Redis (looked at every 3 s) ─▶ jobs in flight ─▶ creates of the last minute ─▶ Permit
     create ─▶ the job store, which holds the owner's jobs and the backlog against their bounds in the create itself
+
+A failed job that its owner begins anew is one more job as well (ask_retry, begin_anew), and held against the same.
 
 With one partition the owner's bound is exact. With several the other partitions are counted right before: creates that
 are under way in different partitions at the same moment do not see each other, and are as many too many at most.
 """
 
-import asyncio
 import hashlib
 import math
 import random
-from typing import NamedTuple
+import secrets
+from collections.abc import Awaitable
+from typing import NamedTuple, TypeVar
 
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
@@ -19,21 +22,23 @@ from gateway.rate_limit_headers import CREATES, JOBS_IN_FLIGHT, Standing, rate_l
 from shared import limits
 from shared.errors import RedisFull, WaybillError
 from shared.gateway_settings import Allowance
-from shared.jobs import partition_of
+from shared.jobs import JobRecord, partition_of
+from shared.jobstore.dead_letters import DeadLetters, Redriven
 from shared.jobstore.in_flight import count_in_flight
-from shared.jobstore.operations import Bounds, Created, Full, NewJob
+from shared.jobstore.operations import Bounds, Created, Full, NewJob, Refused
 from shared.jobstore.owner_limits import OwnerLimits, Pace
 from shared.jobstore.store import JobStore
 from shared.limit_errors import BacklogFull, RedisNearlyFull, TooManyCreates, TooManyJobsInFlight
 
+T = TypeVar("T")
 _WINDOW_SECONDS = limits.CREATES_WINDOW_MS // 1000
 
 
 class Permit(NamedTuple):
     """A create that may go on, as far as could be seen.
 
-    `name`: what it counts under among its owner's creates of the minute, None: it does not count. `in_flight`: the
-    owner's jobs in each partition, where they were counted.
+    `name`: by which it is taken off its owner's creates of the minute if nothing comes of it, None: it is not.
+    `in_flight`: the owner's jobs in each partition, where they were counted.
     """
 
     owner: str
@@ -52,7 +57,7 @@ def name_of_key(key: str) -> str:
 
 
 class Admission:
-    """Admits creates at one gateway."""
+    """Admits creates at one gateway, and what its owners begin anew."""
 
     def __init__(
         self,
@@ -74,34 +79,29 @@ class Admission:
     async def ask(self, owner: str, job_id: str, *, key: str | None = None) -> Permit:
         """Let a create begin, before anything of it is kept; with an Idempotency-Key everything is looked at now.
 
+        A key that is let in counts whatever comes of it.
+
         Raises LimitReached, BacklogFull, RedisNearlyFull, and as the job store does.
         """
         partition = partition_of(job_id) or 0
-        if self._queue.is_short_of_memory(partition):
-            raise self._refused(
-                "memory",
-                RedisNearlyFull(
-                    "This service has no memory to spare for new jobs at the moment; nothing was created. Try again "
-                    "later, with the same Idempotency-Key if you sent one.",
-                    retry_after_seconds=_spread(RedisFull.retry_after_seconds),
-                ),
-            )
+        self._insist_on_memory(partition)
+        in_flight = await self._in_flight(owner) if self._looks_at_jobs(has_key=key is not None) else ()
         # What is refused must not use its key up, and the create itself comes after the key is taken.
         if key is not None and self._is_backlog_full(self._queue.unfinished(partition)):
             raise self._backlog_full()
-        name = job_id if key is None else name_of_key(key)
-        in_flight: tuple[int, ...] = ()
-        if self._looks_at_jobs(has_key=key is not None):
-            pace, in_flight = await asyncio.gather(self._count(owner, name), self._in_flight(owner))
-        else:
-            pace = await self._count(owner, name)
-        permit = Permit(owner, name if pace else None, pace, in_flight)
-        if pace is not None and not pace.is_counted:
-            raise self._too_many_creates(permit)
         if key is not None and self._is_owner_full(sum(in_flight)):
-            await self._give_back(permit)
-            raise self._too_many_in_flight(permit, sum(in_flight))
-        return permit
+            raise self._too_many_in_flight(Permit(owner), sum(in_flight))
+        permit = await self._count(owner, job_id if key is None else name_of_key(key), in_flight)
+        # The key is taken next. Whatever becomes of the create, the key may make its job for a day and is not counted
+        # again, and other calls under it share the count.
+        return permit if key is None else permit._replace(name=None)
+
+    async def ask_retry(self, owner: str, job_id: str) -> Permit:
+        """Let a failed job be begun anew, before anything of it is changed; raises as ask()."""
+        self._insist_on_memory(partition_of(job_id) or 0)
+        in_flight = await self._in_flight(owner) if self._looks_at_jobs(has_key=False) else ()
+        # By a name of its own: what one of two at once gives back is not the count of the other, which began the job.
+        return await self._count(owner, f"retry {secrets.token_hex(8)}", in_flight)
 
     async def ask_again(self, owner: str) -> Permit:
         """Let a repetition go on: it counts among no creates, and is refused only when there is no job yet."""
@@ -110,19 +110,27 @@ class Admission:
     async def create(self, job: NewJob, permit: Permit) -> Created:
         """Create the job, or find that it exists. Raises LimitReached, BacklogFull, and as the job store does."""
         partition = partition_of(job.job_id) or 0
-        most, elsewhere = self._allowance.jobs_in_flight, permit.elsewhere(partition)
-        bounds = Bounds(None if most is None else most - elsewhere, self._most_entries)
-        try:
-            answer = await self._store.create_within(job, bounds)
-        except RedisFull as error:
+        answer = await self._within(permit, self._store.create_within(job, self._bounds(permit, partition)))
+        if isinstance(answer, Refused):
+            raise await self._nothing_came(permit, answer, partition)
+        return answer
+
+    async def begin_anew(self, letters: DeadLetters, failed: JobRecord, permit: Permit, *, message: bytes) -> Redriven:
+        """Begin a failed job anew, with `message` as its queued event; raises as create()."""
+        partition = partition_of(failed.job_id) or 0
+        redrive = letters.redrive_within(
+            failed.job_id,
+            self._bounds(permit, partition),
+            epoch=failed.epoch,
+            token=secrets.token_hex(8),
+            message=message,
+        )
+        answer = await self._within(permit, redrive)
+        if isinstance(answer, Refused):
+            raise await self._nothing_came(permit, answer, partition)
+        if answer is not Redriven.OK:
             await self._give_back(permit)
-            raise self._refused("redis_full", error) from None
-        if isinstance(answer, Created):
-            return answer
-        await self._give_back(permit)
-        if answer.full is Full.BACKLOG:
-            raise self._backlog_full()
-        raise self._too_many_in_flight(permit, answer.in_flight + elsewhere)
+        return answer
 
     def headers(self, permit: Permit, created: Created, partition: int) -> dict[str, str]:
         """Say what is left of the owner's limits after a create."""
@@ -130,9 +138,15 @@ class Admission:
 
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _count(self, owner: str, name: str) -> Pace | None:
-        most = self._allowance.creates_per_minute
-        return None if most is None else await self._owners.count_create(owner, name, most=most)
+    async def _count(self, owner: str, name: str, in_flight: tuple[int, ...]) -> Permit:
+        """Count a create, after all else was asked: what is not answered, or refused, has not counted."""
+        if (most := self._allowance.creates_per_minute) is None:
+            return Permit(owner, in_flight=in_flight)
+        pace = await self._owners.count_create(owner, name, most=most)
+        permit = Permit(owner, name, pace, in_flight)
+        if not pace.is_counted:
+            raise self._too_many_creates(permit)
+        return permit
 
     def _looks_at_jobs(self, *, has_key: bool) -> bool:
         """Tell whether to count jobs in flight before the create, which counts its own partition itself.
@@ -148,6 +162,18 @@ class Admission:
         if permit.name is not None:
             await self._owners.uncount_create(permit.owner, permit.name)
 
+    async def _within(self, permit: Permit, change: Awaitable[T]) -> T:
+        """Wait for what a permit was given for; a Redis that is full takes nothing, which then does not count."""
+        try:
+            return await change
+        except RedisFull as error:
+            await self._give_back(permit)
+            raise self._refused("redis_full", error) from None
+
+    def _bounds(self, permit: Permit, partition: int) -> Bounds:
+        most = self._allowance.jobs_in_flight
+        return Bounds(None if most is None else most - permit.elsewhere(partition), self._most_entries)
+
     def _is_owner_full(self, in_flight: int) -> bool:
         most = self._allowance.jobs_in_flight
         return most is not None and in_flight >= most
@@ -156,6 +182,24 @@ class Admission:
         return self._most_entries is not None and unfinished is not None and unfinished >= self._most_entries
 
     # ── refusing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _nothing_came(self, permit: Permit, answer: Refused, partition: int) -> WaybillError:
+        """Give a permit back that met a bound, and say which."""
+        await self._give_back(permit)
+        if answer.full is Full.BACKLOG:
+            return self._backlog_full()
+        return self._too_many_in_flight(permit, answer.in_flight + permit.elsewhere(partition))
+
+    def _insist_on_memory(self, partition: int) -> None:
+        if self._queue.is_short_of_memory(partition):
+            raise self._refused(
+                "memory",
+                RedisNearlyFull(
+                    "This service has no memory to spare for new jobs at the moment; nothing was created. Try again "
+                    "later, with the same Idempotency-Key if you sent one.",
+                    retry_after_seconds=_spread(RedisFull.retry_after_seconds),
+                ),
+            )
 
     def _standings(self, permit: Permit, in_flight: int | None) -> list[Standing]:
         most, creates = self._allowance.jobs_in_flight, self._allowance.creates_per_minute
@@ -175,8 +219,8 @@ class Admission:
         return self._refused(
             "creates",
             TooManyCreates(
-                f"You have created {self._allowance.creates_per_minute:,} jobs within a minute, which is your limit. "
-                f"Wait {wait_seconds} s, or put more files into one job.",
+                f"You have created {self._allowance.creates_per_minute:,} jobs within a minute, or begun them anew, "
+                f"which is your limit. Wait {wait_seconds} s, or put more files into one job.",
                 retry_after_seconds=wait_seconds,
                 headers=rate_limit_headers(self._standings(permit, None)),
             ),

@@ -19,7 +19,7 @@ ALLOWED = {
 
 
 class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of the call. `job_ids`: 1 to 50 different jobs."""
+    """The jobs that a ticket is asked for: 1 to 50 different ones."""
 
     job_ids: Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.MAX_TICKET_JOBS)]
 

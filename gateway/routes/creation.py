@@ -1,6 +1,6 @@
 """Create a job."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -9,7 +9,7 @@ from opentelemetry import trace
 
 from gateway.admission import Permit
 from gateway.auth.caller import Caller
-from gateway.auth.tickets import Issued
+from gateway.auth.tickets import Issued, issue_ticket
 from gateway.estimate import Promise, total_size_bytes
 from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
 from gateway.intake import Intake
@@ -20,8 +20,7 @@ from shared import events, limits
 from shared.clock import now_ms
 from shared.errors import WaybillError
 from shared.jobs import JobOptions, JobRequest, JobState, OnMissing, partition_of
-from shared.jobstore.idempotency import Reservation
-from shared.jobstore.operations import NewJob
+from shared.jobstore.operations import Created, NewJob
 from shared.objects.catalogue import Catalogue, select, unknown_files
 from shared.telemetry.tracing import context_of, traceparent_of_current_span
 
@@ -30,7 +29,7 @@ tracer = trace.get_tracer("waybill.gateway")
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The answer to a create call; paths are relative to this server.
+    """The answer to a create call, or to a retry; paths are relative to this server.
 
     With a ticket those that only read have it in their query; `ticket_expires_at` is RFC 3339. null: none was wanted.
     """
@@ -48,6 +47,19 @@ class Accepted(msgspec.Struct, frozen=True):
     ticket_expires_at: str | None
 
 
+class Beginning(NamedTuple):
+    """A create before its job: the id that it has or may have, whether an earlier call drew that id, and a permit.
+
+    `expected_bytes`: the files together, None where nobody says. `key_left_ms`: how long its key is kept, None: no key.
+    """
+
+    job_id: str
+    permit: Permit
+    expected_bytes: int | None = None
+    is_replayed: bool = False
+    key_left_ms: int | None = None
+
+
 @post("/v1/download/jobs", status_code=202)
 async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Response[bytes]:
     """Accept a bundle of files as a job and answer at once; with an Idempotency-Key, once for all its repetitions.
@@ -55,56 +67,40 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     With `Prefer: wait` the answer is the job itself, when it ends within that time.
     """
     following, admission = intake.following, intake.admission
-    store, queue, hub, metrics = following.store, following.queue, following.hub, following.metrics
+    store, queue, tickets = following.store, following.queue, following.gate.tickets
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     wanted = read_job_request(", ".join(request.headers.getall("content-type", [])), await request.body())
     if wanted.ticket:
-        following.gate.tickets.insist_on_offered()
-    job_id, is_replayed = store.new_job_id(), False
-    headers = {"retry-after": str(limits.POLL_AFTER_SECONDS), "cache-control": "no-store"}
-    if key is None:
-        expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
-        permit = await admission.ask(caller.owner, job_id)
-    else:
-        reserved, expected_bytes, permit = await _reserve(intake, wanted, caller, key=key, drawn_id=job_id)
-        is_replayed, job_id = reserved.job_id != job_id, reserved.job_id
-        headers |= key_headers(now_ms=now_ms(), left_ms=reserved.left_ms, is_replayed=is_replayed)
-    promise = queue.promise(job_id, expected_bytes, joins=not is_replayed)
+        tickets.insist_on_offered()
+    beginning = await _begin(intake, wanted, caller, key)
+    job_id, permit = beginning.job_id, beginning.permit
+    promise = queue.promise(job_id, beginning.expected_bytes, joins=not beginning.is_replayed)
     with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
-        try:
-            created = await admission.create(
-                NewJob(
-                    job_id=job_id,
-                    owner=caller.owner,
-                    file_ids=wanted.file_ids,
-                    options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
-                    queued_message=_queued_message(promise),
-                    traceparent=traceparent_of_current_span(),
-                    expected_bytes=expected_bytes,
-                    promised_ms=promise.expected_ms,
-                ),
-                permit,
-            )
-        except WaybillError:
-            if not is_replayed:
-                queue.withdraw(job_id, expected_bytes)
-            raise
-        # Without a key the id was drawn here: that it exists means that the first reply was lost.
-        if created.is_new or key is None:
-            log.info("job created", job_id=job_id, files=len(wanted.file_ids), **caller.audit())
-            metrics.count_creation()
+        created = await _create(intake, wanted, caller, beginning, promise)
+    position = queue.note(job_id, beginning.expected_bytes, created)
+    ended, waited_seconds = await wait_for_end(request, job_id, caller, hub=following.hub, store=store)
+    issued = issue_ticket(tickets, caller, [job_id]) if wanted.ticket else None
+    headers = headers_of(beginning, now_ms=now_ms(), waited_seconds=waited_seconds)
     headers |= admission.headers(permit, created, partition_of(job_id) or 0)
-    headers["location"] = status_path(job_id)
-    position = queue.note(job_id, expected_bytes, created)
-    ended, waited_seconds = await wait_for_end(request, job_id, hub=hub, store=store)
-    if waited_seconds:
-        headers["preference-applied"] = f"wait={waited_seconds}"
-    issued = following.gate.tickets.issue(caller, [job_id]) if wanted.ticket else None
     if ended is not None:
         body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
     return Response(accepted(job_id, position, promise, issued), media_type="application/json", headers=headers)
+
+
+def headers_of(beginning: Beginning, *, now_ms: int, waited_seconds: int) -> dict[str, str]:
+    """Say where the job is, when to ask for it, what is kept of the key, and how long the answer was let wait."""
+    headers = {
+        "location": status_path(beginning.job_id),
+        "retry-after": str(limits.POLL_AFTER_SECONDS),
+        "cache-control": "no-store",
+    }
+    if waited_seconds:
+        headers["preference-applied"] = f"wait={waited_seconds}"
+    if beginning.key_left_ms is not None:
+        headers |= key_headers(now_ms=now_ms, left_ms=beginning.key_left_ms, is_replayed=beginning.is_replayed)
+    return headers
 
 
 def accepted(
@@ -140,22 +136,53 @@ def _told_of(issued: Issued | None) -> dict[str, str]:
     return {"ticket": issued.ticket, "ticket_expires_at": events.timestamp(issued.expires_at_ms)}
 
 
-async def _reserve(
-    intake: Intake, wanted: JobRequest, caller: Caller, *, key: str, drawn_id: str
-) -> tuple[Reservation, int | None, Permit]:
-    """Give the job id that stands under a key, `drawn_id` when this request is the first; the files' size; a permit.
+async def _begin(intake: Intake, wanted: JobRequest, caller: Caller, key: str | None) -> Beginning:
+    """Begin with the job id that stands under a key, or with a fresh one that is then put there.
 
     The catalogue and the owner's limits are asked of a first request alone: what they say may be another by the time of
-    a repetition, and the answer must stay the same. What they refuse does not use the key up.
+    a repetition, and the answer must stay the same. What they refuse here does not use the key up. If others take the
+    last place after it, the create is refused and the key used: under it the same request succeeds later, and no other.
     """
-    fingerprint, keys = fingerprint_of(wanted), intake.idempotency_keys
-    reserved, expected_bytes, permit = await keys.find(caller.owner, key), None, None
+    drawn_id, keys = intake.following.store.new_job_id(), intake.idempotency_keys
+    reserved = None if key is None else await keys.find(caller.owner, key)
+    permit, expected_bytes = None, None
     if reserved is None:
         expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
         permit = await intake.admission.ask(caller.owner, drawn_id, key=key)
-        reserved = await keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint)
-    insist_on_same_request(reserved.fingerprint, fingerprint)
-    return reserved, expected_bytes, permit or await intake.admission.ask_again(caller.owner)
+        if key is None:
+            return Beginning(drawn_id, permit, expected_bytes)
+        reserved = await keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint_of(wanted))
+    insist_on_same_request(reserved.fingerprint, fingerprint_of(wanted))
+    permit = permit or await intake.admission.ask_again(caller.owner)
+    return Beginning(reserved.job_id, permit, expected_bytes, reserved.job_id != drawn_id, reserved.left_ms)
+
+
+async def _create(
+    intake: Intake, wanted: JobRequest, caller: Caller, beginning: Beginning, promise: Promise
+) -> Created:
+    """Create the job, or find it; of one that this call has created there is a line in the audit, and it counts."""
+    following, expected_bytes = intake.following, beginning.expected_bytes
+    job = NewJob(
+        job_id=beginning.job_id,
+        owner=caller.owner,
+        file_ids=wanted.file_ids,
+        options=JobOptions(archive_name=wanted.archive_name, on_missing=wanted.on_missing),
+        queued_message=_queued_message(promise),
+        traceparent=traceparent_of_current_span(),
+        expected_bytes=expected_bytes,
+        promised_ms=promise.expected_ms,
+    )
+    try:
+        created = await intake.admission.create(job, beginning.permit)
+    except WaybillError:
+        if not beginning.is_replayed:
+            following.queue.withdraw(job.job_id, expected_bytes)
+        raise
+    # An id that was drawn here and exists already: most likely this call created it, and the first reply was lost.
+    if created.is_new or not beginning.is_replayed:
+        log.info("job created", job_id=job.job_id, files=len(wanted.file_ids), **caller.audit())
+        following.metrics.count_creation()
+    return created
 
 
 def _queued_message(promise: Promise) -> bytes:

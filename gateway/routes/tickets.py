@@ -5,18 +5,16 @@ import contextlib
 from typing import Any
 
 import msgspec
-import structlog
 from litestar import Request, Response, post
 
 from gateway.access import find_job
 from gateway.auth.caller import Caller
+from gateway.auth.tickets import issue_ticket
 from gateway.streaming.following import Following
 from gateway.ticket_request import read_ticket_request
 from shared import events
 from shared.errors import JobGone, JobNotFound, RecordUnreadable
 from shared.jobstore.store import JobStore
-
-log = structlog.get_logger(__name__)
 
 
 class TicketView(msgspec.Struct, frozen=True):
@@ -38,8 +36,7 @@ async def give_ticket(request: Request[Any, Any, Any], following: Following) -> 
     job_ids = read_ticket_request(", ".join(request.headers.getall("content-type", [])), await request.body())
     following.gate.tickets.insist_on_offered()
     await _insist_on_theirs(following.store, caller, job_ids)
-    issued = following.gate.tickets.issue(caller, job_ids)
-    log.info("ticket issued", jobs=len(job_ids), signed_with=issued.key_id, **caller.audit())
+    issued = issue_ticket(following.gate.tickets, caller, job_ids)
     view = TicketView(issued.ticket, events.timestamp(issued.expires_at_ms), job_ids)
     body = msgspec.json.encode(view) + b"\n"
     return Response(body, media_type="application/json", headers={"cache-control": "no-store"})

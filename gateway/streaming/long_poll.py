@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 
+from gateway.access import refusal_of
 from gateway.auth.caller import Caller
 from gateway.preferences import preferred_wait_seconds
 from gateway.streaming.sse import Message
@@ -33,6 +34,8 @@ class LongPoll:
         self._owner = owner
         self.cursor = cursor
         self._news = asyncio.Event()
+        self.is_abandoned = False
+        """Whether the caller has left: there is nobody to wait for."""
 
     def offer(self, message: Message) -> None:
         """Take a live message."""
@@ -52,7 +55,7 @@ class LongPoll:
     ) -> bool:
         """Return when there is news, the time is up, or the caller has left; False when there is no room to wait in.
 
-        Room in this process, and among the streams of the job's owner.
+        Room in this process, and among the streams of the owner.
         """
         try:
             await hub.admit(self._owner)
@@ -73,6 +76,7 @@ class LongPoll:
 
     async def _watch(self, has_left: Callable[[], Awaitable[None]]) -> None:
         await has_left()
+        self.is_abandoned = True
         self._news.set()
 
     async def _subscribe(self, hub: "Hub", store: JobStore) -> None:
@@ -93,7 +97,7 @@ async def wait_for_news(
     seconds = _seconds_asked(request)
     if not seconds or record.state.is_terminal:
         return 0
-    poll, within_seconds = LongPoll(record.job_id, tail_of(record), owner=record.owner), float(seconds)
+    poll, within_seconds = LongPoll(record.job_id, tail_of(record), owner=caller.owner), float(seconds)
     if caller.expires_at_ms is not None:
         within_seconds = min(within_seconds, (caller.expires_at_ms - now_ms()) / 1000)
     has_waited = await poll.wait(hub, store, within_seconds=within_seconds, has_left=_departure_of(request))
@@ -101,28 +105,31 @@ async def wait_for_news(
 
 
 async def wait_for_end(
-    request: Request[Any, Any, Any], job_id: str, *, hub: "Hub", store: JobStore
+    request: Request[Any, Any, Any], job_id: str, caller: Caller, *, hub: "Hub", store: JobStore
 ) -> tuple[JobRecord | None, int]:
-    """Wait for the end of a job that was just created, as its caller prefers (RFC 7240).
+    """Wait for the end of the caller's job that was just created, as they prefer (RFC 7240).
 
-    Gives its record when it has ended in time, and the seconds that were granted. Trouble with Redis ends the waiting,
-    and nothing else: the job is there.
+    Gives its record when it has ended in time and may still be shown, and the seconds that were granted; 0: it did not
+    wait. Trouble with Redis ends the waiting, and nothing else: the job is there.
     """
-    seconds = _seconds_asked(request)
-    if not seconds:
-        return None, 0
+    seconds, granted_seconds = _seconds_asked(request), 0
     deadline, has_left = time.monotonic() + seconds, _departure_of(request)
     with contextlib.suppress(UnavailableError):
-        while (record := await store.find(job_id)) is not None:
+        while seconds and (record := await store.find(job_id)) is not None:
+            if refusal_of(record, now_ms()) is not None:
+                break  # a repetition under a key, whose job is gone: it gets the first answer, and the job is a 410
             if record.state.is_terminal:
-                return record, seconds
+                return record, granted_seconds
             left_seconds = deadline - time.monotonic()
-            poll = LongPoll(record.job_id, tail_of(record), owner=record.owner)
+            poll = LongPoll(job_id, tail_of(record), owner=caller.owner)
             if hub.is_draining or left_seconds <= 0:
                 break
             if not await poll.wait(hub, store, within_seconds=left_seconds, has_left=has_left):
                 break
-    return None, seconds
+            granted_seconds = seconds
+            if poll.is_abandoned:  # each further wait would return at once, without a pause
+                break
+    return None, granted_seconds
 
 
 def _seconds_asked(request: Request[Any, Any, Any]) -> int:

@@ -1,6 +1,7 @@
 """Works through dead letters one by one: at a rate, telling what became of each, stopping between two when asked to."""
 
 import asyncio
+import secrets
 import signal
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from shared.jobstore.letter import DeadLetter
 DONE = ("redriven", "discarded")
 _OUTCOMES = {
     Redriven.OK: "redriven",
+    Redriven.ALREADY: "redriven",  # by another command, or its owner: what was wanted is so
     Redriven.NOT_FAILED: "not failed any more",
     Redriven.EXPIRING: "has expired, and its archive is being removed: try again in a few minutes",
     Redriven.GONE: "forgotten by Redis",
@@ -27,7 +29,9 @@ Act = Callable[[DeadLetters, DeadLetter], Awaitable[str]]
 async def redrive(letters: DeadLetters, letter: DeadLetter) -> str:
     """Queue the job of a letter again; say what became of it."""
     queued = events.Queued(at=events.timestamp(now_ms()), message="An operator has started the job anew.")
-    answer = await letters.redrive(letter.job_id, epoch=letter.epoch, message=events.encode(queued))
+    answer = await letters.redrive(
+        letter.job_id, epoch=letter.epoch, token=secrets.token_hex(8), message=events.encode(queued)
+    )
     return _OUTCOMES[answer]
 
 

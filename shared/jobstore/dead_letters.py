@@ -13,18 +13,21 @@ from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
 from shared.jobstore.letter import DeadLetter, decode_letter, is_letter_id
+from shared.jobstore.operations import Bounds, Full, Refused
 from shared.jobstore.record import as_words
 
 
 class Redriven(StrEnum):
     """What a redrive is answered.
 
-    OK: the job is queued, or was by this very redrive before. NOT_FAILED: it did not fail under this epoch.
+    OK: the job is queued, or was by this very redrive before. ALREADY: another redrive has queued it from this failure,
+    or one that came after this one. NOT_FAILED: it did not fail under this epoch.
     EXPIRING: its time is over, and what its runs may have left in the store is being deleted; after that it can be
     redriven. GONE: Redis has forgotten the job.
     """
 
     OK = "OK"
+    ALREADY = "ALREADY"
     NOT_FAILED = "NOT_FAILED"
     EXPIRING = "EXPIRING"
     GONE = "GONE"
@@ -97,12 +100,21 @@ class DeadLetters:
 
     # ── acting ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def redrive(self, job_id: str, *, epoch: int, message: bytes) -> Redriven:
+    async def redrive(self, job_id: str, *, epoch: int, token: str, message: bytes) -> Redriven:
         """Begin a failed job anew, with `message` as its queued event; raises RedisFull when Redis takes no new work.
 
         `epoch` is the one under which it failed (the letter's, or the failed record's): it makes the repetition of a
-        redrive known, also when the job has failed once more since.
+        redrive known, also when the job has failed once more since. `token` is fresh and random for each redrive, and
+        the same for its repetition.
         """
+        answer = await self.redrive_within(job_id, Bounds(), epoch=epoch, token=token, message=message)
+        assert isinstance(answer, Redriven)
+        return answer
+
+    async def redrive_within(
+        self, job_id: str, bounds: Bounds, *, epoch: int, token: str, message: bytes
+    ) -> Redriven | Refused:
+        """Do as redrive() where the job's partition has room for one more; what was begun anew is found in any case."""
         partition = partition_of(job_id)
         if partition is None:
             return Redriven.GONE
@@ -114,8 +126,11 @@ class DeadLetters:
             message,
             int(self.partitions > 1),
             limits.MAX_WAITING_MS,
+            token,
+            *bounds.as_arguments(),
         )
-        return Redriven(as_words(reply)[0])
+        word, rest = as_words(reply)
+        return Refused(Full(word), *rest) if rest else Redriven(word)
 
     async def discard(self, letter: DeadLetter) -> None:
         """Take a letter away; its job stays failed until it expires. A letter that is gone already is no error."""

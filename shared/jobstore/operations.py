@@ -65,6 +65,12 @@ class Bounds(NamedTuple):
     in_flight: int | None = None
     backlog: int | None = None
 
+    def as_arguments(self) -> tuple[int | str, int | str]:
+        """Give them as the scripts take them: empty for any number, and never below 0."""
+        most = (None if bound is None else max(0, bound) for bound in self)
+        in_flight, backlog = ("" if bound is None else bound for bound in most)
+        return in_flight, backlog
+
 
 class Full(StrEnum):
     """Which bound a create met."""

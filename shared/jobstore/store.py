@@ -130,8 +130,7 @@ class JobStore:
                 (job.expected_bytes or 0) // 1000,
                 encode_json((job.expected_bytes, job.promised_ms))[1:-1],
                 job.owner,
-                "" if bounds.in_flight is None else max(0, bounds.in_flight),
-                "" if bounds.backlog is None else bounds.backlog,
+                *bounds.as_arguments(),
                 *fields,
             )
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser as Visited
 
+from tests.browser.application import application
 from tests.browser.built_pages import show
 from tests.browser.chromium import TELL, Browser
 from tests.support import cargo
@@ -22,33 +23,44 @@ FOLLOW = SHOWN.removeprefix("export ")
 
 
 @pytest.fixture(scope="module")
-def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+def page() -> Iterator[str]:
+    """The origin of an application's page."""
+    with application() as origin:
+        yield origin
+
+
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory, page: str) -> Iterator[Harbour]:
     """A gateway whose tickets are good for three seconds: a job of LONG outlives several."""
     settings = {
         "WAYBILL_AUTH": "keys",
         "WAYBILL_TICKET_SECRETS": f"k1:{'s' * 32}",
         "WAYBILL_TICKET_SECONDS": "3",
+        "WAYBILL_CORS_ORIGINS": page,
     }
     with System(tmp_path_factory.mktemp("browser"), settings=settings) as system, local_client() as http:
         yield Harbour(system, http)
 
 
-def test_an_event_source_goes_on_by_another_ticket_without_a_gap(chromium: Browser, harbour: Harbour) -> None:
+def test_an_event_source_goes_on_by_another_ticket_without_a_gap(
+    chromium: Browser, harbour: Harbour, page: str
+) -> None:
     path: str = harbour.create(harbour.anna, *cargo.LONG[:5]).headers["location"]
     told: list[dict[str, Any]] = []
     with chromium.tab(lambda line: told.append(json.loads(line))) as tab:
-        tab.visit(harbour.system.url)  # the page's origin is then ours, and its policy lets it ask there
+        tab.visit(page)
         # In an application, this is its own server: it knows who is logged in, and asks for a ticket for them.
         headers = {**harbour.anna.headers, "Content-Type": "application/json"}
-        ask = f"""async (job_id) => (await fetch("/v1/download/tickets", {{
+        ask = f"""async (job_id) => (await fetch("{harbour.system.url}/v1/download/tickets", {{
             method: "POST", headers: {json.dumps(headers)}, body: JSON.stringify({{ job_ids: [job_id] }}),
         }}).then((answer) => answer.json())).ticket"""
-        tab.run(f"{FOLLOW}\nfollow({json.dumps(path)}, {ask}, (message) => {TELL}(JSON.stringify(message)))")
+        job = json.dumps(harbour.system.url + path)
+        tab.run(f"{FOLLOW}\nfollow({job}, {ask}, (message) => {TELL}(JSON.stringify(message)))")
         until(lambda: told and told[-1]["type"] in ("completed", "error", "cancelled"), f"the end; told: {told[-3:]}")
 
-    page = harbour.call("GET", f"{path}/events?limit=500", harbour.anna).json()
+    log = harbour.call("GET", f"{path}/events?limit=500", harbour.anna).json()
     made = ("snapshot", "busy")
-    assert [message for message in told if message["type"] not in made] == page["events"]
+    assert [message for message in told if message["type"] not in made] == log["events"]
     assert sum(message.get("reason") == "ticket_expired" for message in told) >= 2
     assert not [message for message in told if message.get("gap")]
 

@@ -1,7 +1,9 @@
 """An operator who starts failed jobs anew while the storm lasts, through the operations of `dead-letters redrive`."""
 
 import asyncio
+import functools
 import random
+import secrets
 from collections.abc import Callable
 
 from shared import events
@@ -48,7 +50,8 @@ class Redriver:
 
     async def _redrive(self, letters: DeadLetters, letter: DeadLetter) -> None:
         message = events.encode(events.Queued(at=events.timestamp(now_ms()), message="started anew by an operator"))
+        redrive = functools.partial(letters.redrive, letter.job_id, epoch=letter.epoch, token=secrets.token_hex(8))
         for _ in range(SENDINGS):
             sent_at_ms = now_ms()
-            answer = await jobs.insist(lambda: letters.redrive(letter.job_id, epoch=letter.epoch, message=message))
+            answer = await jobs.insist(lambda: redrive(message=message))
             self._caller.note(Asked.REDRIVE, letter.job_id, sent_at_ms, word=answer.value, epoch=letter.epoch)

@@ -12,10 +12,12 @@ import pytest
 
 from deploy.local.resp import ask
 from gateway.auth.ticket import PREFIX, Ticket, TicketSecret, write_ticket
+from gateway.contract.call import JOB
+from gateway.contract.calls import CALLS
 from shared.jobs import make_job_id
 from tests.support import cargo, curl
 from tests.support.harbour import Harbour, Person
-from tests.support.local_http import local_client
+from tests.support.local_http import local_client, strict_client
 from tests.support.servers import frozen
 from tests.support.service import Service
 from tests.support.sse_reader import read_frames
@@ -25,7 +27,11 @@ TICKETS = "/v1/download/tickets"
 MANY = "/v1/download/stream"
 NEW, OLD = TicketSecret("new", b"n" * 32), TicketSecret("old", b"o" * 32)
 SSE = {"Accept": "text/event-stream"}
-READING = [("GET", ""), ("HEAD", ""), ("GET", "/stream"), ("GET", "/events"), ("GET", "/file"), ("HEAD", "/file")]
+BY_TICKET = [call for call in CALLS if call.takes_ticket]
+READING = [(call.method, call.path.removeprefix(JOB)) for call in BY_TICKET if call.path.startswith(JOB)]
+"""The calls of one job that take a ticket: method, and what stands behind the job's path."""
+NAMING = [(call.method, call.path) for call in BY_TICKET if not call.path.startswith(JOB)]
+"""Those that name their jobs in the query."""
 SOON_MS = 2_500
 """Until a ticket expires while something is open: long enough to open it on a busy machine."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -63,7 +69,7 @@ class Pier(NamedTuple):
 def pier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pier]:
     """A gateway that takes API keys, and the tickets of two secrets; the job has completed."""
     settings = {"WAYBILL_AUTH": "keys", "WAYBILL_LOG_LEVEL": "debug", "WAYBILL_SLOTS": "8", **setting(NEW, OLD)}
-    with System(tmp_path_factory.mktemp("tickets"), settings=settings) as system, local_client() as http:
+    with System(tmp_path_factory.mktemp("tickets"), settings=settings) as system, strict_client() as http:
         harbour = Harbour(system, http)
         yield Pier(harbour, harbour.completed(harbour.anna))
 
@@ -136,8 +142,9 @@ def test_a_ticket_for_several_jobs_opens_each_of_them(pier: Pier) -> None:
     assert given["job_ids"] == [*map(id_of, paths)]
     for path in paths:
         assert pier.harbour.call("GET", f"{path}?ticket={given['ticket']}").status_code == 200
-    [line] = [line for line in pier.harbour.system.gateways[0].log_lines() if line["event"] == "ticket issued"]
-    assert (line["jobs"], line["owner"], line["signed_with"]) == (2, "anna", "new")
+    issued = [line for line in pier.harbour.system.gateways[0].log_lines() if line["event"] == "ticket issued"]
+    [line] = [line for line in issued if line["jobs"] == 2]
+    assert (line["owner"], line["signed_with"]) == ("anna", "new")
 
 
 def named(*paths: str) -> str:
@@ -342,8 +349,9 @@ def test_an_expired_ticket_is_told_so_on_every_call(pier: Pier) -> None:
 
         assert answer.status_code == 401
         assert method == "HEAD" or answer.json()["code"] == "TICKET_EXPIRED"
-    of_many = [pier.harbour.call("GET", f"{path}?{named(pier.job)}&{query}", headers=SSE) for path in (JOBS, MANY)]
-    assert codes(of_many) == {(401, "TICKET_EXPIRED")}
+    naming = [pier.harbour.call(method, f"{path}?{named(pier.job)}&{query}", headers=SSE) for method, path in NAMING]
+    assert {answer.status_code for answer in naming} == {401}
+    assert codes([answer for answer in naming if answer.content]) == {(401, "TICKET_EXPIRED")}
 
 
 def test_a_stream_of_many_jobs_ends_with_its_ticket(quiet: Pier) -> None:
@@ -356,19 +364,22 @@ def test_a_stream_of_many_jobs_ends_with_its_ticket(quiet: Pier) -> None:
 
 def test_a_ticket_opens_no_other_call(pier: Pier) -> None:
     query = f"?ticket={forge(pier.job)}"
-    calls: list[tuple[str, str, Any]] = [
-        ("GET", JOBS, None),
-        ("GET", "/v1/download/files", None),
-        ("POST", JOBS, {"file_ids": cargo.ids_of(cargo.MIXED[0])}),
-        ("POST", TICKETS, {"job_ids": [id_of(pier.job)]}),
-        ("POST", f"{pier.job}/cancel", None),
-        ("POST", f"{pier.job}/retry", None),
-        ("DELETE", pier.job, None),
-    ]
+    others = [call for call in CALLS if not call.takes_ticket and not call.is_open]
 
-    answers = [pier.harbour.call(method, path + query, json=body) for method, path, body in calls]
+    answers = [
+        pier.harbour.call(
+            call.method,
+            call.path.format(job_id=id_of(pier.job)) + query,
+            json=call.request.example if call.request else None,
+        )
+        for call in others
+    ] + [
+        pier.harbour.call(method, path + query) for method, path in NAMING if path == JOBS
+    ]  # a page, for no job is named
 
-    assert codes(answers) == {(401, "UNAUTHENTICATED")}
+    assert {answer.status_code for answer in answers} == {401}
+    assert codes([answer for answer in answers if answer.content]) == {(401, "UNAUTHENTICATED")}
+    assert {call.method for call in others} == {"GET", "HEAD", "POST", "DELETE"}
     assert pier.read(query[1:], path="/file").status_code == 200
 
 

@@ -701,7 +701,9 @@ class StoreMachine(RuleBasedStateMachine):
         """Redrive in the store and in the model, and compare."""
         letters, old_epoch = jobs.letters_of(self.store), job.epoch
 
-        answers = self.send(lambda: letters.redrive(job.job_id, epoch=epoch, message=jobs.REDRIVEN), sendings)
+        answers = self.send(
+            lambda: letters.redrive(job.job_id, epoch=epoch, token=jobs.REDRIVE_TOKEN, message=jobs.REDRIVEN), sendings
+        )
 
         assert answers == [job.redrive(epoch, jobs.REDRIVEN) for _ in range(sendings)]
         if job.epoch != old_epoch:

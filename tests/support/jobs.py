@@ -29,6 +29,7 @@ AT = events.timestamp(1_795_461_600_123)
 
 QUEUED = events.encode(Queued(at=AT))
 RELEASED = events.encode(Queued(at=AT, message="the processor stops"))
+REDRIVE_TOKEN = "redriven-once"
 REDRIVEN = events.encode(Queued(at=AT, message="started anew by an operator"))
 BURIED = events.encode(Failed(error=JobError("CRASHED", "It crashed three times."), can_retry=True, at=AT))
 BROKEN = JobError("SOURCE_CHANGED", "file 70001 changed", (70_001,))
@@ -127,9 +128,9 @@ def expiry_terms() -> ExpiryTerms:
     )
 
 
-async def create(store: JobStore, *, partition: int | None = None) -> str:
+async def create(store: JobStore, *, partition: int | None = None, owner: str = OWNER) -> str:
     """Create a job; give its id."""
-    job = new_job(store, partition=partition)
+    job = new_job(store, partition=partition, owner=owner)
     await store.create(job)
     return job.job_id
 
@@ -147,9 +148,9 @@ async def claim(store: JobStore, entry: Entry, *, processor: str = "p1", lease_m
     return run
 
 
-async def start(store: JobStore, *, partition: int | None = None, processor: str = "p1") -> Run:
+async def start(store: JobStore, *, partition: int | None = None, processor: str = "p1", owner: str = OWNER) -> Run:
     """Create, take and claim a job."""
-    job_id = await create(store, partition=partition)
+    job_id = await create(store, partition=partition, owner=owner)
     return await claim(store, await take(store, job_id, processor=processor), processor=processor)
 
 
@@ -165,9 +166,9 @@ async def park_in_spite_of_a_wish(store: JobStore, run: Run) -> None:
     await store.connection.execute("HSET", record, "cancel_requested", CANCELLED)
 
 
-async def fail(store: JobStore, *, partition: int | None = None, reason: str = "failures") -> Run:
+async def fail(store: JobStore, *, partition: int | None = None, reason: str = "failures", owner: str = OWNER) -> Run:
     """Create, claim and fail a job for good; give the run that failed."""
-    run = await start(store, partition=partition)
+    run = await start(store, partition=partition, owner=owner)
     assert await store.finish(run, failure(reason=reason)) is Answer.OK
     return run
 
@@ -183,9 +184,9 @@ async def letter_of(store: JobStore, job_id: str) -> DeadLetter:
     return letter
 
 
-async def redrive(store: JobStore, run: Run) -> Redriven:
-    """Redrive a job from the failure of a run."""
-    return await letters_of(store).redrive(run.job_id, epoch=run.epoch, message=REDRIVEN)
+async def redrive(store: JobStore, run: Run, *, token: str = REDRIVE_TOKEN) -> Redriven:
+    """Redrive a job from the failure of a run; again and again it is the same redrive, unless told."""
+    return await letters_of(store).redrive(run.job_id, epoch=run.epoch, token=token, message=REDRIVEN)
 
 
 async def lapse(store: JobStore, run: Run) -> None:

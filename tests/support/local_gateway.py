@@ -22,11 +22,13 @@ from gateway.queue_watch import QueueWatch
 from gateway.routes.creation import create_job
 from gateway.routes.jobs import read_job
 from gateway.routes.listing import read_jobs
+from gateway.routes.retry import retry_job
 from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from gateway.streaming.places import Places
 from shared.errors import WaybillError
 from shared.gateway_settings import Allowance
+from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
 from shared.jobstore.owner_limits import OwnerLimits
@@ -53,8 +55,8 @@ class LocalGateway:
         files = [CatalogueFile(file_id=file_id, name=f"{file_id}.txt", key=f"{file_id}.txt") for file_id in file_ids]
         gate = Gate(tickets=Tickets([TicketSecret("k1", b"s" * 32)], life_seconds=60))
         following = Following(gate=gate, store=store, hub=hub, queue=queue, metrics=metrics)
-        keys = IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms)
-        admission = Admission(store, queue, metrics, allowance=allowance, max_backlog=max_backlog)
+        self.keys = keys = IdempotencyKeys(store.connection, keep_ms=Retention(86_400).idempotency_ms)
+        self.admission = admission = Admission(store, queue, metrics, allowance=allowance, max_backlog=max_backlog)
         parts: dict[str, object] = {
             "gate": gate,
             "store": store,
@@ -62,9 +64,10 @@ class LocalGateway:
             "queue": queue,
             "intake": Intake(following, Manifest(files, path=Path("catalogue.jsonl")), keys, admission),
             "metrics": metrics,
+            "letters": DeadLetters(store.connection, partitions=store.partitions),
         }
         app = Litestar(
-            [create_job, read_job, read_jobs],
+            [create_job, read_job, read_jobs, retry_job],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={WaybillError: answer_waybill_error, Exception: answer_unexpected},
             openapi_config=None,
@@ -75,6 +78,14 @@ class LocalGateway:
         """Ask for a bundle."""
         headers = {} if key is None else {"Idempotency-Key": key}
         return await self.http.post(JOBS, json={"file_ids": file_ids, **more}, headers=headers)
+
+    async def retry(self, job_id: str) -> httpx.Response:
+        """Ask for a failed job to be begun anew."""
+        return await self.http.post(f"{JOBS}/{job_id}/retry")
+
+    def retried(self) -> int:
+        """Count the jobs that it says were begun anew."""
+        return self._counted("download_jobs_retried")
 
     def created(self) -> int:
         """Count the jobs that it says it has created."""

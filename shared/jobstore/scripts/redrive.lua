@@ -3,20 +3,29 @@
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
 -- ARGV   1 job id  2 epoch under which the job failed  3 queued message (JSON)
 --        4 whether idle processors must be woken (1) or wait in a blocking read (0)
---        5 most time to wait (ms)
--- Reply  OK  |  NOT_FAILED  |  GONE
+--        5 most time to wait (ms)  6 token of this redrive
+--        7 most jobs of the owner that may be in flight in this partition, or empty
+--        8 most unfinished jobs in this partition, or empty
+-- Reply  OK: also to the repetition of this very redrive  |  ALREADY: another one has begun it anew from this failure
+--        NOT_FAILED  |  GONE
+--        IN_FLIGHT or BACKLOG, unfinished jobs in this partition, those of them that are the owner's: nothing was changed,
+--        there are as many as there may be
 --        EXPIRING: its object is being deleted; when that is done (expire.lua: TOMBSTONE), it can be redriven
 -- uses: clock letter line log in_flight
 local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'seq', 'dead_id', 'deleted_at', 'standing',
-  'object_key', 'expires_at', 'owner')
+  'object_key', 'expires_at', 'owner', 'redriven_by')
 if not r[1] or r[5] then return {'GONE'} end
 
 local epoch = tonumber(r[2])
 -- Nothing but a redrive raises the epoch of a failed job: a higher one means that it was redriven from this failure.
-if epoch > tonumber(ARGV[2]) then return {'OK'} end
+if epoch > tonumber(ARGV[2]) then return {r[10] == ARGV[6] and 'OK' or 'ALREADY'} end
 if epoch < tonumber(ARGV[2]) or r[1] ~= 'failed' then return {'NOT_FAILED'} end
 -- The janitor may be on its way to the store with the key that the next run would leave its archive under.
 if r[7] and tonumber(r[8] or 0) <= now_ms() then return {'EXPIRING'} end
+
+local unfinished, in_flight = redis.call('XLEN', KEYS[3]), in_flight_of(r[9])
+if ARGV[7] ~= '' and in_flight >= tonumber(ARGV[7]) then return {'IN_FLIGHT', unfinished, in_flight} end
+if ARGV[8] ~= '' and unfinished >= tonumber(ARGV[8]) then return {'BACKLOG', unfinished, in_flight} end
 
 epoch = epoch + 1
 local seq = tonumber(r[3]) + 1
@@ -27,7 +36,8 @@ local size_bytes = string.match(r[6] or '', '^%[%d+,%d+,(%d+)')
 local place = draw_place(redis.call('HGET', KEYS[5], 'line_end'), math.floor((size_bytes or 0) / 1000))
 local standing = '[' .. place .. ',' .. (size_bytes or 'null') .. ',null]'
 redis.call('HSET', KEYS[1], 'state', 'queued', 'standing', standing, 'epoch', epoch, 'seq', seq, 'entry', entry, 'attempt', 0,
-  'failures', 0, 'crashes', 0, 'due_at', 0, 'updated_at', now_ms(), 'redriven_at', now_ms())
+  'failures', 0, 'crashes', 0, 'due_at', 0, 'updated_at', now_ms(), 'redriven_at', now_ms(),
+  'redriven_by', ARGV[6])
 redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
   'expires_at', 'dead_id', 'cancel_requested', 'run_at')
 redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])

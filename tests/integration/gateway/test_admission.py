@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 import httpx
 import pytest
 
 from deploy.local.resp import ask
 from gateway.auth.caller import LOCAL
+from gateway.idempotency_key import fingerprint_of
 from shared.gateway_settings import Allowance
+from shared.jobs import JobRequest
+from shared.jobstore import keys
 from shared.jobstore.in_flight import count_in_flight
 from shared.jobstore.store import JobStore
+from shared.limit_errors import TooManyCreates, TooManyJobsInFlight
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
 from tests.support.local_gateway import JOBS, LocalGateway, local_gateway
@@ -44,6 +49,19 @@ async def in_flight(store: JobStore) -> int:
 async def unfinished(store: JobStore) -> int:
     """Count everybody's."""
     return sum([(await store.backlog(partition)).unfinished for partition in range(store.partitions)])
+
+
+@contextlib.contextmanager
+def nearly_full(server: Server) -> Iterator[None]:
+    """Leave Redis a twentieth of what it has."""
+    for node in nodes_of(server):
+        memory = dict(line.split(":", 1) for line in ask(node.port, "INFO", "memory").splitlines() if ":" in line)
+        ask(node.port, "CONFIG", "SET", "maxmemory", str(int(int(memory["used_memory"]) * 1.05)))
+    try:
+        yield
+    finally:
+        for node in nodes_of(server):
+            ask(node.port, "CONFIG", "SET", "maxmemory", "0")
 
 
 def codes(answers: Sequence[httpx.Response]) -> list[tuple[int, str | None]]:
@@ -147,6 +165,83 @@ async def test_a_create_that_is_refused_for_another_reason_does_not_count(store:
     assert accepted.status_code == 202
 
 
+# ── jobs that are begun anew ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("bound", "code"),
+    [
+        ({"allowance": Allowance(jobs_in_flight=1)}, (429, "LIMIT_JOBS_IN_FLIGHT")),
+        ({"allowance": Allowance(creates_per_minute=1)}, (429, "LIMIT_CREATES")),
+        ({"max_backlog": 1}, (503, "BACKLOG_FULL")),
+    ],
+    ids=lambda value: "",
+)
+async def test_what_refuses_a_create_refuses_a_retry_which_leaves_nothing(
+    server: Server, bound: dict[str, Any], code: tuple[int, str]
+) -> None:
+    async with running_store(server.url, partitions=1) as store, local_gateway(store, FILE, **bound) as gateway:
+        run = await jobs.fail(store, owner=LOCAL.owner)
+        created = await gateway.post(FILE)
+        before = await inspection.everything(store.connection)
+        refused = await gateway.retry(run.job_id)
+
+        assert created.status_code == 202
+        assert codes([refused]) == [code]
+        assert int(refused.headers["retry-after"]) >= 1
+        assert await inspection.everything(store.connection) == before
+        assert gateway.retried() == 0
+
+
+async def test_a_retry_finds_room_when_another_job_has_ended_and_counts_as_one_create(store: JobStore) -> None:
+    run = await jobs.fail(store, owner=LOCAL.owner)
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1, creates_per_minute=2)) as gateway:
+        other = await gateway.post(FILE)
+        refused = await gateway.retry(run.job_id)
+        await jobs.cancel(store, other.json()["job_id"])
+        begun = await gateway.retry(run.job_id)
+        again = await gateway.retry(run.job_id)
+        await jobs.cancel(store, run.job_id)
+        one_too_many = await gateway.post(FILE)
+
+    assert codes([refused, begun, again]) == [(429, "LIMIT_JOBS_IN_FLIGHT"), (202, None), (202, None)]
+    assert codes([one_too_many]) == [(429, "LIMIT_CREATES")]
+
+
+async def test_the_limit_of_a_retry_is_one_for_all_partitions_together(server: Server) -> None:
+    async with (
+        running_store(server.url, partitions=3) as store,
+        local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=2)) as gateway,
+    ):
+        runs = [await jobs.fail(store, owner=LOCAL.owner) for _ in range(12)]
+        answers = [await gateway.retry(run.job_id) for run in runs]
+
+        assert [answer.status_code for answer in answers] == [202] * 2 + [429] * 10
+        assert await in_flight(store) == 2
+
+
+async def test_a_retry_is_refused_while_redis_is_nearly_full(store: JobStore, server: Server) -> None:
+    run = await jobs.fail(store, owner=LOCAL.owner)
+    async with local_gateway(store, FILE, headroom_percent=10) as gateway:
+        with nearly_full(server):
+            await gateway.queue.look()
+            refused = await gateway.retry(run.job_id)
+
+    assert codes([refused]) == [(503, "REDIS_NEARLY_FULL")]
+
+
+async def test_of_two_retries_at_once_one_has_begun_the_job_and_is_counted(store: JobStore) -> None:
+    run = await jobs.fail(store, owner=LOCAL.owner)
+    async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=2)) as gateway:
+        answers = await asyncio.gather(gateway.retry(run.job_id), gateway.retry(run.job_id))
+        retried = gateway.retried()
+        accepted = await gateway.post(FILE)
+
+    assert codes(answers) == [(202, None)] * 2
+    assert retried == 1
+    assert accepted.status_code == 202, "the one that has begun nothing does not count"
+
+
 # ── repetitions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -188,6 +283,51 @@ async def test_a_refused_create_leaves_nothing_and_does_not_use_its_key_up(
     assert "idempotent-replayed" not in accepted.headers
 
 
+async def test_a_create_that_met_a_bound_with_its_key_taken_stays_counted(store: JobStore) -> None:
+    """Its key makes the job within a day, without being counted again: given back, creates would be free."""
+    partition = 0
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=1, creates_per_minute=1)) as gateway:
+        job = jobs.new_job(store, partition=partition, owner=LOCAL.owner)
+        permit = await gateway.admission.ask(LOCAL.owner, job.job_id, key="k")
+        await jobs.create(store, partition=partition, owner=LOCAL.owner)  # somebody takes the last place meanwhile
+
+        with pytest.raises(TooManyJobsInFlight):
+            await gateway.admission.create(job, permit)
+
+        with pytest.raises(TooManyCreates):
+            await gateway.admission.ask_retry(LOCAL.owner, job.job_id)
+
+
+async def test_a_create_that_was_refused_with_its_key_taken_succeeds_under_it_later(store: JobStore) -> None:
+    """Another request under the key is none of it."""
+    async with local_gateway(store, FILE, 70_001, allowance=Allowance(jobs_in_flight=1)) as gateway:
+        other = await jobs.create(store, owner=LOCAL.owner)
+        reserved = store.new_job_id()
+        await gateway.keys.reserve(LOCAL.owner, "k", job_id=reserved, fingerprint=fingerprint_of(JobRequest((FILE,))))
+        refused = await gateway.post(FILE, key="k")
+        await jobs.cancel(store, other)
+        different = await gateway.post(70_001, key="k")
+        accepted = await gateway.post(FILE, key="k")
+
+    assert codes([refused, different, accepted]) == [
+        (429, "LIMIT_JOBS_IN_FLIGHT"),
+        (422, "IDEMPOTENCY_KEY_REUSED"),
+        (202, None),
+    ]
+    assert accepted.json()["job_id"] == reserved
+
+
+async def test_a_create_for_which_a_partition_does_not_answer_does_not_count(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(jobs_in_flight=9, creates_per_minute=1)) as gateway:
+        await store.connection.execute("SET", keys.in_flight(0), "what no set is")
+        unanswered = await gateway.post(FILE, key="k")
+        await store.connection.execute("DEL", keys.in_flight(0))
+        accepted = await gateway.post(FILE)
+
+    assert unanswered.status_code == 503
+    assert accepted.status_code == 202
+
+
 # ── the service ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -209,22 +349,12 @@ async def test_a_full_backlog_refuses_creates_and_nothing_else(store: JobStore) 
 async def test_a_redis_that_is_nearly_full_refuses_creates_and_nothing_else(store: JobStore, server: Server) -> None:
     async with local_gateway(store, FILE, headroom_percent=10) as gateway:
         first = await gateway.post(FILE, key="first")
-        for node in nodes_of(server):
-            used = int(
-                dict(line.split(":", 1) for line in ask(node.port, "INFO", "memory").splitlines() if ":" in line)[
-                    "used_memory"
-                ]
-            )
-            ask(node.port, "CONFIG", "SET", "maxmemory", str(int(used * 1.05)))
-        try:
+        with nearly_full(server):
             await gateway.queue.look()
             refused = [await gateway.post(FILE), await gateway.post(FILE, key="second")]
             repeated = await gateway.post(FILE, key="first")
             read = await gateway.http.get(first.headers["location"])
             refusals = gateway.refused_creates("memory")
-        finally:
-            for node in nodes_of(server):
-                ask(node.port, "CONFIG", "SET", "maxmemory", "0")
         await gateway.queue.look()
         accepted = await gateway.post(FILE, key="second")
 

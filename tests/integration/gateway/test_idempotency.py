@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from deploy.local.valkey import EmbeddedValkey
 from gateway.auth.caller import LOCAL
@@ -15,6 +16,7 @@ from gateway.idempotency_key import fingerprint_of
 from shared.errors import RedisUnavailable
 from shared.jobs import JobRequest
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.operations import Bounds, Created, NewJob, Refused
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.local_gateway import JOBS, LocalGateway, local_gateway
@@ -48,6 +50,15 @@ async def gateway(store: JobStore) -> AsyncIterator[LocalGateway]:
     """A gateway that knows both files."""
     async with local_gateway(store, *FILES) as running:
         yield running
+
+
+class ResendingStore(JobStore):
+    """A job store whose connection breaks behind each create: it is sent again, and the second reply arrives."""
+
+    async def create_within(self, job: NewJob, bounds: Bounds) -> Created | Refused:
+        """Create, and find what was created."""
+        await super().create_within(job, bounds)
+        return await super().create_within(job, bounds)
 
 
 def answer_of(response: httpx.Response) -> tuple[int, bytes, str | None]:
@@ -275,3 +286,22 @@ async def test_several_keys_in_one_request_are_refused(gateway: LocalGateway, st
 
     assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_IDEMPOTENCY_KEY")
     assert await count_jobs(store) == 0
+
+
+async def test_a_first_call_whose_reply_from_redis_was_lost_is_told_of_and_counted_once(store: JobStore) -> None:
+    async with local_gateway(ResendingStore(store.connection, partitions=1), *FILES) as gateway:
+        with capture_logs() as lines:
+            answers = [await gateway.post(*FILES, key=KEY) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [202] * 3
+        assert "idempotent-replayed" not in answers[0].headers
+        assert [line["event"] for line in lines].count("job created") == 1
+        assert gateway.created() == 1
+
+
+async def test_a_ticket_that_comes_with_a_job_is_told_of_as_any_other(gateway: LocalGateway) -> None:
+    with capture_logs() as lines:
+        await gateway.post(*FILES, ticket=True)
+
+    [line] = [line for line in lines if line["event"] == "ticket issued"]
+    assert (line["jobs"], line["owner"], line["signed_with"]) == (1, LOCAL.owner, "k1")

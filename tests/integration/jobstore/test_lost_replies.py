@@ -432,7 +432,7 @@ OPERATIONS = [
         script.REDRIVE,
         "a failed job",
         failed,
-        on_run(lambda store, run: jobs.letters_of(store).redrive(run.job_id, epoch=run.epoch, message=jobs.REDRIVEN)),
+        on_run(jobs.redrive),
     ),
     Case(
         script.NEXT_UNTOLD, "a new letter", failed, lambda store, _: jobs.letters_of(store).next_untold(0, teller="p1")

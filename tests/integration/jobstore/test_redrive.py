@@ -11,7 +11,7 @@ from shared.jobs import JobState
 from shared.jobstore import keys
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.lifetimes import Step
-from shared.jobstore.operations import Answer
+from shared.jobstore.operations import Answer, Bounds, Full, Refused
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
@@ -102,6 +102,37 @@ async def test_a_redrive_repeated_after_the_job_failed_once_more_does_not_redriv
     assert await inspection.everything_about(store, first.job_id) == before
 
 
+async def test_another_redrive_from_the_same_failure_changes_nothing_and_is_told_apart(store: JobStore) -> None:
+    run = await jobs.fail(store)
+    await jobs.redrive(store, run)
+    before = await inspection.everything_about(store, run.job_id)
+
+    answers = [await jobs.redrive(store, run, token=token) for token in ("another", jobs.REDRIVE_TOKEN)]
+
+    assert answers == [Redriven.ALREADY, Redriven.OK]
+    assert await inspection.everything_about(store, run.job_id) == before
+
+
+@pytest.mark.parametrize(("bounds", "met"), [(Bounds(in_flight=1), Full.IN_FLIGHT), (Bounds(backlog=1), Full.BACKLOG)])
+async def test_a_redrive_that_meets_a_bound_leaves_nothing_and_one_that_was_done_is_found(
+    store: JobStore, bounds: Bounds, met: Full
+) -> None:
+    run, done = await jobs.fail(store, partition=0), await jobs.fail(store, partition=0)
+    await jobs.redrive(store, done)
+    before = await inspection.everything(store.connection)
+
+    refused, found = [
+        await jobs.letters_of(store).redrive_within(
+            one.job_id, bounds, epoch=one.epoch, token=jobs.REDRIVE_TOKEN, message=jobs.REDRIVEN
+        )
+        for one in (run, done)
+    ]
+
+    assert refused == Refused(met, unfinished_jobs=1, in_flight=1)
+    assert found is Redriven.OK
+    assert await inspection.everything(store.connection) == before
+
+
 async def test_a_redrive_of_a_job_that_has_not_failed_is_refused(store: JobStore) -> None:
     running, completed = await jobs.start(store), await jobs.start(store)
     await store.finish(completed, jobs.completion())
@@ -132,7 +163,10 @@ async def test_a_redrive_waits_until_the_janitor_has_deleted_what_was_left(store
 async def test_a_redrive_of_a_forgotten_job_is_answered_gone(store: JobStore) -> None:
     letters = jobs.letters_of(store)
 
-    answers = [await letters.redrive(name, epoch=1, message=jobs.REDRIVEN) for name in (store.new_job_id(), "nonsense")]
+    answers = [
+        await letters.redrive(name, epoch=1, token="t", message=jobs.REDRIVEN)
+        for name in (store.new_job_id(), "nonsense")
+    ]
 
     assert answers == [Redriven.GONE] * 2
 
