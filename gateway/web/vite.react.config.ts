@@ -4,12 +4,17 @@ import { readFileSync } from 'node:fs'
 import react from '@vitejs/plugin-react'
 import { defineConfig, type Plugin } from 'vite'
 
-/** The client is a file of its own, which both halves share: two copies would be two connections. */
+/** The client and its tabs are files of their own, which both halves share: two copies would be two connections. */
+const BESIDE = /\/(client|tabs)\/index\.ts$/
+
 function besideTheClient(): Plugin {
   return {
     name: 'beside-the-client',
     enforce: 'pre',
-    resolveId: (source) => (source.endsWith('/client/index.ts') ? { id: './client.js', external: true } : null),
+    resolveId: (source) => {
+      const name = BESIDE.exec(source)?.[1]
+      return name ? { id: `./${name}.js`, external: true } : null
+    },
     generateBundle() {
       const source = readFileSync(new URL('src/react/style.css', import.meta.url), 'utf8')
       this.emitFile({ type: 'asset', fileName: 'style.css', source })

@@ -5,15 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser
 
-from deploy.local.page import WEB_DIR
 from shared.jobstore.operations import Answer, Run
 from shared.jobstore.store import JobStore
-from tests.browser.npm_package import build_page
+from tests.browser.built_pages import show
 from tests.support import cargo, jobs
 from tests.support.stores import running_store
 from tests.support.system import System
@@ -56,7 +54,6 @@ async def _write(redis_url: str, ids: list[str], begun: threading.Event, may_beg
 def test_ten_events_a_second_of_twenty_jobs_are_at_most_45_commits_in_ten_seconds_and_none_elsewhere(
     browser: Browser, unworked: System, tmp_path: Path
 ) -> None:
-    build_page(WEB_DIR / "test" / "commits", tmp_path / "page", config="vite.page.config.ts")
     ids = [path.rpartition("/")[2] for path in unworked.create_jobs(JOBS + 1, *cargo.MIXED[:1])]
     begun, may_begin = threading.Event(), threading.Event()
     writer = threading.Thread(target=lambda: asyncio.run(_write(unworked.redis.url, ids, begun, may_begin)))
@@ -65,14 +62,7 @@ def test_ten_events_a_second_of_twenty_jobs_are_at_most_45_commits_in_ten_second
 
     tab = browser.new_context()
     page = tab.new_page()
-
-    def serve(route: Route) -> None:
-        name = route.request.url.partition("?")[0].rpartition("/probe/")[2] or "index.html"
-        route.fulfill(path=tmp_path / "page" / name)
-
-    page.route("**/probe/**", serve)
-    page.route("**/assets/**", lambda route: route.fulfill(path=tmp_path / "page" / route.request.url.split("/", 3)[3]))
-    page.goto(f"{unworked.url}/probe/?{urlencode([('job', job_id) for job_id in ids])}")
+    show(page, "commits", at=unworked.url, job_ids=ids, directory=tmp_path / "page")
     page.wait_for_function("document.querySelectorAll('.waybill-job[data-state=processing]').length === 21")
     page.wait_for_function("performance.now() - quiet.sinceMs > 500")  # the opening itself is over
     page.evaluate("for (const name in commits) commits[name] = 0")

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser as Visited
 
 from tests.browser.application import application
+from tests.browser.built_pages import show
 from tests.browser.chromium import TELL, Browser
 from tests.support import cargo
 from tests.support.harbour import Harbour
@@ -61,6 +63,29 @@ def test_an_event_source_goes_on_by_another_ticket_without_a_gap(
     assert [message for message in told if message["type"] not in made] == log["events"]
     assert sum(message.get("reason") == "ticket_expired" for message in told) >= 2
     assert not [message for message in told if message.get("gap")]
+
+
+def test_the_hooks_follow_many_jobs_by_one_ticket_and_one_stream_under_strict_mode(
+    browser: Visited, harbour: Harbour, tmp_path: Path
+) -> None:
+    paths: list[str] = [harbour.create(harbour.anna, *cargo.LONG[:2]).headers["location"] for _ in range(2)]
+    ids = [path.rpartition("/")[2] for path in paths]
+    context = browser.new_context()
+    context.add_init_script(f"window.asTheServer = {json.dumps(harbour.anna.headers['Authorization'])}")
+    page = context.new_page()
+    read: list[str] = []
+    page.on("request", lambda request: read.append(request.url) if "/v1/" in request.url else None)
+    show(page, "strict", at=harbour.system.url, job_ids=ids, directory=tmp_path / "page")
+
+    page.wait_for_function("[...document.querySelectorAll('output')].every((job) => job.textContent === 'processing')")
+    asked = page.evaluate("asked")
+    streams = [url for url in read if "/stream" in url]
+    page.wait_for_function("[...document.querySelectorAll('output')].every((job) => job.textContent === 'completed')")
+    context.close()
+
+    assert [sorted(one) for one in asked] == [sorted(ids)]
+    assert len(streams) == 1
+    assert all("/v1/download/stream?" in url and "ticket=wt1_" in url for url in streams)
 
 
 def test_the_readme_shows_what_was_tried() -> None:

@@ -16,12 +16,13 @@ FAILED_REQUEST = ("Failed to load resource", "net::ERR_")
 
 
 class Visitor:
-    """One tab with storage of its own. `complaints` are the console's warnings and errors, and uncaught exceptions."""
+    """One tab. `complaints`: the console's warnings and errors, and uncaught exceptions, of all tabs that it opened."""
 
-    def __init__(self, page: Page, url: str, *, may_fail: bool) -> None:
+    def __init__(self, page: Page, url: str, *, may_fail: bool, complaints: list[str] | None = None) -> None:
         self.page = page
+        self._url = url
         self._may_fail = may_fail
-        self.complaints: list[str] = []
+        self.complaints = [] if complaints is None else complaints
         self.foreign_requests: list[str] = []
         self._origin = urlsplit(url).netloc
         page.set_default_timeout(PATIENCE_MS)
@@ -42,6 +43,10 @@ class Visitor:
     def waits_for_form(self) -> None:
         """Wait until the server has said whether it offers its catalogue: either form may come."""
         expect(self.page.get_by_text("Looking up the files…", exact=True)).to_be_hidden(timeout=PATIENCE_MS)
+
+    def opens_a_tab(self) -> "Visitor":
+        """Open the page once more in this browser."""
+        return Visitor(self.page.context.new_page(), self._url, may_fail=self._may_fail, complaints=self.complaints)
 
     # ── what is done ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,12 +104,16 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, url: str, *, may_fail: bool = False, **context: Any) -> Iterator[Visitor]:
+def visiting(
+    browser: Browser, url: str, *, may_fail: bool = False, script: str = "", **context: Any
+) -> Iterator[Visitor]:
     """Open the page; afterwards the console must have been silent, and nobody else been asked for anything.
 
-    `may_fail`: requests may, which Chromium itself writes to the console. `context` are a context's own options.
+    `may_fail`: requests may, which Chromium itself writes to the console. `script` runs in each page before any other.
+    `context` are a context's own options.
     """
     tab = browser.new_context(accept_downloads=True, **context)
+    tab.add_init_script(script)
     try:
         visitor = Visitor(tab.new_page(), url, may_fail=may_fail)
         yield visitor

@@ -21,7 +21,9 @@ export interface CallOptions {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
-  readonly signal?: AbortSignal
+  /** Jobs that it reads: a ticket must open them. */
+  readonly jobIds?: readonly string[]
+  readonly signal?: AbortSignal | undefined
 }
 
 export class Calls {
@@ -70,8 +72,8 @@ export class Calls {
   /** Send a request; gives any answer but a 401 that another authorization mends. Rejects as `fetch` does. */
   async open(path: string, options: CallOptions, signal: AbortSignal): Promise<Response> {
     for (;;) {
-      if (this.credentials.isHopeless) throw unauthorized()
-      const used = await this.#authorization()
+      if (this.credentials.isHopeless) throw refusal('UNAUTHENTICATED', 'The server does not take who is asking any more.', 401)
+      const used = await this.#authorization(options.jobIds ?? [])
       const response = await this.#send(path, options, used, signal)
       this.#clock.heardDate(Date.parse(response.headers.get('date') ?? ''))
       if (response.status !== 401) {
@@ -106,23 +108,18 @@ export class Calls {
     })
   }
 
-  async #authorization(): Promise<Authorization> {
+  async #authorization(jobIds: readonly string[]): Promise<Authorization> {
     try {
-      return await this.credentials.current()
+      return await this.credentials.current(jobIds)
     } catch (error) {
       // What cannot be asked now may be asked later, as with the network.
-      throw new WaybillError({ ...networkError(), code: 'NETWORK', detail: `It could not be asked who you are: ${String(error)}` })
+      throw networkError(`It could not be asked who you are: ${String(error)}`)
     }
   }
 }
 
-function unauthorized(): WaybillError {
-  const detail = 'The server does not take who is asking any more.'
-  return new WaybillError({ code: 'UNAUTHENTICATED', status: 401, title: 'Not signed in', detail, action: 'Sign in again; your downloads go on.' })
-}
-
 export function abortError(): WaybillError {
-  return refusal('ABORTED', 'Given up', 'The request was withdrawn.', 'Start it again if you still want it.')
+  return refusal('ABORTED', 'The request was withdrawn.')
 }
 
 /** Whatever fetch or the reading of an answer threw. */

@@ -35,7 +35,7 @@ export class DownloadClient implements DownloadClientFace {
   readonly #memory: Memory
   readonly #following: Following
   readonly #submissions = new Map<string, Submission>()
-  readonly #recent = new Map<string, { atMs: number; job: Promise<Job> }>()
+  #recent: { readonly wish: string; readonly key: string; readonly atMs: number; readonly job: Promise<Job> } | null = null
   #isStarted = false
   #isClosed = false
   #stopListening = () => {}
@@ -51,9 +51,10 @@ export class DownloadClient implements DownloadClientFace {
     const calls = (this.#calls = new Calls({ base, credentials: options.credentials }, credentials, { world, limits, clock }))
     const rows = (this.#rows = new Rows(world, limits, onObserved))
     this.#memory = new Memory(options.remember === false ? null : world.storage, name, limits)
-    const isShared = options.shareTabs ?? world.page !== null
-    const listener = { onLost: (row: Row) => this.#heal(row), onList: () => this.#readList() }
-    this.#following = new Following({ calls, world, limits, clock, rows }, isShared ? name : null, listener, onObserved)
+    const listener = { onLost: (row: Row) => this.#heal(row), onList: (forgotten: string | null) => this.#readList(forgotten) }
+    // Outside of browsers there are no tabs, and an open channel would keep a program from ending.
+    const sharing = options.shareTabs && world.page ? { name, by: options.shareTabs } : null
+    this.#following = new Following({ calls, world, limits, clock, rows }, sharing, listener, onObserved)
     this.jobs = rows.jobs
     this.connection = this.#following.connection
   }
@@ -74,28 +75,31 @@ export class DownloadClient implements DownloadClientFace {
 
   startDownload(fileIds: readonly FileId[], options: StartOptions = {}): Promise<Job> {
     const { archiveName, onMissing, label, signal } = options
-    const extras = { ...(archiveName === undefined ? {} : { archiveName }), ...(onMissing === undefined ? {} : { onMissing }) }
-    const wish = JSON.stringify([fileIds, extras, label])
-    const recent = this.#recent.get(wish)
-    if (recent && this.#world.nowMs() - recent.atMs < this.#limits.doubleClickMs) return recent.job
-    const job = this.#begin(() => ({ fileIds: readFileIds(fileIds), ...extras }), label ?? null, signal)
-    this.#recent.clear()
-    this.#recent.set(wish, { atMs: this.#world.nowMs(), job })
-    // A refused request may be sent again at once.
-    job.catch(() => this.#recent.delete(wish))
+    const wish = JSON.stringify([fileIds, archiveName, onMissing, label])
+    const atMs = this.#world.nowMs()
+    const recent = this.#recent
+    if (recent?.wish === wish && atMs - recent.atMs < this.#limits.doubleClickMs && this.#isUnfinished(recent.key)) return recent.job
+    const key = this.#world.newKey()
+    const job = this.#begin(key, () => ({ fileIds: readFileIds(fileIds), archiveName, onMissing }), label ?? null, signal)
+    this.#recent = { wish, key, atMs, job }
     return job
   }
 
-  async #begin(read: () => DownloadRequest, label: string | null, signal: AbortSignal | undefined): Promise<Job> {
+  /** What has ended, was refused or taken away is no answer to a second click: the same may be wanted once more. */
+  #isUnfinished(key: string): boolean {
+    const row = this.#rows.find(key)
+    return row !== undefined && !isEnded(row.job)
+  }
+
+  async #begin(key: string, read: () => DownloadRequest, label: string | null, signal: AbortSignal | undefined): Promise<Job> {
     this.#start()
     const request = read()
     if (signal?.aborted) throw abortError()
     // The clock may have learned meanwhile that it was ahead: the newest row stands on top all the same.
     const createdAt = Math.max(this.#clock.nowMs(), ...this.#rows.all().map(({ job }) => job.createdAt + 1))
-    const entry = { key: this.#world.newKey(), id: null, request, label, createdAt }
-    const row = this.#rows.add(newJob({ ...entry, isOwn: true }), { isKnown: true })
-    this.#keep(entry)
-    const withdraw = () => void this.cancel(entry.key).catch(() => {})
+    const row = this.#rows.add(newJob({ key, id: null, request, label, createdAt, isOwn: true }), { isKnown: true })
+    this.#keep(row)
+    const withdraw = () => void this.cancel(key).catch(() => {})
     signal?.addEventListener('abort', withdraw)
     try {
       return await this.#submit(row, request)
@@ -110,17 +114,17 @@ export class DownloadClient implements DownloadClientFace {
 
   /** Ask until it is accepted; the row then has its id. */
   async #submit(row: Row, request: DownloadRequest): Promise<Job> {
-    const { key, label, createdAt } = row.job
+    const { key } = row.job
     const submission = new Submission({ calls: this.#calls, world: this.#world, limits: this.#limits }, key, request)
     this.#submissions.set(key, submission)
     try {
       const id = await submission.run((error, retryInMs) => {
         const retryAt = this.#clock.nowMs() + retryInMs
-        this.#rows.put(row, { ...newJob({ key, id: null, label, request, isOwn: true, createdAt }), state: 'submitting', error, retryAt } as Job)
+        this.#rows.put(row, { ...newJob({ ...row.job, id: null }), state: 'submitting', error, retryAt } as Job)
       })
       row.cursor = null
-      this.#rows.put(row, newJob({ key, id, label, request, isOwn: true, createdAt }))
-      this.#keep({ key, id, request, label, createdAt })
+      this.#rows.put(row, newJob({ ...row.job, id }))
+      this.#keep(row)
       this.#following.update()
       return row.job
     } finally {
@@ -130,11 +134,11 @@ export class DownloadClient implements DownloadClientFace {
 
   /** Create a job again that the server lost, with its own key: whoever else does so gets the same one. */
   #heal(row: Row): boolean {
-    const { request, isOwn, createdAt, key, label } = row.job
+    const { request, isOwn, createdAt } = row.job
     const isYoung = this.#clock.nowMs() - createdAt < this.#limits.healWithinMs
     if (!isOwn || request === null || row.isHealed || !isYoung) return false
     row.isHealed = true
-    this.#rows.put(row, newJob({ key, id: null, label, request, isOwn, createdAt }))
+    this.#rows.put(row, newJob({ ...row.job, id: null }))
     this.#following.update()
     this.#submit(row, request).catch(() => {
       if (!this.#isClosed) this.#following.missing(row, 'unknown')
@@ -213,9 +217,9 @@ export class DownloadClient implements DownloadClientFace {
   async fileUrl(id: string): Promise<string> {
     const job = this.#rows.find(id)?.job ?? (await this.#look(id, undefined))
     if (job.state !== 'completed') {
-      throw refusal('NOT_COMPLETED', 'No archive', `There is no archive of this download: it is ${job.state}.`, 'Wait until it is completed.')
+      throw refusal('NOT_COMPLETED', `There is no archive of this download: it is ${job.state}.`)
     }
-    const authorization = await this.#calls.credentials.current()
+    const authorization = await this.#calls.credentials.current([job.id])
     if (!authorization || 'ticket' in authorization) return this.#calls.address(job.downloadPath, authorization)
     // A browser sends no header when it saves a file.
     const { body } = await this.#calls.call('/v1/download/tickets', { method: 'POST', body: { job_ids: [job.id] } })
@@ -224,7 +228,7 @@ export class DownloadClient implements DownloadClientFace {
 
   async save(id: string): Promise<void> {
     const { page } = this.#world
-    if (!page) throw refusal('NO_BROWSER', 'No browser', 'There is no browser here that could save a file.', 'Fetch the address that fileUrl() gives.')
+    if (!page) throw refusal('NO_BROWSER', 'There is no browser here that could save a file.')
     page.save(await this.fileUrl(id))
   }
 
@@ -247,7 +251,7 @@ export class DownloadClient implements DownloadClientFace {
     if (this.#isStarted || this.#isClosed) return
     this.#isStarted = true
     this.#stopListening = this.#world.page?.listen((event) => this.#onPage(event)) ?? (() => {})
-    this.#readList()
+    this.#readList(null)
     this.#following.start()
   }
 
@@ -263,31 +267,33 @@ export class DownloadClient implements DownloadClientFace {
 
   // ── the list of own jobs ─────────────────────────────────────────────────────────────────────────────────────────
 
-  #keep(entry: Remembered): void {
-    this.#memory.keep(entry)
-    this.#following.listChanged()
+  /** Remember a row's request; what has ended makes room for what has not. */
+  #keep(row: Row): void {
+    const { key, id, state, request, label, createdAt } = row.job
+    const entry = { key, id: state === 'submitting' ? null : id, request, label, createdAt }
+    this.#memory.keep(entry, (kept) => !this.#isUnfinished(kept))
+    this.#following.listChanged(null)
   }
 
   #forget(row: Row): void {
     this.#rows.remove(row)
     this.#memory.forget(row.job.key)
-    this.#following.listChanged()
+    this.#following.listChanged(row.job.key)
     this.#following.update()
   }
 
-  /** Make the rows what the list says, at the start and when another tab has changed it. */
-  #readList(): void {
-    const entries = this.#memory.entries()
-    const keys = new Set(entries.map(({ key }) => key))
-    for (const row of this.#rows.all()) if (row.job.isOwn && !keys.has(row.job.key) && !row.watchers) this.#drop(row)
-    for (const entry of entries) this.#recall(entry)
+  /**
+   * Make rows of what the list says, at the start and when another tab has changed it. Only what that tab has dismissed
+   * or withdrawn goes: a list that is full has lost others, too, which are still of interest here.
+   */
+  #readList(forgotten: string | null): void {
+    const row = forgotten === null ? undefined : this.#rows.find(forgotten)
+    if (row?.job.isOwn && !row.watchers) {
+      this.#submissions.get(row.job.key)?.abandon()
+      this.#rows.remove(row)
+    }
+    for (const entry of this.#memory.entries()) this.#recall(entry)
     this.#following.update()
-  }
-
-  /** Another tab has dismissed or withdrawn it. */
-  #drop(row: Row): void {
-    this.#submissions.get(row.job.key)?.abandon()
-    this.#rows.remove(row)
   }
 
   #recall(entry: Remembered): void {
@@ -308,10 +314,9 @@ export class DownloadClient implements DownloadClientFace {
 
   async #withdraw(row: Row): Promise<Job> {
     void this.#submissions.get(row.job.key)?.withdraw()
-    const { key, label, request, isOwn, createdAt } = row.job
-    this.#rows.put(row, fromRecord(newJob({ key, id: null, label, request, isOwn, createdAt }), { status: 'cancelled' }))
-    this.#memory.forget(key)
-    this.#following.listChanged()
+    this.#rows.put(row, fromRecord(newJob({ ...row.job, id: null }), { status: 'cancelled' }))
+    this.#memory.forget(row.job.key)
+    this.#following.listChanged(row.job.key)
     return row.job
   }
 
@@ -326,7 +331,8 @@ export class DownloadClient implements DownloadClientFace {
 
   /** Ask for a job's record now. */
   async #look(id: string, row: Row | undefined): Promise<Job> {
-    const { body } = await this.#calls.call(`${JOBS}/${encodeURIComponent(row?.job.id ?? id)}`)
+    const jobId = row?.job.id ?? id
+    const { body } = await this.#calls.call(`${JOBS}/${encodeURIComponent(jobId)}`, { jobIds: [jobId] })
     if (!row) return fromRecord(newJob({ key: id, id, label: null, request: null, isOwn: false, createdAt: 0 }), body ?? {})
     this.#rows.takeRecord(row, body ?? {}, false)
     this.#following.update()

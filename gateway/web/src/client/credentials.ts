@@ -10,9 +10,11 @@ export class Credentials {
   readonly #world: World
   #current: Authorization | undefined
   #asked: Promise<Authorization> | undefined
+  /** Jobs that calls were about, the latest first: a ticket is asked for for all of them. */
+  #wanted: readonly string[] = []
+  /** Those of them that the current ticket was asked for for. */
+  #opened: readonly string[] = []
   #refusals = 0
-  /** A ticket is good for single jobs, not for calls that are about many. */
-  usesTicket = false
 
   constructor(authorize: ClientOptions['authorize'], world: World, limits: Limits) {
     this.#authorize = authorize
@@ -25,12 +27,14 @@ export class Credentials {
     return this.#refusals >= (this.#authorize ? this.#limits.refusalsInARow : 1)
   }
 
-  /** Give what to send; rejects with what `authorize` rejects with. */
-  current(): Promise<Authorization> {
-    if (!this.#authorize) return Promise.resolve(null)
-    if (this.#current !== undefined && !this.#isEnding(this.#current)) return Promise.resolve(this.#current)
-    this.#asked ??= this.#ask(this.#authorize)
-    return this.#asked
+  /** Give what to send in a call about these jobs; rejects with what `authorize` rejects with. */
+  async current(jobIds: readonly string[]): Promise<Authorization> {
+    if (!this.#authorize) return null
+    this.#wanted = [...new Set([...jobIds, ...this.#wanted])].slice(0, this.#limits.jobsPerCall)
+    // What is being asked for may be for other jobs.
+    await this.#asked
+    if (this.#current !== undefined && this.#isGood(this.#current, jobIds)) return this.#current
+    return (this.#asked ??= this.#ask(this.#authorize))
   }
 
   /** The server took it. */
@@ -56,15 +60,17 @@ export class Credentials {
     this.#refusals = 0
   }
 
-  #isEnding(authorization: Authorization): boolean {
-    if (authorization === null || !('ticket' in authorization)) return false
-    return this.#world.wallMs() > authorization.expiresAt - this.#limits.renewBeforeMs
+  #isGood(authorization: Authorization, jobIds: readonly string[]): boolean {
+    if (authorization === null || !('ticket' in authorization)) return true
+    const isEnding = this.#world.wallMs() > authorization.expiresAt - this.#limits.renewBeforeMs
+    return !isEnding && jobIds.every((id) => this.#opened.includes(id))
   }
 
-  async #ask(authorize: () => Promise<Authorization>): Promise<Authorization> {
+  async #ask(authorize: NonNullable<ClientOptions['authorize']>): Promise<Authorization> {
+    const jobIds = this.#wanted
     try {
-      const given = (this.#current = await authorize())
-      this.usesTicket = given !== null && 'ticket' in given
+      const given = (this.#current = await authorize(jobIds))
+      this.#opened = jobIds
       return given
     } finally {
       this.#asked = undefined

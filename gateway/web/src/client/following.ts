@@ -1,17 +1,16 @@
 /**
- * Between the rows and what tells of them: which jobs are followed, by this tab's line or by the leader's, and what a
+ * Between the rows and what tells of them: which jobs are followed, by this tab's line or by another tab, and what a
  * message, a record or their absence means for a row.
  */
 
 import type { Calls } from './calls.ts'
-import { compareIds } from './event_id.ts'
-import { goneJob, isEnded, type Message, newJob } from './job.ts'
+import { goneJob, isEnded, type Message } from './job.ts'
 import type { Limits } from './limits.ts'
 import { Line } from './line.ts'
 import { Observed } from './observed.ts'
 import type { Row, Rows } from './rows.ts'
 import type { ServerClock } from './server_clock.ts'
-import { type TabMessage, Tabs } from './tabs.ts'
+import type { Follower, Sharing, ShareTabs } from './sharing.ts'
 import type { Connection } from './types.ts'
 import type { World } from './world.ts'
 
@@ -27,30 +26,33 @@ export interface Parts {
 export interface FollowingListener {
   /** The server does not know a job; true when it is being created again. */
   onLost(row: Row): boolean
-  /** Another tab changed the list of own jobs. */
-  onList(): void
+  /** Another tab changed the list of own jobs; `forgotten` is the key of what it took out. */
+  onList(forgotten: string | null): void
 }
 
 /** Tabs tell each other in this form that the server does not have a job. */
 const MISSING = 'missing'
 
-export class Following {
+export class Following implements Follower {
   readonly connection: Observed<Connection>
-  readonly #parts: Parts
+  readonly parts: Parts
+  isLeading = false
   readonly #listener: FollowingListener
   readonly #line: Line
   /** Null where every tab is for itself. */
-  readonly #tabs: Tabs | null
-  readonly #wants = new Map<string, readonly string[]>()
+  readonly #tabs: Sharing | null
   #forgetStale: (() => void) | null = null
-  #isLeading = false
   #isHere = false
 
-  constructor(parts: Parts, channelName: string | null, listener: FollowingListener, onObserved: (isObserved: boolean) => void) {
-    const { world, limits } = parts
-    this.#parts = parts
+  constructor(
+    parts: Parts,
+    sharing: { readonly name: string; readonly by: ShareTabs } | null,
+    listener: FollowingListener,
+    onObserved: (isObserved: boolean) => void,
+  ) {
+    this.parts = parts
     this.#listener = listener
-    this.connection = new Observed<Connection>({ mode: 'idle', sinceMs: world.nowMs() }, onObserved)
+    this.connection = new Observed<Connection>({ mode: 'idle', sinceMs: parts.world.nowMs() }, onObserved)
     this.#line = new Line(parts, {
       cursorOf: (id) => parts.rows.find(id)?.cursor ?? null,
       needsRecord: (id) => parts.rows.find(id)?.job.state === 'queued',
@@ -60,14 +62,11 @@ export class Following {
       onServerTime: (serverMs) => parts.clock.heard(serverMs),
       onConnection: (connection) => this.#onOwnConnection(connection),
     })
-    this.#tabs = channelName === null ? null : new Tabs(channelName, world, limits, {
-      onLead: (isLeading) => this.#lead(isLeading),
-      onWant: (tab, ids) => this.#onWant(tab, ids),
-      onHello: () => this.#tellAll(),
-      onMessage: (message) => this.#onTabMessage(message),
-      cursors: () => Object.fromEntries(parts.rows.all().map((row) => [row.job.id, row.cursor])),
-      wants: () => this.#wanted(),
-    })
+    this.#tabs = sharing?.by(sharing.name, this) ?? null
+  }
+
+  get ownConnection(): Connection {
+    return this.#line.connection
   }
 
   /** Begin, or go on after `leave()`; in between it does nothing. */
@@ -75,12 +74,12 @@ export class Following {
     if (this.#isHere) return
     this.#isHere = true
     if (this.#tabs) this.#tabs.start()
-    else this.#lead(true)
+    else this.lead(true)
   }
 
   /** Rows came, went or ended. */
   update(): void {
-    if (this.#isLeading) this.#line.follow(this.#wanted())
+    if (this.isLeading) this.#line.follow(this.wanted())
     else this.#tabs?.wantChanged()
   }
 
@@ -96,15 +95,19 @@ export class Following {
     this.#tabs?.rankChanged()
   }
 
-  listChanged(): void {
-    this.#tabs?.tellList()
+  listChanged(forgotten: string | null): void {
+    this.#tabs?.tellList(forgotten)
+  }
+
+  readList(forgotten: string | null): void {
+    this.#listener.onList(forgotten)
   }
 
   /** The page is left, perhaps for the back-forward cache: no stream, no timer. */
   leave(): void {
     this.#isHere = false
     if (this.#tabs) this.#tabs.leave()
-    this.#lead(false)
+    this.lead(false)
     this.#forgetStale?.()
     this.#forgetStale = null
   }
@@ -118,44 +121,44 @@ export class Following {
   missing(row: Row, reason: 'removed' | 'unknown'): void {
     if (isEnded(row.job)) return
     if (reason === 'unknown' && !row.isForeign && this.#listener.onLost(row)) return
-    this.#parts.rows.put(row, goneJob(row.job, reason, this.#parts.clock.nowMs()))
+    this.parts.rows.put(row, goneJob(row.job, reason, this.parts.clock.nowMs()))
     this.update()
   }
 
   /** Unfinished jobs, newest first. */
-  #wanted(): readonly string[] {
-    const rows = this.#parts.rows.all().filter(({ job, isForeign }) => !isEnded(job) && job.state !== 'submitting' && (this.#isLeading || !isForeign))
+  wanted(): readonly string[] {
+    const rows = this.parts.rows.all().filter(({ job, isForeign }) => !isEnded(job) && job.state !== 'submitting' && (this.isLeading || !isForeign))
     return rows.sort((one, other) => other.job.createdAt - one.job.createdAt).map(({ job }) => job.id)
   }
 
-  #lead(isLeading: boolean): void {
-    this.#isLeading = isLeading
-    this.#line.follow(isLeading ? this.#wanted() : [])
+  lead(isLeading: boolean): void {
+    this.isLeading = isLeading
+    this.#line.follow(isLeading ? this.wanted() : [])
   }
 
   // ── what is heard ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #hear(jobId: string, eventId: string | null, message: Message): void {
     this.#tabs?.relay(jobId, eventId, message)
-    this.#take(jobId, eventId, message)
+    this.take(jobId, eventId, message)
   }
 
-  #take(jobId: string, eventId: string | null, message: Message): void {
-    const row = this.#parts.rows.find(jobId)
+  take(jobId: string, eventId: string | null, message: Message): void {
+    const row = this.parts.rows.find(jobId)
     if (!row) return
     const reason = missingReason(eventId, message)
     if (reason) return this.missing(row, reason)
     const wasEnded = isEnded(row.job)
-    this.#parts.rows.take(row, eventId, message)
+    this.parts.rows.take(row, eventId, message)
     if (wasEnded !== isEnded(row.job)) this.update()
   }
 
   #onRecord(id: string, record: Message, isFollowed: boolean): void {
-    const row = this.#parts.rows.find(id)
+    const row = this.parts.rows.find(id)
     if (!row) return
     // The stream is ahead of a record that was read before: only the place in the line is news.
     if (isFollowed && !(row.job.state === 'queued' && record['status'] === 'queued')) return
-    this.#parts.rows.takeRecord(row, record, isFollowed)
+    this.parts.rows.takeRecord(row, record, isFollowed)
     this.#tabs?.relay(id, null, { ...record, type: 'snapshot' })
     if (isEnded(row.job)) this.update()
   }
@@ -163,62 +166,24 @@ export class Following {
   #onOwnConnection(connection: Connection): void {
     if (connection.mode === 'live' || connection.mode === 'polling') this.#tabs?.proven()
     this.#tabs?.tellState(connection)
-    if (this.#isLeading || !this.#tabs) this.#publish(connection)
+    if (this.isLeading || !this.#tabs) this.publish(connection)
   }
 
-  #publish(connection: Connection): void {
+  publish(connection: Connection): void {
     const isGood = connection.mode === 'live' || connection.mode === 'polling' || connection.mode === 'idle'
     this.connection.publish(connection)
     if (isGood) {
       this.#forgetStale?.()
       this.#forgetStale = null
-      this.#parts.rows.setStale(false)
+      this.parts.rows.setStale(false)
       return
     }
-    this.#forgetStale ??= this.#parts.world.after(this.#parts.limits.staleAfterMs, () => {
+    this.#forgetStale ??= this.parts.world.after(this.parts.limits.staleAfterMs, () => {
       // Better a row of which only the name is known than none, when nothing else may come for a while.
-      for (const row of this.#parts.rows.all()) row.isKnown = true
-      this.#parts.rows.setStale(true)
+      for (const row of this.parts.rows.all()) row.isKnown = true
+      this.parts.rows.setStale(true)
     })
   }
-
-  // ── other tabs ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #onTabMessage(message: TabMessage): void {
-    if (message.type === 'list') this.#listener.onList()
-    else if (message.type === 'row') this.#adopt(message)
-    else if (this.#isLeading) return
-    else if (message.type === 'event') this.#take(message.jobId, message.eventId, message.message)
-    else if (message.type === 'state') this.#publish(message.connection)
-  }
-
-  #adopt({ job, cursor }: TabMessage & { type: 'row' }): void {
-    const row = this.#parts.rows.find(job.id)
-    if (!row || job.state === 'submitting' || (row.isKnown && compareIds(cursor, row.cursor) <= 0)) return
-    const { key, label, request, isOwn } = row.job
-    row.cursor = cursor
-    this.#parts.rows.put(row, { ...job, key, label, request, isOwn })
-    this.update()
-  }
-
-  #onWant(tab: string, ids: readonly string[]): void {
-    this.#wants.set(tab, ids)
-    if (!ids.length) this.#wants.delete(tab)
-    const all = new Set([...this.#wants.values()].flat())
-    const { rows, clock } = this.#parts
-    for (const row of rows.all()) if (row.isForeign && !all.has(row.job.id)) rows.remove(row)
-    for (const id of all) if (!rows.find(id)) rows.add(foreignJob(id, clock.nowMs()), { isKnown: false, isForeign: true })
-    if (this.#isLeading) this.update()
-  }
-
-  #tellAll(): void {
-    for (const { job, cursor, isKnown } of this.#parts.rows.all()) if (isKnown) this.#tabs?.tellRow(job, cursor)
-    this.#tabs?.tellState(this.#line.connection)
-  }
-}
-
-function foreignJob(id: string, createdAt: number): Row['job'] {
-  return newJob({ key: id, id, label: null, request: null, isOwn: false, createdAt })
 }
 
 /** A stream of several jobs says of a single one that it is not there; so does another tab. */

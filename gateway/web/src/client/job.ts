@@ -1,19 +1,12 @@
 /** What a job is, from what the server says of it: records (GET, snapshots) and events. Pure. */
 
-import type { DownloadRequest, Job, JobCommon, JobFailure, ProcessingJob, SkippedFile } from './types.ts'
+import type { Job, JobCommon, JobFailure, ProcessingJob, SkippedFile } from './types.ts'
 
 /** An object of the server: any member may be missing, null, or new. */
 export type Message = Readonly<Record<string, unknown>>
 
 /** A job as it stands before the server has said anything. */
-export function newJob(row: {
-  key: string
-  id: string | null
-  label: string | null
-  request: DownloadRequest | null
-  isOwn: boolean
-  createdAt: number
-}): Job {
+export function newJob(row: Pick<JobCommon, 'key' | 'label' | 'request' | 'isOwn' | 'createdAt'> & { id: string | null }): Job {
   return {
     id: row.id ?? row.key,
     key: row.key,
@@ -56,10 +49,9 @@ export function fromRecord(job: Job, record: Message): Job {
     attempt: number(record['attempt']) ?? job.attempt,
     updatedAt: time(record['updated_at']) ?? job.updatedAt,
   })
-  const remainingSeconds = number(record['remaining_seconds'])
   switch (record['status']) {
     case 'queued':
-      return queued(base, number(record['queue_position']), remainingSeconds)
+      return queued(base, number(record['queue_position']), number(record['remaining_seconds']))
     case 'processing':
       return processing(job, base, record, job.state === 'processing' ? job.phase : guessPhase(base))
     case 'retrying':
@@ -68,7 +60,7 @@ export function fromRecord(job: Job, record: Message): Job {
         state: 'retrying',
         retryAt: time(record['retry_at']) ?? base.updatedAt,
         error: failure(record['error']),
-        ...(job.state === 'retrying' && job.maxAttempts !== undefined ? { maxAttempts: job.maxAttempts } : {}),
+        maxAttempts: job.state === 'retrying' ? job.maxAttempts : undefined,
       }
     case 'completed':
       return completed(base, record)
@@ -94,13 +86,15 @@ export function afterEvent(job: Job, event: Message): Job {
       return processing(job, { ...base, attempt: number(event['attempt']) ?? job.attempt }, event, 'planning')
     case 'progress':
       return processing(job, base, event, job.state === 'processing' ? job.phase : guessPhase(base))
-    case 'retrying': {
-      const maxAttempts = number(event['max_attempts'])
-      const retryAt = updatedAt + (number(event['retry_in_seconds']) ?? 0) * 1_000
-      const attempt = number(event['attempt']) ?? job.attempt
-      const more = maxAttempts === undefined ? {} : { maxAttempts }
-      return { ...base, attempt, state: 'retrying', retryAt, error: failure(event['error']), ...more }
-    }
+    case 'retrying':
+      return {
+        ...base,
+        attempt: number(event['attempt']) ?? job.attempt,
+        state: 'retrying',
+        retryAt: updatedAt + (number(event['retry_in_seconds']) ?? 0) * 1_000,
+        error: failure(event['error']),
+        maxAttempts: number(event['max_attempts']),
+      }
     case 'completed':
       return completed(base, event)
     case 'error':
@@ -135,17 +129,10 @@ function counts(job: Job, said: Message, mayFall: boolean): Partial<JobCommon> {
 }
 
 function queued(base: JobCommon, position: number | undefined, remainingSeconds: number | undefined): Job {
-  return {
-    ...base,
-    state: 'queued',
-    ...(position === undefined ? {} : { position }),
-    ...(remainingSeconds === undefined ? {} : { remainingSeconds }),
-  }
+  return { ...base, state: 'queued', position, remainingSeconds }
 }
 
 function processing(job: Job, base: JobCommon, said: Message, phase: ProcessingJob['phase']): Job {
-  const remainingSeconds = number(said['remaining_seconds'])
-  const currentFile = /^Bundling (.+)$/s.exec(text(said['message']) ?? '')?.[1]
   const moved = base.bytesDone !== job.bytesDone || base.filesDone !== job.filesDone
   const isSameRun = job.state === 'processing' && job.attempt === base.attempt
   return {
@@ -153,9 +140,9 @@ function processing(job: Job, base: JobCommon, said: Message, phase: ProcessingJ
     state: 'processing',
     phase: readPhase(said['phase']) ?? phase,
     progressedAt: isSameRun && !moved ? job.progressedAt : base.updatedAt,
-    ...(remainingSeconds === undefined ? {} : { remainingSeconds }),
-    ...(currentFile === undefined ? {} : { currentFile }),
-    ...(isSameRun && job.bytesPerSecond !== undefined ? { bytesPerSecond: job.bytesPerSecond } : {}),
+    remainingSeconds: number(said['remaining_seconds']),
+    currentFile: /^Bundling (.+)$/s.exec(text(said['message']) ?? '')?.[1],
+    bytesPerSecond: isSameRun ? job.bytesPerSecond : undefined,
   }
 }
 
@@ -206,7 +193,7 @@ function failure(said: unknown): JobFailure {
   return {
     code: text(error['code']) ?? 'UNKNOWN',
     message: text(error['message']) ?? '',
-    ...(Array.isArray(fileIds) ? { fileIds: fileIds as number[] } : {}),
+    fileIds: Array.isArray(fileIds) ? (fileIds as number[]) : undefined,
   }
 }
 

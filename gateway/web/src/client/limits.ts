@@ -33,8 +33,6 @@ export const LIMITS = {
   healthyMs: 10_000,
   pollVisibleMs: 2_000,
   pollHiddenMs: 10_000,
-  /** A server that knew no stream of many jobs may have been replaced by one that does. */
-  manyAgainMs: 300_000,
   /** What a stream does not tell: jobs beyond its fifty, and how the line before a queued job moves. */
   pollRestMs: 10_000,
   /** An ordinary call. */

@@ -52,7 +52,6 @@ export class Line {
   #isStreamGivenUp = false
   #isPollGood = false
   #reason: string | undefined
-  #manyFromMs = -Infinity
   #nudgedAtMs = -Infinity
 
   constructor(parts: { calls: Calls; world: World; limits: Limits }, listener: LineListener) {
@@ -75,7 +74,7 @@ export class Line {
     if (!ids.length) return this.stop()
     if (isFirst) return this.#open()
     if (this.#live === null && this.#opening === null) return
-    if (ids.slice(0, this.#perStream()).every((id) => this.#isCovered(id))) return this.#mindTheRest()
+    if (ids.slice(0, this.#parts.limits.jobsPerCall).every((id) => this.#isCovered(id))) return this.#mindTheRest()
     this.#forgetReopen()
     this.#forgetReopen = this.#parts.world.after(this.#parts.limits.reopenQuietMs, () => this.#open())
     this.#mindTheRest()
@@ -116,14 +115,6 @@ export class Line {
 
   // ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #perStream(): number {
-    return this.#isMany() ? this.#parts.limits.jobsPerCall : 1
-  }
-
-  #isMany(): boolean {
-    return this.#parts.world.nowMs() >= this.#manyFromMs
-  }
-
   #isCovered(id: string): boolean {
     return [this.#live, this.#opening].some((attempt) => attempt?.jobs.some((job) => job.id === id))
   }
@@ -138,8 +129,8 @@ export class Line {
     this.#forgetReopen()
     this.#nextAtMs = null
     const old = this.#opening
-    const jobs = this.#wanted.slice(0, this.#perStream()).map((id) => ({ id, cursor: this.#listener.cursorOf(id) }))
-    const attempt = new StreamAttempt(this.#parts, { jobs, isMany: this.#isMany() }, {
+    const jobs = this.#wanted.slice(0, this.#parts.limits.jobsPerCall).map((id) => ({ id, cursor: this.#listener.cursorOf(id) }))
+    const attempt = new StreamAttempt(this.#parts, jobs, {
       onLive: () => this.#onLive(attempt),
       onMessage: (message) => this.#listener.onMessage(message),
       onServerTime: (serverMs) => this.#listener.onServerTime(serverMs),
@@ -172,8 +163,6 @@ export class Line {
     else this.#opening = null
     if (outcome.end.kind === 'stopped') return
     const { end } = outcome
-    if (end.kind === 'refused' && this.#onRefused(attempt, end.error)) return
-    if (this.#parts.calls.credentials.isHopeless && attempt.isMany && this.#mayBeSingle()) return this.#open()
     if (this.#parts.calls.credentials.isHopeless) return this.#giveUp()
     this.#reason = reasonOf(end)
     if (end.kind === 'busy' && end.reason === 'ticket_expired') this.#parts.calls.credentials.expired()
@@ -181,25 +170,6 @@ export class Line {
     if (end.kind === 'done' || this.#isStreamGivenUp) this.#poller.start()
     this.#schedule(outcome)
     this.#publish()
-  }
-
-  /** Answers that say something about the server or a job, not about the line; true when another stream is on its way. */
-  #onRefused(attempt: StreamAttempt, error: WaybillError): boolean {
-    const isMissing = error.code === 'NOT_FOUND' || error.code === 'GONE'
-    if (!isMissing) return false
-    if (attempt.isMany) this.#manyFromMs = this.#parts.world.nowMs() + this.#parts.limits.manyAgainMs
-    else this.#listener.onMissing(attempt.jobs[0]!.id, error.code === 'GONE' ? 'removed' : 'unknown')
-    if (this.#wanted.length && this.#opening === null) this.#open()
-    return true
-  }
-
-  /** Where tickets open single jobs alone, that of many is refused: try those of one before giving up. */
-  #mayBeSingle(): boolean {
-    const { calls, world, limits } = this.#parts
-    if (!calls.credentials.usesTicket || !this.#wanted.length) return false
-    calls.credentials.renew()
-    this.#manyFromMs = world.nowMs() + limits.manyAgainMs
-    return true
   }
 
   #count({ end, livedMs }: StreamOutcome, wasLive: boolean): void {
@@ -242,10 +212,9 @@ export class Line {
 
   #polled(): { ids: readonly string[]; everyMs: number } {
     const { limits, world } = this.#parts
-    const everyMs = world.page?.isHidden() ? limits.pollHiddenMs : limits.pollVisibleMs
-    if (!this.#live) return { ids: this.#wanted, everyMs }
+    if (!this.#live) return { ids: this.#wanted, everyMs: world.page?.isHidden() ? limits.pollHiddenMs : limits.pollVisibleMs }
     const ids = this.#wanted.filter((id) => !this.#isFollowed(id) || this.#listener.needsRecord(id))
-    return { ids, everyMs: this.#live.isMany ? limits.pollRestMs : everyMs }
+    return { ids, everyMs: limits.pollRestMs }
   }
 
   /** What a stream that works does not tell. */

@@ -39,10 +39,15 @@ export class Memory {
     return this.#entries
   }
 
-  /** Keep an entry, in the place of the one with its key. */
-  keep(entry: Remembered): void {
+  /** Keep an entry, in the place of the one with its key. Of too many the oldest go, first of those that `isSpare`. */
+  keep(entry: Remembered, isSpare: (key: string) => boolean): void {
     const others = this.entries().filter(({ key }) => key !== entry.key)
-    this.#write([entry, ...others].sort((one, other) => other.createdAt - one.createdAt).slice(0, this.#limits.rememberedJobs))
+    let all = [entry, ...others].sort((one, other) => other.createdAt - one.createdAt)
+    while (all.length > this.#limits.rememberedJobs) {
+      const gone = [...all].reverse().find(({ key }) => isSpare(key)) ?? all.at(-1)
+      all = all.filter((kept) => kept !== gone)
+    }
+    this.#write(all)
   }
 
   forget(key: string): void {

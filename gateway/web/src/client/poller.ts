@@ -3,7 +3,7 @@
 import { backoffMs } from './backoff.ts'
 import type { Calls } from './calls.ts'
 import { JOBS } from './calls.ts'
-import { WaybillError } from './errors.ts'
+import type { WaybillError } from './errors.ts'
 import type { Message } from './job.ts'
 import type { Limits } from './limits.ts'
 import type { World } from './world.ts'
@@ -66,8 +66,7 @@ export class Poller {
     const flight = (this.#flight = new AbortController())
     let failure: WaybillError | null = null
     try {
-      if (this.#calls.credentials.usesTicket) for (const id of ids) await this.#single(id, flight.signal)
-      else for (let from = 0; from < ids.length; from += this.#limits.jobsPerCall) {
+      for (let from = 0; from < ids.length; from += this.#limits.jobsPerCall) {
         await this.#batch(ids.slice(from, from + this.#limits.jobsPerCall), flight.signal)
       }
     } catch (error) {
@@ -84,49 +83,21 @@ export class Poller {
     else this.#listener.onAnswer()
   }
 
-  async #batch(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    const path = `${JOBS}?${new URLSearchParams(ids.map((id) => ['job', id])).toString()}`
-    const answer = await this.#get(path, signal)
-    if (answer === null || signal.aborted) return
-    const found = new Map<unknown, () => void>()
-    for (const record of (answer['jobs'] ?? []) as Message[]) found.set(record['job_id'], () => this.#listener.onRecord(String(record['job_id']), record))
-    for (const missing of (answer['missing'] ?? []) as Message[]) found.set(missing['job_id'], () => this.#onMissing(missing))
-    for (const id of ids) {
-      const tell = found.get(id)
-      if (tell) tell()
-      // An older server answers this with a listing, in which it may not stand.
-      else await this.#single(id, signal)
-    }
-  }
-
-  async #single(id: string, signal: AbortSignal): Promise<void> {
-    try {
-      const record = await this.#get(`${JOBS}/${encodeURIComponent(id)}`, signal)
-      if (record && !signal.aborted) this.#listener.onRecord(id, record)
-    } catch (error) {
-      const { code, detail } = error as WaybillError
-      if (signal.aborted || !this.#onMissing({ job_id: id, code, message: detail })) throw error
-    }
-  }
-
-  /** A job that cannot be shown; false when the code says something else than that. */
-  #onMissing({ job_id: id, code, message }: Message): boolean {
-    if (code === 'NOT_FOUND' || code === 'GONE') this.#listener.onMissing(String(id), code === 'GONE' ? 'removed' : 'unknown')
-    // One damaged job must not hold up the others.
-    else if (code === 'RECORD_UNREADABLE') this.#listener.onRecord(String(id), { status: 'failed', error: { code, message }, can_retry: false })
-    else return false
-    return true
-  }
-
-  /** Null for 304. */
-  async #get(path: string, signal: AbortSignal): Promise<Message | null> {
+  async #batch(jobIds: readonly string[], signal: AbortSignal): Promise<void> {
+    const path = `${JOBS}?${new URLSearchParams(jobIds.map((id) => ['job', id])).toString()}`
     const known = this.#etags.get(path)
-    const { status, headers, body } = await this.#calls.call(path, known ? { headers: { 'if-none-match': known }, signal } : { signal })
-    if (status === 304 || !body) return null
+    const { headers, body } = await this.#calls.call(path, { headers: known ? { 'if-none-match': known } : {}, jobIds, signal })
+    // 304 has no body.
+    if (!body || signal.aborted) return
     const etag = headers.get('etag')
     // Of the set of jobs as it is now: those of older sets are not asked for again.
     if (this.#etags.size > this.#limits.rememberedJobs) this.#etags.clear()
     if (etag) this.#etags.set(path, etag)
-    return body
+    for (const record of (body['jobs'] ?? []) as Message[]) this.#listener.onRecord(String(record['job_id']), record)
+    for (const { job_id: id, code, message } of (body['missing'] ?? []) as Message[]) {
+      if (code === 'NOT_FOUND' || code === 'GONE') this.#listener.onMissing(String(id), code === 'GONE' ? 'removed' : 'unknown')
+      // One damaged job must not hold up the others.
+      else this.#listener.onRecord(String(id), { status: 'failed', error: { code, message }, can_retry: false })
+    }
   }
 }

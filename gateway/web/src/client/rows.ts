@@ -106,13 +106,13 @@ export class Rows {
     }
     if (eventId !== null) row.cursor = eventId
     this.#record(row, eventId, message)
-    this.put(row, this.#measured(row, afterEvent(row.job, message), message))
+    this.put(row, this.#measured(row, afterEvent(row.job, message)))
     return true
   }
 
   /** Take a polled record; `isFollowed` when a stream goes on from `cursor` all the same. */
   takeRecord(row: Row, record: Message, isFollowed: boolean): void {
-    const job = this.#measured(row, fromRecord(row.job, record), record)
+    const job = this.#measured(row, fromRecord(row.job, record))
     // The stream would go on from a place behind what is shown now: let it begin with a snapshot.
     if (!isFollowed && !isSame(job, row.job)) row.cursor = null
     this.put(row, job)
@@ -163,20 +163,16 @@ export class Rows {
 
   // ── a row's own measurements ─────────────────────────────────────────────────────────────────────────────────────
 
-  /** Add the rate, and the remaining time where an older server does not say it; keep the old object if nothing is new. */
-  #measured(row: Row, job: Job, said: Message): Job {
-    if (job.state !== 'processing') {
-      row.rate = null
-      return isSame(job, row.job) ? row.job : job
-    }
+  /** Add the rate; keep the old object if nothing is new. What time is left is the server's to say: it knows the plan. */
+  #measured(row: Row, job: Job): Job {
+    const { rate } = row
+    const isRunning = job.state === 'processing'
+    const isSameRun = rate !== null && row.job.state === 'processing' && row.job.attempt === job.attempt
     // By the server's times: a burst after a hiccup of the network is none of its rate.
-    if (row.rate === null || row.job.state !== 'processing' || row.job.attempt !== job.attempt) row.rate = beginRate(job.updatedAt, job.bytesDone)
-    else row.rate = sampleRate(row.rate, job.updatedAt, job.bytesDone, this.#limits.rateHalfLifeMs)
-    const perSecond = bytesPerSecond(row.rate)
-    if (perSecond === undefined) return isSame(job, row.job) ? row.job : job
-    const leftBytes = (job.bytesTotal ?? 0) - job.bytesDone
-    const isGuessed = !('remaining_seconds' in said) && job.phase === 'bundling' && leftBytes > 0 && perSecond > 0
-    return { ...job, bytesPerSecond: perSecond, ...(isGuessed ? { remainingSeconds: Math.round(leftBytes / perSecond) } : {}) }
+    const next = isSameRun ? sampleRate(rate, job.updatedAt, job.bytesDone, this.#limits.rateHalfLifeMs) : beginRate(job.updatedAt, job.bytesDone)
+    row.rate = isRunning ? next : null
+    const measured = isRunning ? { ...job, bytesPerSecond: bytesPerSecond(next) } : job
+    return isSame(measured, row.job) ? row.job : measured
   }
 
   #record(row: Row, eventId: string | null, message: Message): void {

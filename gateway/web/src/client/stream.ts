@@ -1,7 +1,7 @@
 /** One attempt at a stream, from the request to its end: what it brought, and why it ended. It decides nothing. */
 
 import type { Calls } from './calls.ts'
-import { asWaybillError, JOBS } from './calls.ts'
+import { asWaybillError } from './calls.ts'
 import { errorOfAnswer, WaybillError } from './errors.ts'
 import { readVector, vector } from './event_id.ts'
 import type { Message } from './job.ts'
@@ -59,17 +59,14 @@ class Breach {
   }
 }
 
-/** The stream of several jobs, or, for servers that do not have it, the stream of one. */
-export function streamPath(jobs: readonly Followed[], isMany: boolean): string {
-  const query = new URLSearchParams(isMany ? jobs.map(({ id }) => ['job', id]) : [])
+export function streamPath(jobs: readonly Followed[]): string {
+  const query = new URLSearchParams(jobs.map(({ id }) => ['job', id]))
   if (jobs.some(({ cursor }) => cursor !== null)) query.set('last_event_id', vector(jobs.map(({ cursor }) => cursor)))
-  const path = isMany ? '/v1/download/stream' : `${JOBS}/${encodeURIComponent(jobs[0]!.id)}/stream`
-  return query.size ? `${path}?${query.toString()}` : path
+  return `/v1/download/stream?${query.toString()}`
 }
 
 export class StreamAttempt {
   readonly jobs: readonly Followed[]
-  readonly isMany: boolean
   readonly #calls: Calls
   readonly #world: World
   readonly #limits: Limits
@@ -84,14 +81,13 @@ export class StreamAttempt {
 
   constructor(
     { calls, world, limits }: { calls: Calls; world: World; limits: Limits },
-    { jobs, isMany }: { jobs: readonly Followed[]; isMany: boolean },
+    jobs: readonly Followed[],
     listener: StreamListener,
   ) {
     this.#calls = calls
     this.#world = world
     this.#limits = limits
     this.jobs = jobs
-    this.isMany = isMany
     this.#listener = listener
     this.#decoder = new FrameDecoder(limits.maxFrameChars)
     this.lastByteAtWallMs = world.wallMs()
@@ -114,8 +110,8 @@ export class StreamAttempt {
 
   async #read(): Promise<StreamEnd> {
     this.#expect(this.#limits.headersMs, 'silent')
-    const path = streamPath(this.jobs, this.isMany)
-    const response = await this.#calls.open(path, { headers: { accept: 'text/event-stream' } }, this.#stop.signal)
+    const options = { headers: { accept: 'text/event-stream' }, jobIds: this.jobs.map(({ id }) => id) }
+    const response = await this.#calls.open(streamPath(this.jobs), options, this.#stop.signal)
     if (response.status === 204) return { kind: 'done' }
     if (!response.ok || !response.headers.get('content-type')?.startsWith('text/event-stream')) return refusedBy(response)
     this.#expect(this.#limits.firstFrameMs, 'mute')
@@ -157,12 +153,10 @@ export class StreamAttempt {
   }
 
   #tell(message: Message, id: string | undefined): void {
-    const jobId = this.isMany ? message['job_id'] : this.jobs[0]!.id
-    const place = this.jobs.findIndex((job) => job.id === jobId)
+    const place = this.jobs.findIndex((job) => job.id === message['job_id'])
     if (place < 0) return
-    const cursors = id === undefined ? null : this.isMany ? readVector(id, this.jobs.length) : [id]
-    const eventId = cursors?.[place] ?? null
-    this.#listener.onMessage({ jobId: jobId as string, eventId, message })
+    const eventId = (id === undefined ? null : readVector(id, this.jobs.length))?.[place] ?? null
+    this.#listener.onMessage({ jobId: this.jobs[place]!.id, eventId, message })
   }
 
   #failure(error: unknown): StreamEnd {

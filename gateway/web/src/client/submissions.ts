@@ -12,12 +12,7 @@ export function readFileIds(fileIds: readonly FileId[]): number[] {
   return fileIds.map((fileId, place) => {
     const number = typeof fileId === 'string' && /^\s*\d+\s*$/.test(fileId) ? Number(fileId) : fileId
     if (typeof number === 'number' && Number.isSafeInteger(number)) return number
-    throw refusal(
-      'INVALID_FILE_ID',
-      'Not a file id',
-      `“${String(fileId).slice(0, 40)}” at place ${place + 1} is not the id of a file: ids are whole numbers.`,
-      'Correct it, or take it out.',
-    )
+    throw refusal('INVALID_FILE_ID', `“${String(fileId).slice(0, 40)}” at place ${place + 1} is not the id of a file: ids are whole numbers.`)
   })
 }
 
@@ -82,11 +77,11 @@ export class Submission {
       method: 'POST',
       headers: { 'idempotency-key': `"${this.#key}"` },
       body: { file_ids: fileIds, archive_name: archiveName, on_missing: onMissing },
-      ...(signal ? { signal } : {}),
+      signal,
     })
     const id = body?.['job_id']
     if (typeof id === 'string') return id
-    throw refusal('NOT_WAYBILL', 'Another server answered', 'The answer to the request names no job.', 'Check the address.')
+    throw refusal('NOT_WAYBILL', 'The answer to the request names no job.')
   }
 
   #sleep(delayMs: number): Promise<void> {

@@ -13,14 +13,14 @@ export type FileId = number | string
 /** What was asked for; enough to ask for the same again. */
 export interface DownloadRequest {
   readonly fileIds: readonly FileId[]
-  readonly archiveName?: string
-  readonly onMissing?: 'fail' | 'skip'
+  readonly archiveName?: string | undefined
+  readonly onMissing?: 'fail' | 'skip' | undefined
 }
 
 /** How a download is begun. An aborted `signal` withdraws the request as `cancel()` does. */
 export interface StartOptions {
-  readonly archiveName?: string
-  readonly onMissing?: 'fail' | 'skip'
+  readonly archiveName?: string | undefined
+  readonly onMissing?: 'fail' | 'skip' | undefined
   readonly label?: string
   readonly signal?: AbortSignal
 }
@@ -29,7 +29,7 @@ export interface StartOptions {
 export interface JobFailure {
   readonly code: string
   readonly message: string
-  readonly fileIds?: readonly number[]
+  readonly fileIds?: readonly number[] | undefined
 }
 
 /** A file that was left out of an archive. */
@@ -71,26 +71,26 @@ export interface JobCommon {
 /** Sent, or to be sent; not accepted yet. `error` and `retryAt` say why it takes long. */
 export interface SubmittingJob extends JobCommon {
   readonly state: 'submitting'
-  readonly error?: WaybillError
-  readonly retryAt?: number
+  readonly error?: WaybillError | undefined
+  readonly retryAt?: number | undefined
 }
 
 export interface QueuedJob extends JobCommon {
   readonly state: 'queued'
   /** How many begin before it, at most. */
-  readonly position?: number
-  readonly startsInSeconds?: number
+  readonly position?: number | undefined
+  readonly startsInSeconds?: number | undefined
   /** To its end, as of `updatedAt`. */
-  readonly remainingSeconds?: number
+  readonly remainingSeconds?: number | undefined
 }
 
 export interface ProcessingJob extends JobCommon {
   readonly state: 'processing'
   /** As of `updatedAt`. */
-  readonly remainingSeconds?: number
-  readonly bytesPerSecond?: number
+  readonly remainingSeconds?: number | undefined
+  readonly bytesPerSecond?: number | undefined
   readonly phase: 'planning' | 'bundling' | 'finishing'
-  readonly currentFile?: string
+  readonly currentFile?: string | undefined
   /** When the last byte or file was done, or the run began: for "no progress for 20 seconds". */
   readonly progressedAt: number
 }
@@ -99,7 +99,7 @@ export interface RetryingJob extends JobCommon {
   readonly state: 'retrying'
   readonly retryAt: number
   readonly error: JobFailure
-  readonly maxAttempts?: number
+  readonly maxAttempts?: number | undefined
 }
 
 export interface CompletedJob extends JobCommon {
@@ -158,9 +158,9 @@ export interface Connection {
   /** Since when, by `performance.now()`. */
   readonly sinceMs: number
   /** At the moment this was published. */
-  readonly retryInSeconds?: number
+  readonly retryInSeconds?: number | undefined
   /** `busy` reasons (`drain`, `overload`, `redis`, …), else `mute`, `network`, `html`, `refused`, `timeout`. */
-  readonly reason?: string
+  readonly reason?: string | undefined
 }
 
 /** One message of a job's stream, as the server sent it (docs/api.md, "The stream"). */
@@ -189,11 +189,12 @@ export interface ClientOptions {
   readonly baseUrl?: string
   /** Account or tenant. Jobs and events are shared by the tabs of one browser only within one scope. */
   readonly scope?: string
-  readonly authorize?: () => Promise<Authorization>
+  /** `jobIds` are what a ticket must open: at most 50, also of jobs that it has opened before. */
+  readonly authorize?: (jobIds: readonly string[]) => Promise<Authorization>
   /** As of `fetch`; `include` for cookies on another origin. */
   readonly credentials?: RequestCredentials
-  /** Watch through one stream for all tabs of this browser. Default: in browsers. */
-  readonly shareTabs?: boolean
+  /** `shareTabs` of `waybill/tabs`: watch through one stream for all tabs of this browser. Default: each for itself. */
+  readonly shareTabs?: import('./sharing.ts').ShareTabs | false
   /** Remember own jobs over reloads. Default: where there is a `localStorage`. */
   readonly remember?: boolean
   /** Deviations from limits.ts. */

@@ -33,8 +33,8 @@ export interface World {
   readonly storage: Pick<Storage, 'getItem' | 'setItem'> | null
   /** Null outside of browsers. */
   readonly page: Page | null
-  /** Null where tabs cannot speak with each other. */
-  channel(name: string, receive: (message: unknown) => void): Channel | null
+  /** Null where tabs cannot speak with each other. Left out, `waybill/tabs` opens a BroadcastChannel. */
+  channel?(name: string, receive: (message: unknown) => void): Channel | null
 }
 
 /** The world that the program runs in. */
@@ -52,7 +52,6 @@ export function realWorld(): World {
     fetch: (input, init) => fetch(input, init),
     storage: openStorage(),
     page: typeof document === 'undefined' ? null : browserPage(),
-    channel: openChannel,
   }
 }
 
@@ -71,20 +70,6 @@ function openStorage(): World['storage'] {
     return typeof document === 'undefined' ? null : localStorage
   } catch {
     return null
-  }
-}
-
-function openChannel(name: string, receive: (message: unknown) => void): Channel | null {
-  if (typeof BroadcastChannel === 'undefined') return null
-  const channel = new BroadcastChannel(name)
-  channel.onmessage = (event) => receive(event.data)
-  return {
-    send(message) {
-      channel.postMessage(message)
-    },
-    close() {
-      channel.close()
-    },
   }
 }
 

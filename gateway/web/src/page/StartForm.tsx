@@ -4,6 +4,7 @@ import { useState, type FormEvent, type ReactNode } from 'react'
 
 import type { DownloadRequest } from '../client/index.ts'
 import { counted } from '../display/amount.ts'
+import { problemSentences } from '../display/problems.ts'
 import { useDownload } from '../react/index.ts'
 import type { CatalogueFile } from './catalogue.ts'
 import { FilePicker, type FilePickerProps } from './FilePicker.tsx'
@@ -128,7 +129,7 @@ function labelOf(ids: readonly number[], chosen: ReadonlyMap<number, CatalogueFi
 }
 
 function problemOf(error: unknown): Problem {
-  const { detail, action, fileIds } = error as { detail?: string; action?: string; fileIds?: readonly number[] }
-  const text = [detail ?? String(error), action].filter(Boolean).join(' ')
+  const { fileIds } = error as { fileIds?: readonly number[] }
+  const text = problemSentences(error)
   return fileIds?.length ? { text, fileIds } : { text }
 }

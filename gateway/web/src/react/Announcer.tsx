@@ -5,7 +5,7 @@ import { useEffect, useRef, useState, type ReactNode } from 'react'
 import type { Job } from '../client/index.ts'
 import { SHOWN_LOST_SECONDS } from '../display/limits.ts'
 import { AnnouncementQueue } from './announcement_queue.ts'
-import { merged, newsOf, type News } from './announcements.ts'
+import { newsOf, type News } from './announcements.ts'
 import { useClient } from './context.ts'
 import { useConnection } from './hooks.ts'
 import type { Messages } from './messages.ts'
@@ -14,7 +14,8 @@ export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: 
   const client = useClient()
   const before = useRef(jobs)
   const startedHere = useRef(new Set<string>())
-  const [alert, setAlert] = useState('')
+  // Each has its five seconds: twenty jobs that fail one after another are no twenty alerts.
+  const [alert, warn] = useMerged(messages)
   const [status, tell] = useMerged(messages)
   useConnectionNews(messages, tell)
   useEffect(() => {
@@ -22,10 +23,9 @@ export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: 
     const about = { messages, nowMs: client.serverNowMs(), startedHere: startedHere.current }
     const news = newsOf(before.current, jobs, about)
     before.current = jobs
-    const urgent = news.filter(({ isUrgent }) => isUrgent)
-    if (urgent.length > 0) setAlert(merged(urgent, messages))
+    warn(news.filter(({ isUrgent }) => isUrgent))
     tell(news.filter(({ isUrgent }) => !isUrgent))
-  }, [jobs, messages, client, tell])
+  }, [jobs, messages, client, tell, warn])
   return (
     <div className="waybill-hidden">
       <div role="status">{status}</div>

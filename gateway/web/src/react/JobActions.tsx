@@ -4,6 +4,7 @@ import { useEffect, useState, type ReactNode } from 'react'
 
 import type { DownloadClientFace, DownloadRequest, Job, StartOptions } from '../client/index.ts'
 import { BUTTON_GUARD_MS } from '../display/limits.ts'
+import { problemSentences } from '../display/problems.ts'
 import { actionsOf, idsWithout, type Action } from './actions.ts'
 import { useClient } from './context.ts'
 import type { Messages } from './messages.ts'
@@ -44,7 +45,7 @@ export function JobActions({ job, name, messages, onChangeSelection, onRemove }:
     if (action === 'remove') onRemove()
     perform(client, job, action)
       .then(() => action === 'copyLink' && setCopied(true))
-      .catch((error: unknown) => setProblem(told(error)))
+      .catch((error: unknown) => setProblem(problemSentences(error)))
   }
   const label = (action: Action) =>
     action === 'copyLink' && hasCopied ? messages.linkCopied : String(messages[LABELS[action]])
@@ -124,12 +125,6 @@ async function startAgain(client: DownloadClientFace, job: Job, fileIds: Downloa
     ...(onMissing !== undefined && { onMissing }),
     ...(job.label !== null && { label: job.label }),
   }
-  const started = await client.startDownload(fileIds, options)
-  // The same request within two seconds is a double click to the client, which then gives the old job back.
-  if (started.key !== job.key) client.dismiss(job.key)
-}
-
-function told(error: unknown): string {
-  const { detail, action, message } = error as { detail?: string; action?: string; message?: string }
-  return [detail ?? message ?? String(error), action].filter(Boolean).join(' ')
+  await client.startDownload(fileIds, options)
+  client.dismiss(job.key)
 }

@@ -4,6 +4,7 @@ import { createContext, createElement, useContext, useEffect, useInsertionEffect
 
 import { DownloadClient } from '../client/index.ts'
 import type { ClientOptions, DownloadClientFace } from '../client/index.ts'
+import { shareTabs } from '../tabs/index.ts'
 
 const Clients = createContext<DownloadClientFace | null>(null)
 let ofThisOrigin: DownloadClientFace | undefined
@@ -15,7 +16,7 @@ export type DownloadProviderProps = { readonly children?: ReactNode } & (
 
 /**
  * Gives a client to everything below it: yours, which you close, or one of its own for `baseUrl`, `scope` and
- * `authorize`. Another `baseUrl` or `scope` is another client; a new `authorize` is used from its next call on.
+ * `authorize`; its tabs share one stream unless `shareTabs` is false. Another `baseUrl` or `scope` is another client; a new `authorize` is used from its next call on.
  */
 export function DownloadProvider({ children, client, ...options }: DownloadProviderProps): ReactNode {
   return client
@@ -31,8 +32,8 @@ function OwnClient({ options, children }: { options: ClientOptions; children?: R
   })
   const { baseUrl, scope } = options
   const client = useMemo(() => {
-    const authorize = options.authorize && (() => newest.current.authorize?.() ?? Promise.resolve(null))
-    return new DownloadClient(authorize ? { ...options, authorize } : options)
+    const authorize: ClientOptions['authorize'] = (jobIds) => newest.current.authorize?.(jobIds) ?? Promise.resolve(null)
+    return new DownloadClient({ shareTabs, ...options, ...(options.authorize && { authorize }) })
     // Another server or account is another client; who asks is read when it is needed.
   }, [baseUrl, scope])
   const closing = useRef<{ of: DownloadClientFace; timer: ReturnType<typeof setTimeout> }>(undefined)
@@ -49,5 +50,5 @@ function OwnClient({ options, children }: { options: ClientOptions; children?: R
 
 /** The client of the nearest provider. On a server it is made too, and does nothing there. */
 export function useClient(): DownloadClientFace {
-  return useContext(Clients) ?? (ofThisOrigin ??= new DownloadClient())
+  return useContext(Clients) ?? (ofThisOrigin ??= new DownloadClient({ shareTabs }))
 }

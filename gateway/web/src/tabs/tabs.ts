@@ -10,11 +10,13 @@
  * ```
  */
 
-import { compareIds } from './event_id.ts'
-import type { Message } from './job.ts'
-import type { Limits } from './limits.ts'
-import type { Connection, Job } from './types.ts'
-import type { Channel, World } from './world.ts'
+import { compareIds } from '../client/event_id.ts'
+import type { Message } from '../client/job.ts'
+import type { Limits } from '../client/limits.ts'
+import type { Sharing } from '../client/sharing.ts'
+import type { Connection, Job } from '../client/types.ts'
+import type { Channel, World } from '../client/world.ts'
+import { openChannel } from './channel.ts'
 
 export type TabMessage =
   | { readonly type: 'hello' | 'want'; readonly tab: string; readonly want: readonly string[] }
@@ -22,7 +24,8 @@ export type TabMessage =
   | { readonly type: 'event'; readonly tab: string; readonly jobId: string; readonly eventId: string | null; readonly message: Message }
   | { readonly type: 'row'; readonly tab: string; readonly job: Job; readonly cursor: string | null }
   | { readonly type: 'state'; readonly tab: string; readonly connection: Connection }
-  | { readonly type: 'list' | 'bye'; readonly tab: string }
+  | { readonly type: 'list'; readonly tab: string; readonly forgotten: string | null }
+  | { readonly type: 'bye'; readonly tab: string }
 
 export interface TabListener {
   /** Follow the jobs here, or leave that to another tab. */
@@ -38,7 +41,7 @@ export interface TabListener {
   wants(): readonly string[]
 }
 
-export class Tabs {
+export class Tabs implements Sharing {
   isLeading = false
   readonly #world: World
   readonly #limits: Limits
@@ -58,7 +61,7 @@ export class Tabs {
     this.#limits = limits
     this.#listener = listener
     this.#tab = world.newKey()
-    this.#channel = world.channel(name, (message) => this.#receive(message as TabMessage))
+    this.#channel = (world.channel ?? openChannel)(name, (message) => this.#receive(message as TabMessage))
   }
 
   start(): void {
@@ -112,9 +115,9 @@ export class Tabs {
     if (this.isLeading && !this.#isQuiet) this.#send({ type: 'state', tab: this.#tab, connection })
   }
 
-  /** The remembered list has changed. */
-  tellList(): void {
-    this.#send({ type: 'list', tab: this.#tab })
+  /** The remembered list has changed; `forgotten` is the key of what was taken out. */
+  tellList(forgotten: string | null): void {
+    this.#send({ type: 'list', tab: this.#tab, forgotten })
   }
 
   #send(message: TabMessage): void {

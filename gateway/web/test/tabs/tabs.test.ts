@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { LIMITS } from '../../src/client/limits.ts'
-import { type TabMessage, Tabs } from '../../src/client/tabs.ts'
+import { type TabMessage, Tabs } from '../../src/tabs/tabs.ts'
 import { FakeClock } from '../support/fake_clock.ts'
 import { TabBus } from '../support/tab_bus.ts'
 import { stillWorld, TestPage } from '../support/worlds.ts'
