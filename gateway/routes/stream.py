@@ -17,7 +17,7 @@ from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.vector import Vector, read_vector
 from gateway.streaming.viewer import Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, TokenKeysUnavailable, TooManyJobs, TooManyStreams, UnavailableError, WaybillError
+from shared.errors import Draining, TokenKeysUnavailable, TooManyStreams, UnavailableError, WaybillError
 from shared.jobs import JobRecord
 from shared.limit_errors import TooManyOwnerStreams
 
@@ -56,7 +56,7 @@ async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> 
         places, vector, has_more = _open(request, following, job_ids, found)
         if has_more:
             await hub.admit(caller.owner, followers=len(job_ids))
-    except (UnavailableError, TooManyJobs, TooManyOwnerStreams) as error:
+    except (UnavailableError, TooManyOwnerStreams) as error:
         return _refuse(request, following, error)
     if not has_more:
         for place in places:
@@ -113,7 +113,7 @@ def _reason(error: WaybillError) -> str:
             return "drain"
         case TooManyStreams():
             return "overload"
-        case TooManyJobs() | TooManyOwnerStreams():
+        case TooManyOwnerStreams():
             return "limit"
         case TokenKeysUnavailable():
             return "token_keys"
