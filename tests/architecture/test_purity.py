@@ -29,6 +29,7 @@ PURE = (
     "gateway/edge/address.py",
     "gateway/edge/answer_headers.py",
     "gateway/edge/cors.py",
+    "gateway/edge/forwarded.py",
     "gateway/edge/hosts.py",
     "gateway/edge/proxies.py",
     "gateway/contract/call.py",

@@ -41,6 +41,8 @@ def test_loopback_is_a_stranger_where_nobody_named_it() -> None:
         ("", "10.0.0.1"),
         (",,,", "10.0.0.1"),
         ("999.1.1.1", "10.0.0.1"),
+        ("fe80::1%\x1b[31mroot logged in, 10.1.2.3", "10.1.2.3"),  # a zone is any text
+        ("[fe80::1%eth0]:80", "10.0.0.1"),
         ("x" * 10_000, "10.0.0.1"),
     ],
 )
@@ -66,6 +68,12 @@ def test_ipv4_peer_of_a_socket_for_both_kinds_is_known() -> None:
         ("for=6.6.6.6;proto=http, for=192.0.2.1;proto=https", Origin("192.0.2.1", "https")),
         ("for=_hidden", Origin("10.0.0.1", None)),
         ("proto=https", Origin("10.0.0.1", "https")),
+        ("for=6.6.6.6, proto=https", Origin("10.0.0.1", "https")),  # the proxy does not say who
+        ('for=203.0.113.9;proto=http;host="a;for=6.6.6.6;proto=https"', Origin("203.0.113.9", "http")),
+        ('for=203.0.113.9;host="a\\", for=6.6.6.6;proto=https";proto=http', Origin("203.0.113.9", "http")),
+        ('for=6.6.6.6;host="a, for=192.0.2.1', Origin("10.0.0.1", None)),  # where the quotes end nobody knows
+        ("for=6.6.6.6;for=192.0.2.1;proto=https", Origin("10.0.0.1", None)),
+        ("for = 192.0.2.1", Origin("10.0.0.1", None)),
     ],
 )
 def test_forwarded_says_the_same_in_its_own_words(forwarded: str, origin: Origin) -> None:
@@ -76,6 +84,24 @@ def test_two_headers_that_disagree_are_both_not_believed() -> None:
     told = forwarded_for("192.0.2.1", ("forwarded", "for=6.6.6.6"))
 
     assert OURS.origin_of("10.0.0.1", told).address == "10.0.0.1"
+
+
+def test_malformed_header_does_not_leave_the_word_to_the_other_one() -> None:
+    told = forwarded_for("6.6.6.6", ("forwarded", 'host="'), ("forwarded", "for=192.0.2.1"))
+
+    assert OURS.origin_of("10.0.0.1", told).address == "10.0.0.1"
+
+
+def test_proxy_of_a_link_is_known_by_its_network_whatever_the_zone_is_called() -> None:
+    link = TrustedProxies([ip_network("fe80::/10")])
+
+    assert link.origin_of("fe80::1%eth0", forwarded_for("192.0.2.1")).address == "192.0.2.1"
+
+
+def test_two_headers_that_disagree_about_the_scheme_say_none() -> None:
+    told = [(b"x-forwarded-proto", b"https"), (b"forwarded", b"for=192.0.2.1;proto=http")]
+
+    assert OURS.origin_of("10.0.0.1", told).scheme is None
 
 
 @pytest.mark.parametrize(("told", "scheme"), [("https", "https"), ("http, HTTPS", "https"), ("ftp", None), ("", None)])
