@@ -21,6 +21,7 @@ from gateway.edge.shell import Edge
 from gateway.problems import PROBLEM_JSON, problem_body
 from shared import limits
 
+_BEGUN = re.compile(rb"\r(\n(\r|u(p(g(r(a(de?)?)?)?)?)?)?)?\Z", re.IGNORECASE)
 _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 
 
@@ -33,6 +34,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._dropped_body_bytes = 0
         self._count_refusal = count_refusal
         self._head_bytes = 0
+        self._begun = b""
+        """The last bytes of a piece of a head, which may be the beginning of an offer, or of the head's end."""
         self._is_in_head = True
         self._is_refused = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -57,8 +60,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._deadline is None:  # the first byte of a further request
                 self._expect(limits.REQUEST_HEAD_WITHIN_SECONDS)
             self._head_bytes += len(data)
+            data, self._begun = _without_beginning(self._begun + data)
             data = _without_upgrade(data)
-        super().data_received(data)
+        if data:
+            super().data_received(data)
         if self._is_in_head and self._head_bytes > limits.MAX_HEAD_BYTES:
             self._refuse_head()
 
@@ -181,6 +186,15 @@ def _without_upgrade(data: bytes) -> bytes:
     """
     head, border, body = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"\r\nx-upgrade:", head) + border + body
+
+
+def _without_beginning(head: bytes) -> tuple[bytes, bytes]:
+    """Split a piece of a head before what only the next piece tells to be an offer, or the end of the head, or neither.
+
+    A peer sends its bytes in pieces of any size, and an offer that is cut in two must not pass for that.
+    """
+    begun = None if b"\r\n\r\n" in head else _BEGUN.search(head)
+    return (head, b"") if begun is None else (head[: begun.start()], head[begun.start() :])
 
 
 def _answer(status: int, body: bytes, headers: Iterable[Header]) -> bytes:
