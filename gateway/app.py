@@ -12,7 +12,8 @@ from gateway.admission import Admission
 from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
 from gateway.contract.publication import publish
-from gateway.edge.shell import Edge, Shell
+from gateway.edge.edge import Edge
+from gateway.edge.shell import Shell
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.intake import Intake

@@ -15,9 +15,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.edge.cors import Header
+from gateway.edge.edge import Edge
+from gateway.edge.header import Header
 from gateway.edge.request_id import request_id_of
-from gateway.edge.shell import Edge
 from gateway.problems import PROBLEM_JSON, problem_body
 from shared import limits
 

@@ -5,7 +5,8 @@ What an answer says itself stays: a page that is served has a Content-Security-P
 
 from collections.abc import Iterable
 
-from gateway.edge.cors import Cors, Header
+from gateway.edge.cors import Cors
+from gateway.edge.header import Header
 
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),

@@ -7,7 +7,7 @@ preflight; and what is answered below the app (408, 431) would carry nothing.
 
 from collections.abc import Iterable, Mapping
 
-Header = tuple[bytes, bytes]
+from gateway.edge.header import Header
 
 _METHODS = b"GET, HEAD, POST, DELETE"
 _TAKEN = (

@@ -14,8 +14,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 
 from gateway.edge.forwarded import Hop, read_forwarded
+from gateway.edge.header import Header
 
-Header = tuple[bytes, bytes]
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 

@@ -15,31 +15,13 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.edge.address import insist_on_readable
-from gateway.edge.answer_headers import AnswerHeaders
-from gateway.edge.cors import Cors, Header
-from gateway.edge.hosts import HostRule
-from gateway.edge.proxies import TrustedProxies
+from gateway.edge.edge import Edge
+from gateway.edge.header import Header
 from gateway.edge.request_id import bind_request, request_id_of
 from gateway.problems import INTERNAL, PROBLEM_JSON, problem_body
 from shared.errors import RequestError, UnsupportedMediaType
-from shared.gateway_settings import GatewaySettings
 
 log = structlog.get_logger(__name__)
-
-
-class Edge:
-    """What the settings say about who may ask, from where, by which name; and what answers carry."""
-
-    def __init__(self, settings: GatewaySettings) -> None:
-        self.hosts = HostRule(settings.host_names, takes_loopback=settings.auth == "none")
-        self.proxies = TrustedProxies(settings.trusted_networks)
-        self.cors = Cors(settings.allowed_origins)
-        self.answers = AnswerHeaders(self.cors, hsts_seconds=settings.hsts_seconds)
-
-    def headers_of_refusal(self, given: list[Header], request_id: str) -> list[Header]:
-        """Give the headers of an answer that is not the app's, to a request of which these headers were read."""
-        origin = next((value for name, value in given if name == b"origin"), None)
-        return self.answers.complete((), request_id=request_id.encode(), origin=origin)
 
 
 class Shell:

@@ -30,6 +30,7 @@ PURE = (
     "gateway/edge/answer_headers.py",
     "gateway/edge/cors.py",
     "gateway/edge/forwarded.py",
+    "gateway/edge/header.py",
     "gateway/edge/hosts.py",
     "gateway/edge/proxies.py",
     "gateway/contract/call.py",

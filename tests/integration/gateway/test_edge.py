@@ -10,7 +10,8 @@ import httpx
 import pytest
 from litestar import Litestar, get
 
-from gateway.edge.shell import Edge, Shell
+from gateway.edge.edge import Edge
+from gateway.edge.shell import Shell
 from gateway.problems import answer_unexpected
 from gateway.server import GatewayServer
 from shared.gateway_settings import GatewaySettings

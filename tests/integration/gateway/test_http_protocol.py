@@ -8,7 +8,7 @@ import uvicorn
 from litestar.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from gateway.edge.shell import Edge
+from gateway.edge.edge import Edge
 from gateway.http_protocol import BoundedHttpProtocol
 from shared.gateway_settings import GatewaySettings
 

@@ -1,7 +1,8 @@
 """What answers carry besides their own headers, for pages of which origins."""
 
 from gateway.edge.answer_headers import AnswerHeaders
-from gateway.edge.cors import Cors, Header
+from gateway.edge.cors import Cors
+from gateway.edge.header import Header
 
 APP = b"https://app.example.org"
 OTHER = b"https://other.example.org"
