@@ -175,8 +175,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _problem(self, status: int, code: str, detail: str) -> bytes:
         given = self.headers or []  # those that have come; none before the first head
         request_id = request_id_of(dict(given).get(b"x-request-id"))
+        peer = self.client[0] if self.client else ""
         body = problem_body(status, code, detail, request_id=request_id)
-        return _answer(status, body, self._edge.headers_of_refusal(given, request_id))
+        return _answer(status, body, self._edge.headers_of_refusal(given, request_id, peer=peer))
 
 
 def _without_upgrade(data: bytes) -> bytes:

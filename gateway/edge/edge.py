@@ -17,7 +17,8 @@ class Edge:
         self.cors = Cors(settings.allowed_origins)
         self.answers = AnswerHeaders(self.cors, hsts_seconds=settings.hsts_seconds)
 
-    def headers_of_refusal(self, given: list[Header], request_id: str) -> list[Header]:
-        """Give the headers of an answer that is not the app's, to a request of which these headers were read."""
+    def headers_of_refusal(self, given: list[Header], request_id: str, *, peer: str) -> list[Header]:
+        """Give the headers of an answer that is not the app's, to what was read of a request of `peer`."""
         origin = next((value for name, value in given if name == b"origin"), None)
-        return self.answers.complete((), request_id=request_id.encode(), origin=origin)
+        is_https = self.proxies.origin_of(peer, given).scheme == "https"
+        return self.answers.complete((), request_id=request_id.encode(), origin=origin, is_https=is_https)

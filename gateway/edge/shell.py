@@ -36,7 +36,7 @@ class Shell:
         # Of a header that comes twice the last one counts here; where that matters all lines are read again.
         given = dict(scope["headers"])
         request_id = request_id_of(given.get(b"x-request-id"))
-        is_plain = self._note_origin(scope, request_id)
+        is_https = self._note_origin(scope, request_id)
         is_started = False
 
         async def complete(message: Message) -> None:
@@ -44,7 +44,7 @@ class Shell:
             if message["type"] == "http.response.start":
                 is_started = True
                 message["headers"] = self._edge.answers.complete(
-                    message["headers"], request_id=request_id.encode(), origin=given.get(b"origin"), is_plain=is_plain
+                    message["headers"], request_id=request_id.encode(), origin=given.get(b"origin"), is_https=is_https
                 )
             await send(message)
 
@@ -57,7 +57,7 @@ class Shell:
             await _send_problem(complete, 500, *INTERNAL)
 
     def _note_origin(self, scope: Any, request_id: str) -> bool:
-        """Write down who asks; tell whether a trusted proxy says that they asked without TLS."""
+        """Write down who asks; tell whether a trusted proxy says that they came by https."""
         peer = scope["client"]
         origin = self._edge.proxies.origin_of(peer[0] if peer else "", scope["headers"])
         if peer and origin.address != peer[0]:
@@ -65,7 +65,7 @@ class Shell:
         if origin.scheme:
             scope["scheme"] = origin.scheme
         bind_request(request_id, origin.address)
-        return origin.scheme == "http"
+        return origin.scheme == "https"
 
     async def _answer(self, scope: Any, receive: Receive, send: Send, given: Mapping[bytes, bytes]) -> None:
         try:

@@ -14,10 +14,10 @@ def complete(
     origins: tuple[str, ...] = (),
     origin: bytes | None = None,
     hsts_seconds: int = 0,
-    is_plain: bool = False,
+    is_https: bool = False,
 ) -> dict[bytes, bytes]:
     answers = AnswerHeaders(Cors(origins), hsts_seconds=hsts_seconds)
-    headers = answers.complete(own, request_id=b"r1", origin=origin, is_plain=is_plain)
+    headers = answers.complete(own, request_id=b"r1", origin=origin, is_https=is_https)
     assert len(dict(headers)) == len(headers), "a header comes twice"
     return dict(headers)
 
@@ -44,12 +44,12 @@ def test_what_an_answer_says_itself_stays() -> None:
     assert headers[b"x-content-type-options"] == b"nosniff"
 
 
-def test_hsts_is_said_by_setting_and_never_where_a_proxy_took_the_request_without_tls() -> None:
+def test_hsts_is_said_by_setting_and_only_where_a_proxy_took_the_request_with_tls() -> None:
     name = b"strict-transport-security"
 
-    assert complete(hsts_seconds=60)[name] == b"max-age=60"
-    assert name not in complete(hsts_seconds=60, is_plain=True)
-    assert name not in complete()
+    assert complete(hsts_seconds=60, is_https=True)[name] == b"max-age=60"
+    assert name not in complete(hsts_seconds=60)
+    assert name not in complete(is_https=True)
 
 
 def test_page_of_a_named_origin_may_read_with_credentials() -> None:
