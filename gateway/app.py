@@ -60,8 +60,9 @@ ROUTES = (
     create_job, read_jobs, read_job, cancel_job, delete_job, retry_job, read_events, stream_job, stream_jobs,
     fetch_archive, read_files, give_ticket,
     read_document, read_page, read_version,
+    show_page, show_icon, show_asset,
 )  # fmt: skip
-"""What is served. Each has its row in contract/calls.py."""
+"""What is served. Each has its row in contract/calls.py (or event_calls.py), but those of the page for people."""
 
 
 async def serve(settings: GatewaySettings) -> None:
@@ -129,7 +130,7 @@ class Gateway:
         }
         refused = RefusedCallers(metrics)
         return Litestar(
-            [*ROUTES, show_page, show_icon, show_asset],
+            ROUTES,
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={
                 **dict.fromkeys(REFUSALS_OF_CALLERS, refused.answer),

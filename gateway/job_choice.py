@@ -26,6 +26,9 @@ def read_job_ids(jobs: Sequence[str]) -> tuple[str, ...]:
 
 
 def insist_on_job_ids_alone(parameters: Iterable[str]) -> None:
-    """Raise InvalidQuery for a query that names jobs and says something else besides, which would have no effect."""
-    if others := sorted(set(parameters) - {"job"}):
+    """Raise InvalidQuery for a query that names jobs and says something else besides, which would have no effect.
+
+    A ticket says who asks, and is the gate's to judge.
+    """
+    if others := sorted(set(parameters) - {"job", "ticket"}):
         raise InvalidQuery(f"{others[0][:_MAX_SHOWN_CHARS]!r} means nothing beside job=<id>. Send either of them.")

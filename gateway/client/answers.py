@@ -7,6 +7,7 @@ from typing import Any
 from gateway.client.errors import NotWaybill, UnknownAnswer
 from shared.caller_errors import FilesForbidden, ScopeMissing, Unauthenticated
 from shared.errors import RequestError, UnavailableError, UnknownFiles, WaybillError
+from shared.limit_errors import LimitReached
 
 PROBLEM = "application/problem+json"
 _WITH_FILES = (UnknownFiles, FilesForbidden)
@@ -40,6 +41,8 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, shown_url:
         return kind(detail, file_ids=[number for number in problem.get("file_ids") or () if isinstance(number, int)])
     if issubclass(kind, Unauthenticated):
         return kind(detail, is_refused="invalid_token" in headers.get("www-authenticate", ""))
+    if issubclass(kind, LimitReached):
+        return kind(detail, retry_after_seconds=retry_after_ms(headers) // 1000)
     return kind(detail, scope="") if issubclass(kind, ScopeMissing) else kind(detail)
 
 
@@ -72,7 +75,8 @@ def _by_status(status: int, detail: str) -> WaybillError | None:
 def _family(root: type[WaybillError]) -> dict[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     for kind in root.__subclasses__():
-        found |= {kind.code: kind} | _family(kind)
+        # One without a code of its own is a case of its parent's, which no answer tells apart.
+        found |= ({kind.code: kind} if "code" in vars(kind) else {}) | _family(kind)
     return found
 
 

@@ -1,10 +1,14 @@
-"""A call as it is declared: a row of data. calls.py has the rows; document.py writes OpenAPI 3.1 of them. Pure."""
+"""A call as it is declared: a row of data. calls.py has all rows; document.py writes OpenAPI 3.1 of them. Pure."""
 
 from typing import Any
 
 import msgspec
 
 from gateway.contract.refusals import Cause
+
+JOBS = "/v1/download/jobs"
+JOB = JOBS + "/{job_id}"
+JSON = "application/json"
 
 Schema = dict[str, Any]
 """A JSON Schema (2020-12)."""
@@ -19,24 +23,35 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """What a caller may send besides a body; `place` is path, query or header. What is in a path must be sent."""
+    """What a caller may send besides a body; `place` is path, query or header.
+
+    What is in a path must be sent, and so must what `is_required`.
+    """
 
     name: str
     place: str
     description: str
     schema: Schema
+    is_required: bool = False
 
 
 class Body(msgspec.Struct, frozen=True):
     """The body of a request or an answer. `example` is a value of the schema, or the text itself where it is no JSON.
 
-    `item_schema` describes one frame of an event stream (OpenAPI 3.2 has a word for it; 3.1 does not).
+    `other_example` is of the second kind, where a body may be of two (`anyOf`). `item_schema` describes one frame of an
+    event stream (OpenAPI 3.2 has a word for it; 3.1 does not).
     """
 
     media_type: str
     schema: Schema
     example: object = None
+    other_example: object = None
     item_schema: Schema | None = None
+
+    @property
+    def all_examples(self) -> list[object]:
+        """Give those that there are."""
+        return [example for example in (self.example, self.other_example) if example is not None]
 
 
 class Answer(msgspec.Struct, frozen=True):

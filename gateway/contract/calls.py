@@ -1,28 +1,23 @@
-"""Every call, a row each. Whoever adds a route adds its row here; a test finds the one that is missing.
+"""Every call, a row each; those about events have theirs in event_calls.py. A test finds the route without a row.
 
 A row names the errors of shared/errors.py that the call raises itself; statuses and codes follow from them. Parameters
 and headers are declared once, in parameters.py and headers.py, and what their members mean in members.py.
 """
 
 from gateway.contract import examples, headers, parameters, refusals
-from gateway.contract.call import Answer, Body, Call, Header, Link, head_of
+from gateway.contract.call import JOB, JOBS, JSON, Answer, Body, Call, Header, Link, head_of
+from gateway.contract.event_calls import READ_EVENTS, STREAM_JOB, STREAM_JOBS
 from gateway.contract.schemas import Release, reference
-from gateway.representation import JobView, JobWithTicket, status_path
+from gateway.representation import JobView, JobWithTicket
+from gateway.routes.catalogue import FilesView
 from gateway.routes.creation import Accepted
-from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
-from gateway.routes.listing import JobsView
+from gateway.routes.listing import BatchView, JobsView
 from gateway.routes.tickets import TicketView
 from gateway.ticket_request import TicketRequest
-from shared import caller_errors, errors, limit_errors
+from shared import caller_errors, errors
 from shared.jobs import JobRequest
 
-JOBS = "/v1/download/jobs"
-JOB = JOBS + "/{job_id}"
-
-_JSON = "application/json"
-_EXAMPLE_PATH = status_path(examples.JOB_ID)
-_BY_TICKET = f"?ticket={examples.TICKET}"
 _KEPT = (headers.CACHE_CONTROL, headers.VARY)
 _ARCHIVE: tuple[Header, ...] = (headers.ETAG, headers.ACCEPT_RANGES, headers.CACHE_CONTROL)
 _BYTES = Body("application/zip", {})
@@ -41,7 +36,7 @@ _CREATED = {
 }
 _FOLLOW_UPS = tuple(
     Link(call_id[0].upper() + call_id[1:], 202, call_id)
-    for call_id in ("readJob", "readEvents", "cancelJob", "deleteJob", "fetchArchive")
+    for call_id in ("readJob", "readEvents", "cancelJob", "retryJob", "deleteJob", "fetchArchive")
 )
 CREATE_JOB = Call(
     method="POST",
@@ -51,7 +46,7 @@ CREATE_JOB = Call(
     description="Answers at once, with where to follow it. With `Prefer: wait` it waits for the job's end.",
     parameters=(parameters.IDEMPOTENCY_KEY, parameters.PREFER),
     request=Body(
-        _JSON,
+        JSON,
         reference(JobRequest),
         {"file_ids": [70_000, 70_001, 70_002], "archive_name": "samples", "on_missing": "skip", "ticket": True},
     ),
@@ -60,28 +55,18 @@ CREATE_JOB = Call(
             202,
             "The job is accepted.",
             Body(
-                _JSON,
+                JSON,
                 reference(Accepted),
-                {
-                    "job_id": examples.JOB_ID,
-                    "status": "queued",
-                    "queue_position": 0,
-                    "estimated_duration": "60-120s",
-                    "status_url": f"{_EXAMPLE_PATH}{_BY_TICKET}",
-                    "stream_url": f"{_EXAMPLE_PATH}/stream{_BY_TICKET}",
-                    "events_url": f"{_EXAMPLE_PATH}/events{_BY_TICKET}",
-                    "file_url": f"{_EXAMPLE_PATH}/file{_BY_TICKET}",
-                    "cancel_url": f"{_EXAMPLE_PATH}/cancel",
-                    "ticket": examples.TICKET,
-                    "ticket_expires_at": examples.moment(examples.TICKET_SECONDS),
-                },
+                examples.accepted_job(
+                    ticket=examples.TICKET, queue_position=0, estimated_duration="60-120s"
+                ),
             ),
             **_CREATED,
         ),
         Answer(
             200,
             "The job has ended within the wait that was preferred.",
-            Body(_JSON, reference(JobWithTicket), examples.completed_job()),
+            Body(JSON, reference(JobWithTicket), examples.completed_job()),
             **_CREATED,
         ),
     ),
@@ -97,18 +82,37 @@ LIST_JOBS = Call(
     method="GET",
     path=JOBS,
     call_id="listJobs",
-    summary="Show your jobs, newest first.",
-    parameters=(parameters.STATUS, parameters.CURSOR, parameters.JOBS_LIMIT),
+    summary="Show your jobs, newest first, or those that you name.",
+    description="With `job` a batch of these, and with `If-None-Match` 304 while nothing has changed in any of them. A "
+    "ticket opens a batch alone.",
+    parameters=(
+        parameters.STATUS, parameters.CURSOR, parameters.JOBS_LIMIT, parameters.JOBS_TO_SHOW, parameters.IF_NONE_MATCH,
+    ),
     answers=(
         Answer(
             200,
-            "A page of jobs.",
-            Body(_JSON, reference(JobsView), {"jobs": [examples.running_job()], "next_cursor": None}),
+            "A page of jobs; with `job` a batch, which alone has `ETag`, and `Retry-After` while one is unfinished.",
+            Body(
+                JSON,
+                {"anyOf": [reference(JobsView), reference(BatchView)]},
+                {"jobs": [examples.running_job()], "next_cursor": None},
+                {"jobs": [examples.running_job()], "missing": [examples.missing_job()]},
+            ),
             always=_KEPT,
+            at_times=(headers.ETAG, headers.RETRY_AFTER),
+        ),
+        Answer(
+            304,
+            "Nothing has changed in these jobs.",
+            always=(headers.ETAG, *_KEPT),
+            at_times=(headers.RETRY_AFTER,),
         ),
     ),
-    refusals=(errors.InvalidStatus, errors.InvalidCursor, errors.InvalidLimit, *refusals.READING),
-)
+    refusals=(
+        errors.InvalidStatus, errors.InvalidCursor, errors.InvalidLimit, errors.InvalidQuery, *refusals.READING,
+    ),
+    takes_ticket=True,
+)  # fmt: skip
 
 READ_JOB = Call(
     method="GET",
@@ -121,7 +125,7 @@ READ_JOB = Call(
         Answer(
             200,
             "The job.",
-            Body(_JSON, reference(JobView), examples.running_job()),
+            Body(JSON, reference(JobView), examples.running_job()),
             always=(headers.ETAG, *_KEPT),
             at_times=(headers.RETRY_AFTER, headers.PREFERENCE_APPLIED),
         ),
@@ -147,17 +151,35 @@ CANCEL_JOB = Call(
         Answer(
             202,
             "The job is `cancelled`, or its run is being ended.",
-            Body(_JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "cancelled"}),
+            Body(JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "cancelled"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),
         Answer(
             200,
             "The job had ended in another way before.",
-            Body(_JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "completed"}),
+            Body(JSON, reference(CancelView), {"job_id": examples.JOB_ID, "status": "completed"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),
     ),
     refusals=(*refusals.JOB, *refusals.WRITING),
+)
+
+RETRY_JOB = Call(
+    method="POST",
+    path=JOB + "/retry",
+    call_id="retryJob",
+    summary="Begin a failed job anew.",
+    description="The same job, whose events go on. Repeat it as often as you like.",
+    parameters=(parameters.JOB_ID,),
+    answers=(
+        Answer(
+            202,
+            "The job is queued again, or was before and has not ended since.",
+            Body(JSON, reference(Accepted), examples.accepted_job()),
+            always=(headers.LOCATION, headers.RETRY_AFTER, headers.CACHE_CONTROL),
+        ),
+    ),
+    refusals=(*refusals.JOB, errors.JobNotFailed, *refusals.WRITING),
 )
 
 DELETE_JOB = Call(
@@ -169,75 +191,6 @@ DELETE_JOB = Call(
     parameters=(parameters.JOB_ID,),
     answers=(Answer(204, "The job is over."),),
     refusals=(*refusals.JOB, *refusals.WRITING),
-)
-
-# ── what happens to a job ─────────────────────────────────────────────────────────────────────────────────────────────
-
-STREAM_JOB = Call(
-    method="GET",
-    path=JOB + "/stream",
-    call_id="streamJob",
-    summary="Follow a job by Server-Sent Events.",
-    description="See [The stream](#the-stream).",
-    parameters=(parameters.JOB_ID, parameters.LAST_EVENT_ID, parameters.LAST_EVENT_ID_IN_QUERY),
-    answers=(
-        Answer(
-            200,
-            "Frames, each with one message.",
-            Body(
-                "text/event-stream",
-                {"type": "string"},
-                f'data: {{"type":"started","attempt":1,"at":"{examples.moment()}"}}\nid: 1-2\n\n'
-                f'event: heartbeat\ndata: {{"type":"heartbeat","at":"{examples.moment(15)}"}}\n\n',
-                item_schema=reference("Frame"),
-            ),
-            always=(headers.CACHE_CONTROL, headers.X_ACCEL_BUFFERING, headers.VARY),
-        ),
-        Answer(204, "The cursor is the end of an ended job: nothing will follow.", always=(headers.CACHE_CONTROL,)),
-    ),
-    refusals=(
-        *refusals.JOB,
-        errors.RepeatedParameter,
-        errors.Draining,
-        errors.TooManyStreams,
-        limit_errors.TooManyOwnerStreams,
-        *refusals.READING,
-    ),
-    takes_ticket=True,
-)
-
-READ_EVENTS = Call(
-    method="GET",
-    path=JOB + "/events",
-    call_id="readEvents",
-    summary="Page through a job's events, oldest first.",
-    description="With `Prefer: wait` an empty page waits for the next event.",
-    parameters=(parameters.JOB_ID, parameters.AFTER, parameters.EVENTS_LIMIT, parameters.PREFER),
-    answers=(
-        Answer(
-            200,
-            "A page of events.",
-            Body(
-                _JSON,
-                reference(EventsPage),
-                {
-                    "events": [{"id": "1-2", "type": "started", "attempt": 1, "at": examples.moment(0.4)}],
-                    "next_after": "1-2",
-                    "has_more": False,
-                },
-            ),
-            always=(headers.CACHE_CONTROL,),
-            at_times=(headers.PREFERENCE_APPLIED,),
-        ),
-    ),
-    refusals=(
-        *refusals.JOB,
-        errors.InvalidCursor,
-        errors.InvalidLimit,
-        errors.RepeatedParameter,
-        *refusals.READING,
-    ),
-    takes_ticket=True,
 )
 
 # ── the archive ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,6 +225,35 @@ _FROM_RECORD = Answer(
     at_times=(headers.ETAG,),
 )
 
+# ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LIST_FILES = Call(
+    method="GET",
+    path="/v1/download/files",
+    call_id="listFiles",
+    summary="Show the files that you may ask for, by id.",
+    description="Where the operators list them: see [Listing files](#listing-files).",
+    parameters=(parameters.FILES_QUERY, parameters.FILES_CURSOR, parameters.FILES_LIMIT),
+    answers=(
+        Answer(
+            200,
+            "A page of files.",
+            Body(
+                JSON,
+                reference(FilesView),
+                {
+                    "files": [{"file_id": 70_000, "name": "bordeaux.tif", "size_bytes": 4_194_304}],
+                    "next_cursor": "70000",
+                },
+            ),
+            always=_KEPT,
+        ),
+    ),
+    refusals=(
+        errors.FilesNotListed, errors.InvalidCursor, errors.InvalidLimit, errors.InvalidQuery, *refusals.READING,
+    ),
+)  # fmt: skip
+
 # ── tickets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 GIVE_TICKET = Call(
@@ -280,13 +262,13 @@ GIVE_TICKET = Call(
     call_id="giveTicket",
     summary="Ask for a ticket that opens jobs of yours to readers.",
     description="For links, and for streams of what sends no headers: see [Tickets](#tickets).",
-    request=Body(_JSON, reference(TicketRequest), {"job_ids": [examples.JOB_ID]}),
+    request=Body(JSON, reference(TicketRequest), {"job_ids": [examples.JOB_ID]}),
     answers=(
         Answer(
             200,
             "A ticket. Nothing is kept of it.",
             Body(
-                _JSON,
+                JSON,
                 reference(TicketView),
                 {
                     "ticket": examples.TICKET,
@@ -313,7 +295,7 @@ READ_DOCUMENT = Call(
     summary="This document.",
     parameters=(parameters.IF_NONE_MATCH,),
     answers=(
-        Answer(200, "OpenAPI 3.1.", Body(_JSON, {"type": "object"}), always=_PUBLISHED),
+        Answer(200, "OpenAPI 3.1.", Body(JSON, {"type": "object"}), always=_PUBLISHED),
         Answer(304, "It has not changed.", always=_PUBLISHED),
     ),
     is_open=True,
@@ -340,7 +322,7 @@ READ_VERSION = Call(
         Answer(
             200,
             "The release.",
-            Body(_JSON, reference(Release), {"name": "waybill", "version": "0.1.0", "api": "v1"}),
+            Body(JSON, reference(Release), {"name": "waybill", "version": "0.1.0", "api": "v1"}),
             always=(headers.CACHE_CONTROL,),
         ),
     ),
@@ -364,12 +346,16 @@ CALLS: tuple[Call, ...] = (
     READ_JOB,
     head_of(READ_JOB, call_id="readJobHead"),
     STREAM_JOB,
+    STREAM_JOBS,
     READ_EVENTS,
     head_of(READ_EVENTS, call_id="readEventsHead"),
     CANCEL_JOB,
+    RETRY_JOB,
     DELETE_JOB,
     FETCH_ARCHIVE,
     head_of(FETCH_ARCHIVE, call_id="fetchArchiveHead", answers=(_FROM_RECORD, *FETCH_ARCHIVE.answers[1:3])),
+    LIST_FILES,
+    head_of(LIST_FILES, call_id="listFilesHead"),
     GIVE_TICKET,
     READ_DOCUMENT,
     head_of(READ_DOCUMENT, call_id="readDocumentHead"),

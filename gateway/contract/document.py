@@ -114,7 +114,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "in": parameter.place,
-        "required": parameter.place == "path",
+        "required": parameter.place == "path" or parameter.is_required,
         "description": parameter.description,
         "schema": parameter.schema,
     }
@@ -135,7 +135,10 @@ def _answer(answer: Answer, links: Iterable[Link] = ()) -> dict[str, Any]:
 
 def _content(body: Body) -> dict[str, Any]:
     written: dict[str, Any] = {"schema": body.schema} if body.schema else {}
-    if body.example is not None:
+    if body.other_example is not None:
+        kinds = [kind["$ref"].rpartition("/")[2] for kind in body.schema["anyOf"]]
+        written["examples"] = {kind: {"value": example} for kind, example in zip(kinds, body.all_examples, strict=True)}
+    elif body.example is not None:
         written["example"] = body.example
     if body.item_schema is not None:
         written["x-itemSchema"] = body.item_schema

@@ -1,14 +1,16 @@
-"""The examples of the document: values of the structs themselves, so that they cannot have another shape. Pure."""
+"""The examples of the document: values of the structs themselves, or held against them by a test. Pure."""
 
 import msgspec
 
 from gateway.auth.ticket import Ticket, TicketSecret, write_ticket
 from gateway.estimate import Outlook
-from gateway.representation import represent
+from gateway.representation import represent, status_path
 from shared.events import timestamp
 from shared.jobs import BundleSummary, JobOptions, JobRecord, JobState, ProgressSnapshot
 
 JOB_ID = "2f6d0e1a-7c3b-8000-9f4e-5d6c7b8a9012"
+UNKNOWN_JOB_ID = "00000000-0000-8000-8000-000000000000"
+NO_SUCH_JOB = "There is no such job. Check the id; jobs are forgotten about two days after their end."
 REQUEST_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CREATED_AT_MS = 1_795_773_600_000
 _DAY_MS = 86_400_000
@@ -34,6 +36,29 @@ _RECORD = JobRecord(
     updated_at_ms=CREATED_AT_MS + 9_200,
     started_at_ms=CREATED_AT_MS + 400,
 )
+
+
+def accepted_job(*, ticket: str | None = None, **told: object) -> dict[str, object]:
+    """Show the answer about a job that has its run before it; a ticket stands in the addresses that only read."""
+    path, query = status_path(JOB_ID), f"?ticket={ticket}" if ticket else ""
+    return {
+        "job_id": JOB_ID,
+        "status": "queued",
+        "queue_position": None,
+        "estimated_duration": None,
+        "status_url": f"{path}{query}",
+        "stream_url": f"{path}/stream{query}",
+        "events_url": f"{path}/events{query}",
+        "file_url": f"{path}/file{query}",
+        "cancel_url": f"{path}/cancel",
+        "ticket": ticket,
+        "ticket_expires_at": moment(TICKET_SECONDS) if ticket else None,
+    } | told
+
+
+def missing_job() -> dict[str, object]:
+    """Show what a batch says of a job that nobody knows."""
+    return {"job_id": UNKNOWN_JOB_ID, "code": "NOT_FOUND", "message": NO_SUCH_JOB}
 
 
 def running_job() -> object:

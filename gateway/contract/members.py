@@ -62,6 +62,7 @@ MEMBERS: dict[str, Member] = {
     "jobs": Member("Jobs, newest first."),
     "max_attempts": Member("After so many failed runs the job fails.", {"minimum": 1}),
     "message": Member("A sentence for people."),
+    "missing": Member("Those that cannot be shown, and why, in the order of the query."),
     "missed": Member("How many events are missing; null when nobody knows.", _COUNT),
     "name": Member("The file's name; null where the catalogue does not know it."),
     "next_after": Member("Send it as `after`, or as `Last-Event-ID`, to go on.", _EVENT_ID),
@@ -77,6 +78,7 @@ MEMBERS: dict[str, Member] = {
     "request_id": Member("The `X-Request-Id` of the answer; missing where no gateway answered."),
     "retry_at": Member("When the next run begins at the earliest.", _TIME),
     "retry_in_seconds": Member("How long until the next run begins, at the earliest.", _COUNT),
+    "size_bytes": Member("The file's size; null where the catalogue does not say it.", _COUNT),
     "skipped": Member("The first 20 of the files that were left out."),
     "skipped_files": Member("How many files were left out.", _COUNT),
     "started_at": Member("When its first run began.", _TIME),
@@ -98,6 +100,8 @@ MEMBERS: dict[str, Member] = {
         "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `limit`, `max_age`, `ticket_expired`, "
         "`unreadable`; `gateway`: the proxy says that none is there."
     ),
+    "File.name": Member("The file's name."),
+    "FilesPage.files": Member("Files, by their ids."),
     "JobRequest.file_ids": Member(
         f"1 to {limits.MAX_FILES_PER_JOB:,} different ids, in the order in which they stand in the archive.",
         {"uniqueItems": True},
@@ -105,6 +109,9 @@ MEMBERS: dict[str, Member] = {
     "JobRequest.ticket": Member(
         "Whether the answer's addresses are to work without a header for a while: see [Tickets](#tickets)."
     ),
+    "JobsBatch.jobs": Member("Those that can be shown, in the order of the query."),
+    "MissingJob.code": Member("What `GET` of it alone is refused with."),
+    "MissingJob.job_id": Member("The job, as it was asked for."),
     "Problem.status": Member("The HTTP status.", {"minimum": 400, "maximum": 599}),
     "Release.name": Member("The program."),
     "Ticket.expires_at": Member("Until when it is good.", _TIME),

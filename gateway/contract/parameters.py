@@ -1,6 +1,6 @@
 """What callers may send besides a body, each declared once. Pure."""
 
-from gateway.contract.call import Parameter
+from gateway.contract.call import Parameter, Schema
 from shared import limits
 from shared.event_id import PATTERN as EVENT_ID_PATTERN
 from shared.jobs import JobState
@@ -27,6 +27,12 @@ LAST_EVENT_ID = Parameter(
 PREFER = Parameter(
     "Prefer", "header", f"`wait=20` waits for news, at most {limits.MAX_LONG_POLL_SECONDS} seconds.", {"type": "string"}
 )
+VECTOR = Parameter(
+    "Last-Event-ID",
+    "header",
+    "The id of the last frame, which is the vector of all cursors; counts before `last_event_id`.",
+    {"type": "string", "examples": ["1-5.0-1.-.x"]},
+)
 RANGE = Parameter("Range", "header", "`bytes=0-99`: one range; what is none of these is ignored.", {"type": "string"})
 
 AFTER = Parameter(
@@ -44,6 +50,41 @@ EVENTS_LIMIT = Parameter(
         "default": limits.DEFAULT_EVENTS_PER_PAGE,
     },
 )
+FILES_CURSOR = Parameter(
+    "cursor", "query", "`next_cursor` of the page before, as it is.", {"type": "string", "pattern": "^[0-9]{1,16}$"}
+)
+FILES_LIMIT = Parameter(
+    "limit",
+    "query",
+    "How many files at most.",
+    {"type": "integer", "minimum": 1, "maximum": limits.MAX_FILES_PER_PAGE, "default": limits.DEFAULT_FILES_PER_PAGE},
+)
+FILES_QUERY = Parameter(
+    "query",
+    "query",
+    "Only files with this in their name, whatever its case, or in their id.",
+    {"type": "string", "maxLength": limits.MAX_FILE_QUERY_CHARS},
+)
+_JOBS: Schema = {
+    "type": "array",
+    "items": {"type": "string"},  # of what is no id, too, it is told that there is no such job
+    "minItems": 1,
+    "maxItems": limits.MAX_JOBS_PER_STREAM,
+    "uniqueItems": True,
+}
+JOBS_TO_FOLLOW = Parameter(
+    "job",
+    "query",
+    f"The jobs, 1 to {limits.MAX_JOBS_PER_STREAM} of them: repeat it for several.",
+    _JOBS,
+    is_required=True,
+)
+JOBS_TO_SHOW = Parameter(
+    "job",
+    "query",
+    f"These jobs alone, up to {limits.MAX_JOBS_PER_STREAM}: repeat it for several, and send nothing else with it.",
+    _JOBS,
+)
 JOBS_LIMIT = Parameter(
     "limit",
     "query",
@@ -52,6 +93,9 @@ JOBS_LIMIT = Parameter(
 )
 LAST_EVENT_ID_IN_QUERY = Parameter(
     "last_event_id", "query", "The id after which to go on, for readers that send no headers.", {"type": "string"}
+)
+VECTOR_IN_QUERY = Parameter(
+    "last_event_id", "query", "The vector after which to go on, for readers that send no headers.", {"type": "string"}
 )
 STATUS = Parameter(
     "status",

@@ -33,8 +33,10 @@ def reference_text() -> str:
         _chapter("repeating"),
         _chapter("limits"),
         _chapter("listing"),
+        _chapter("files"),
         _chapter("estimates"),
         _chapter("giving_up"),
+        _chapter("retry"),
         _chapter("lifetimes"),
         _chapter("missing_files"),
         _failures(),
@@ -42,6 +44,7 @@ def reference_text() -> str:
         _chapter("stream"),
         _messages(),
         _chapter("following"),
+        _chapter("many_jobs"),
         _chapter("polling"),
         _problems(),
         _chapter("problems"),
@@ -111,13 +114,14 @@ def _call(call: Call) -> str:
         )
     )
     if call.method != "HEAD":
-        parts += [_example(each.body.example) for each in call.answers[:1] if each.body and each.body.example]
+        parts += [_example(example) for each in call.answers[:1] if each.body for example in each.body.all_examples]
     return "\n\n".join(parts)
 
 
 def _answer_row(answer: Answer) -> tuple[str, ...]:
     names = [f"`{header.name}`" for header in answer.always] + [f"`{header.name}`?" for header in answer.at_times]
-    body = f" Body: {_type(answer.body.schema)}." if answer.body and "$ref" in answer.body.schema else ""
+    has_schema = answer.body is not None and not answer.body.schema.keys().isdisjoint(("$ref", "anyOf"))
+    body = f" Body: {_type(answer.body.schema)}." if answer.body and has_schema else ""
     return _status(answer), answer.description + body, ", ".join(names)
 
 
@@ -218,7 +222,9 @@ def _bounds(schema: Schema) -> str:
     if highest is not None:
         return f", {lowest:,} to {highest:,}"
     shortest, longest = schema.get("minLength"), schema.get("maxLength")
-    return f", {shortest:,} to {longest:,} characters" if longest is not None else ""
+    if longest is None:
+        return ""
+    return f", {shortest:,} to {longest:,} characters" if shortest else f", at most {longest:,} characters"
 
 
 def slug(heading: str) -> str:

@@ -11,11 +11,13 @@ import msgspec
 from gateway.contract.call import Schema
 from gateway.contract.members import member_of
 from gateway.representation import JobView, JobWithTicket, Snapshot
+from gateway.routes.catalogue import FilesView
 from gateway.routes.creation import Accepted
 from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
-from gateway.routes.listing import JobsView
+from gateway.routes.listing import BatchView, JobsView
 from gateway.routes.tickets import TicketView
+from gateway.streaming.vector import PATTERN as VECTOR_PATTERN
 from gateway.ticket_request import TicketRequest
 from shared import events
 from shared.event_id import PATTERN as EVENT_ID_PATTERN
@@ -50,12 +52,15 @@ class Release(msgspec.Struct, frozen=True):
 
 
 _BODIES = (
-    JobRequest, Accepted, JobView, JobWithTicket, JobsView, CancelView, EventsPage, TicketRequest, TicketView, Problem,
-    Release,
+    JobRequest, Accepted, JobView, JobWithTicket, JobsView, BatchView, CancelView, EventsPage, FilesView, TicketRequest,
+    TicketView, Problem, Release,
 )  # fmt: skip
 _PUBLIC_NAMES = {
     "JobView": "Job",
     "JobsView": "JobsPage",
+    "BatchView": "JobsBatch",
+    "FileView": "File",
+    "FilesView": "FilesPage",
     "CancelView": "Cancellation",
     "TicketView": "Ticket",
     "Failed": "Error",
@@ -87,7 +92,25 @@ def all_schemas() -> dict[str, Schema]:
                 },
             ],
         },
-        "Frame": _frame(),
+        "JobMessage": {
+            "description": "A message of a stream of many jobs, and the `job_id` of the job that it is about.",
+            "allOf": [
+                _one_of((*LOG_EVENTS, Snapshot)),
+                {
+                    "type": "object",
+                    "required": ["job_id"],
+                    "properties": {"job_id": {"type": "string", "description": "The job, as it was asked for."}},
+                },
+            ],
+        },
+        "MessageOfMany": {
+            "description": "What a stream of many jobs brings: of a job, or of the stream itself; more types may come.",
+            "oneOf": [reference("JobMessage"), reference(events.Busy), reference(events.Heartbeat)],
+        },
+        "Frame": _frame("Message", EVENT_ID_PATTERN, "The cursor after this message."),
+        "FrameOfMany": _frame(
+            "MessageOfMany", VECTOR_PATTERN, "All cursors after this message, as the query names them."
+        ),
     }
 
 
@@ -104,7 +127,7 @@ def _one_of(messages: tuple[type[msgspec.Struct], ...]) -> Schema:
     }
 
 
-def _frame() -> Schema:
+def _frame(message: str, id_pattern: str, id_sentence: str) -> Schema:
     """Describe one frame of a stream (WHATWG HTML §9.2.6) as its fields."""
     return {
         "description": "A frame of a stream: `retry:`? `data:` `id:`?, and `event:` before a heartbeat's data.",
@@ -114,10 +137,10 @@ def _frame() -> Schema:
             "data": {
                 "type": "string",
                 "contentMediaType": "application/json",
-                "contentSchema": reference("Message"),
+                "contentSchema": reference(message),
                 "description": "One message, on one line.",
             },
-            "id": {"type": "string", "pattern": EVENT_ID_PATTERN, "description": "The cursor after this message."},
+            "id": {"type": "string", "pattern": id_pattern, "description": id_sentence},
             "event": {"const": "heartbeat", "description": "Other messages have no such line."},
             "retry": {"type": "integer", "minimum": 500, "description": "Milliseconds after which to come back."},
         },

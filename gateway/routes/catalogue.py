@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 
 from gateway.auth.gate import Gate
 from gateway.files_request import read_files_request
@@ -26,7 +26,7 @@ class FilesView(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-@get("/v1/download/files")
+@route("/v1/download/files", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def read_files(
     request: Request[Any, Any, Any], gate: Gate, catalogue: Catalogue, lists_files: bool
 ) -> Response[bytes]:
@@ -41,5 +41,7 @@ async def read_files(
     page = await catalogue.page(caller.owner, query=wanted.query, after=wanted.after, limit=wanted.limit)
     files = [FileView(file.file_id, file.name, file.size_bytes) for file in page.files]
     view = FilesView(files, None if page.next_after is None else str(page.next_after))
-    headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization"}
-    return Response(msgspec.json.encode(view) + b"\n", media_type="application/json", headers=headers)
+    body = msgspec.json.encode(view) + b"\n"
+    headers = {"cache-control": "private, no-cache", "vary": "Accept, Authorization", "content-length": str(len(body))}
+    content = b"" if request.method == HttpMethod.HEAD else body
+    return Response(content, media_type="application/json", headers=headers)

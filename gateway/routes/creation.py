@@ -30,7 +30,7 @@ tracer = trace.get_tracer("waybill.gateway")
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The answer to a create call; paths are relative to this server.
+    """The answer to a create call, or to a retry; paths are relative to this server.
 
     With a ticket those that only read have it in their query; `ticket_expires_at` is RFC 3339. null: none was wanted.
     """

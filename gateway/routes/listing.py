@@ -48,12 +48,15 @@ class BatchView(msgspec.Struct, frozen=True):
 
 @route("/v1/download/jobs", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def read_jobs(request: Request[Any, Any, Any], gate: Gate, store: JobStore, queue: QueueWatch) -> Response[bytes]:
-    """Show a page of the owner's jobs; with `?job=…&job=…` those jobs, so that polling many is one request."""
-    caller = await gate.admit(request)
+    """Show a page of the owner's jobs; with `?job=…&job=…` those jobs, so that polling many is one request.
+
+    A ticket opens a batch, in which other jobs than its own are missing, and never a page: it names no owner's list.
+    """
     if named := request.query_params.getall("job", []):
+        caller = await gate.admit_reader(request)
         insist_on_job_ids_alone(request.query_params)
         return await _batch(request, store, queue, caller, read_job_ids(named))
-    return await _page(request, store, queue, caller)
+    return await _page(request, store, queue, await gate.admit(request))
 
 
 async def _page(request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch, caller: Caller) -> Response[bytes]:

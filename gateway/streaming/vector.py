@@ -11,7 +11,12 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from gateway.streaming.subscription import Cursor, Unreadable
+from shared.event_id import PATTERN as EVENT_ID_PATTERN
 from shared.event_id import EventId
+
+_PART = f"({EVENT_ID_PATTERN[1:-1]}|-|x)"
+PATTERN = rf"^{_PART}(\.{_PART})*$"
+"""The one form of a vector, for readers of the API too."""
 
 
 class Refused(Enum):

@@ -1,15 +1,13 @@
 """A browser's own EventSource, which sends no header, at a gateway that asks who calls: by tickets that expire soon."""
 
 import json
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.application import application
 from tests.browser.chromium import TELL, Browser
 from tests.support import cargo
 from tests.support.harbour import Harbour
@@ -23,14 +21,10 @@ FOLLOW = SHOWN.removeprefix("export ")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The origin of an application's own page: what a gateway answers lets no script ask for anything."""
-    home = tmp_path_factory.mktemp("page")
-    (home / "index.html").write_text("<!doctype html><title>An application</title>", encoding="utf-8")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(home))) as server:
-        threading.Thread(target=server.serve_forever, name="page").start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def page() -> Iterator[str]:
+    """The origin of an application's page."""
+    with application() as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,13 @@ from schemathesis import Case, CheckContext, Response
 
 ABOUT_WHERE_THINGS_STAND = {
     "ARCHIVE_CHANGED": "If-Match names no entity tag of this archive",
+    "FILES_NOT_LISTED": "the catalogue of most of these tests is a hook, which lists nothing",
     "GONE": "another test has deleted the job",
     "IDEMPOTENCY_KEY_REUSED": "another test has used the key",
     "INVALID_CURSOR": "no schema can tell a cursor that we have written",
+    "INVALID_QUERY": "no schema can tell that `job` stands alone",
     "NOT_COMPLETED": "another test has cancelled the job",
+    "NOT_FAILED": "the job runs, or has ended well",
     "NOT_FOUND": "the job id is made up",
     "NOT_READY": "the job still runs",
     "RANGE_NOT_SATISFIABLE": "the archive is smaller",

@@ -1,19 +1,22 @@
 """Every answer that the document promises is one that a gateway gives, and the document is what it serves."""
 
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import NamedTuple
 
 import pytest
 
-from gateway.contract.calls import CALLS, FETCH_ARCHIVE, GIVE_TICKET
+from gateway.contract.calls import CALLS, FETCH_ARCHIVE, GIVE_TICKET, LIST_FILES
 from gateway.contract.document import openapi
 from tests.support import cargo
 from tests.support.local_http import strict_client
+from tests.support.many_reader import many_stream
 from tests.support.system import JOBS, System
 
 MET_ELSEWHERE = {("GET", FETCH_ARCHIVE.path, 307): "needs a store that signs: tests/e2e/test_checkpoint.py"}
 TICKETS = GIVE_TICKET.path
+FILES = LIST_FILES.path
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -25,26 +28,48 @@ class Met(NamedTuple):
     status: int
 
 
-def test_each_promised_answer_is_given(system: System) -> None:
-    ended, running, deleted = [system.create_job(*files) for files in (cargo.MIXED, cargo.LONG, cargo.MIXED)]
-    system.wait_for_end(ended)
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of this module's own, which lists its files, and lacks the last of them."""
+    with System(tmp_path_factory.mktemp("telling"), settings={"WAYBILL_LIST_FILES": "true"}) as running:
+        (running.sources_dir / cargo.LONG[-1].key).unlink()
+        yield running
+
+
+def test_each_promised_answer_is_given(telling: System) -> None:
+    system = telling
+    ended, failed, deleted, running = [
+        system.create_job(*files) for files in (cargo.MIXED, cargo.LONG[-1:], cargo.MIXED, cargo.LONG[:-1])
+    ]
+    for path in (ended, failed):
+        system.wait_for_end(path)
     etag = system.get(f"{ended}/file").headers["etag"]
     last_id = system.log(ended)[-1]["id"]
     read_etag = system.get(ended).headers["etag"]
+    batch = f"{JOBS}?job={ended.rpartition('/')[2]}"
+    batch_etag = system.get(batch).headers["etag"]
     asked = [
         ("GET", JOBS, {}),
         ("GET", ended, {}),
         ("GET", ended, {"If-None-Match": read_etag}),
+        ("GET", batch, {}),
+        ("GET", batch, {"If-None-Match": batch_etag}),
         ("HEAD", JOBS, {}),
+        ("HEAD", batch, {"If-None-Match": batch_etag}),
         ("HEAD", ended, {}),
         ("HEAD", ended, {"If-None-Match": read_etag}),
         ("GET", f"{ended}/stream", {}),
         ("GET", f"{ended}/stream", {"Last-Event-ID": last_id}),
+        ("GET", many_stream([ended]), {}),
+        ("GET", many_stream([ended]), {"Last-Event-ID": last_id}),
         ("GET", f"{ended}/events", {}),
         ("HEAD", f"{ended}/events", {}),
         ("POST", f"{running}/cancel", {}),
         ("POST", f"{ended}/cancel", {}),
+        ("POST", f"{failed}/retry", {}),
         ("DELETE", deleted, {}),
+        ("GET", FILES, {}),
+        ("HEAD", FILES, {}),
         *(
             (method, f"{ended}/file", headers)
             for method in ("GET", "HEAD")
@@ -72,7 +97,7 @@ def met_by(system: System, method: str, path: str, headers: dict[str, str]) -> M
     """Ask once, strictly; say which promise the answer keeps."""
     with strict_client() as client:
         response = client.request(method, system.url + path, headers=headers)
-    return Met(method, JOB_ID.sub("{job_id}", path), response.status_code)
+    return Met(method, JOB_ID.sub("{job_id}", path.partition("?")[0]), response.status_code)
 
 
 @pytest.fixture(scope="module")

@@ -408,7 +408,7 @@ async def test_a_reader_that_takes_nothing_is_cut_and_leaves_all_its_jobs(idle: 
         with socket.socket() as mute:
             mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
             mute.connect(("127.0.0.1", gateway.port))
-            mute.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            mute.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             await until_so(lambda: gateway.metric("sse_places_active") == 3, "it follows three jobs")
             for number in range(60):
                 for run in runs:

@@ -12,7 +12,8 @@ import pytest
 
 from deploy.local.resp import ask
 from gateway.auth.ticket import PREFIX, Ticket, TicketSecret, write_ticket
-from gateway.contract.calls import CALLS, JOB
+from gateway.contract.call import JOB
+from gateway.contract.calls import CALLS
 from shared.jobs import make_job_id
 from tests.support import cargo, curl
 from tests.support.harbour import Harbour, Person
@@ -23,10 +24,14 @@ from tests.support.sse_reader import read_frames
 from tests.support.system import JOBS, System
 
 TICKETS = "/v1/download/tickets"
+MANY = "/v1/download/stream"
 NEW, OLD = TicketSecret("new", b"n" * 32), TicketSecret("old", b"o" * 32)
 SSE = {"Accept": "text/event-stream"}
-READING = [(call.method, call.path.removeprefix(JOB)) for call in CALLS if call.takes_ticket]
-"""The calls that take a ticket: method, and what stands behind the job's path."""
+BY_TICKET = [call for call in CALLS if call.takes_ticket]
+READING = [(call.method, call.path.removeprefix(JOB)) for call in BY_TICKET if call.path.startswith(JOB)]
+"""The calls of one job that take a ticket: method, and what stands behind the job's path."""
+NAMING = [(call.method, call.path) for call in BY_TICKET if not call.path.startswith(JOB)]
+"""Those that name their jobs in the query."""
 SOON_MS = 2_500
 """Until a ticket expires while something is open: long enough to open it on a busy machine."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -139,6 +144,47 @@ def test_a_ticket_for_several_jobs_opens_each_of_them(pier: Pier) -> None:
         assert pier.harbour.call("GET", f"{path}?ticket={given['ticket']}").status_code == 200
     [line] = [line for line in pier.harbour.system.gateways[0].log_lines() if line["event"] == "ticket issued"]
     assert (line["jobs"], line["owner"], line["signed_with"]) == (2, "anna", "new")
+
+
+def named(*paths: str) -> str:
+    """Write the query that names these jobs."""
+    return "&".join(f"job={id_of(path)}" for path in paths)
+
+
+def test_a_ticket_opens_its_jobs_on_one_stream_and_in_one_batch_and_no_other_job_there(pier: Pier) -> None:
+    harbour = pier.harbour
+    other, unlike, theirs = (
+        harbour.completed(harbour.anna),
+        harbour.completed(harbour.anna),
+        harbour.completed(harbour.bert),
+    )
+    query = f"{named(pier.job, unlike, other, theirs)}&ticket={forge(pier.job, other, theirs)}"
+
+    batch = harbour.call("GET", f"{JOBS}?{query}")
+    frames = read_frames(harbour.call("GET", f"{MANY}?{query}", headers=SSE).content)
+
+    assert [job["job_id"] for job in batch.json()["jobs"]] == [id_of(pier.job), id_of(other)]
+    assert [(job["job_id"], job["code"]) for job in batch.json()["missing"]] == [
+        (id_of(unlike), "NOT_FOUND"),
+        (id_of(theirs), "NOT_FOUND"),
+    ]
+    last = {frame.data["job_id"]: frame.data for frame in frames if frame.data["type"] in ("completed", "error")}
+    assert {job_id: (said["type"], said.get("error", {}).get("code")) for job_id, said in last.items()} == {
+        id_of(pier.job): ("completed", None),
+        id_of(other): ("completed", None),
+        id_of(unlike): ("error", "NOT_FOUND"),
+        id_of(theirs): ("error", "NOT_FOUND"),
+    }
+
+
+def test_a_batch_by_ticket_is_polled_under_its_etag(pier: Pier) -> None:
+    path = f"{JOBS}?{named(pier.job)}&ticket={forge(pier.job)}"
+
+    first = pier.harbour.call("GET", path)
+    again = pier.harbour.call("GET", path, headers={"If-None-Match": first.headers["etag"]})
+    head = pier.harbour.call("HEAD", path)
+
+    assert (first.status_code, again.status_code, head.status_code) == (200, 304, 200)
 
 
 def test_there_is_no_ticket_for_jobs_of_others_and_the_first_one_is_named(pier: Pier) -> None:
@@ -296,11 +342,23 @@ def test_a_ticket_opens_its_own_jobs_and_those_of_its_owner_alone(pier: Pier) ->
 
 
 def test_an_expired_ticket_is_told_so_on_every_call(pier: Pier) -> None:
+    query = f"ticket={forge(pier.job, lives_ms=-1)}"
     for method, path in READING:
-        answer = pier.read(f"ticket={forge(pier.job, lives_ms=-1)}", path=path, method=method, **SSE)
+        answer = pier.read(query, path=path, method=method, **SSE)
 
         assert answer.status_code == 401
         assert method == "HEAD" or answer.json()["code"] == "TICKET_EXPIRED"
+    naming = [pier.harbour.call(method, f"{path}?{named(pier.job)}&{query}", headers=SSE) for method, path in NAMING]
+    assert {answer.status_code for answer in naming} == {401}
+    assert codes([answer for answer in naming if answer.content]) == {(401, "TICKET_EXPIRED")}
+
+
+def test_a_stream_of_many_jobs_ends_with_its_ticket(quiet: Pier) -> None:
+    query = f"{named(quiet.job)}&ticket={forge(quiet.job, lives_ms=SOON_MS)}"
+
+    *_, goodbye = read_frames(quiet.harbour.call("GET", f"{MANY}?{query}", headers=SSE).content)
+
+    assert (goodbye.id, goodbye.data["type"], goodbye.data["reason"]) == (None, "busy", "ticket_expired")
 
 
 def test_a_ticket_opens_no_other_call(pier: Pier) -> None:
@@ -314,7 +372,9 @@ def test_a_ticket_opens_no_other_call(pier: Pier) -> None:
             json=call.request.example if call.request else None,
         )
         for call in others
-    ]
+    ] + [
+        pier.harbour.call(method, path + query) for method, path in NAMING if path == JOBS
+    ]  # a page, for no job is named
 
     assert {answer.status_code for answer in answers} == {401}
     assert codes([answer for answer in answers if answer.content]) == {(401, "UNAUTHENTICATED")}

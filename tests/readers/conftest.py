@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.application import application
 from tests.readers.followed import READERS, Follow, follow_with
 from tests.support.proxy import FaultProxy
 from tests.support.system import System
@@ -13,9 +14,17 @@ QUICK = {"MIN_SSE_RETRY_MS": 1, "MAX_SSE_RETRY_MS": 5, "HEARTBEAT_EVERY_SECONDS"
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def page() -> Iterator[str]:
+    """The origin of the page in which a browser follows."""
+    with application() as origin:
+        yield origin
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, page: str) -> Iterator[System]:
     """Redis and a quick gateway; no processor, for the tests write the events."""
-    with System(tmp_path_factory.mktemp("readers"), gateways=0, processors=0) as running:
+    settings = {"WAYBILL_CORS_ORIGINS": page}
+    with System(tmp_path_factory.mktemp("readers"), gateways=0, processors=0, settings=settings) as running:
         running.gateways.append(running.start("gateway", QUICK))
         running.gateways[0].wait_until_ready()
         yield running

@@ -44,10 +44,12 @@ class Promised:
         return [f"{who}: {breach}" for breach in breaches]
 
     def breaches_of_message(self, message: Json) -> list[str]:
-        """Say what is wrong with a message of a stream."""
+        """Say what is wrong with a message of a stream; one that names its job is of a stream of many."""
         mapping = self._document["components"]["schemas"]["Message"]["discriminator"]["mapping"]
         if message.get("type") not in mapping:
             return [f"a message of no declared type: {message}"]
+        if "job_id" in message and message["type"] != "snapshot":
+            return list(self._schema_breaches("/components/schemas/JobMessage", message))
         return list(self._schema_breaches(f"{mapping[message['type']][1:]}Alone", message))
 
     def breaches_of_body(self, reference: str, value: object) -> list[str]:
@@ -110,11 +112,12 @@ def closed(document: Json) -> Json:
     schemas = document["components"]["schemas"]
     messages = {reference.rpartition("/")[2] for reference in schemas["Message"]["discriminator"]["mapping"].values()}
     for name, schema in list(schemas.items()):
-        if name in messages:  # some are a part of LoggedEvent, too
+        if name in messages:  # they are a part of LoggedEvent and of JobMessage, too
             schemas[f"{name}Alone"] = {"$ref": f"#/components/schemas/{name}", "unevaluatedProperties": False}
         elif "properties" in schema:
             schema["additionalProperties"] = False
     schemas["LoggedEvent"]["unevaluatedProperties"] = False
+    schemas["JobMessage"]["unevaluatedProperties"] = False
     return document
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gateway.client.errors import ArchiveCorrupt, JobUnsuccessful, LocalFileTrouble, WaitedTooLong
 from shared.caller_errors import FilesForbidden, OwnerRefused, ScopeMissing, Unauthenticated
 from shared.errors import JobFailed, JobGone, JobNotFound, JobNotReady, RequestError, UnknownFiles, WaybillError
+from shared.limit_errors import LimitReached
 
 DONE = 0
 JOB_FAILED = 1
@@ -27,7 +28,7 @@ TABLE = {
     CANCELLED: "the job was cancelled",
     NOT_AUTHORISED: "not authorised",
     NOT_FOUND: "the job, or a file, is not there, gone or expired",
-    UNAVAILABLE: "no server, or none that can answer: run it again to go on",
+    UNAVAILABLE: "no server, none that can answer, or a limit of yours is reached: run it again to go on",
     LOCAL_FILE: "a file here: the disk is full, it exists, it may not be written",
     CORRUPT: "what came is not what was made; it is kept as .bad",
     SKIPPED: "done, but files were left out (only with --strict)",
@@ -42,6 +43,7 @@ _KINDS: tuple[tuple[type[WaybillError] | tuple[type[WaybillError], ...], int], .
     (LocalFileTrouble, LOCAL_FILE),
     (ArchiveCorrupt, CORRUPT),
     (WaitedTooLong, TIMED_OUT),
+    (LimitReached, UNAVAILABLE),
     (RequestError, USAGE),
 )
 

@@ -29,6 +29,7 @@ def test_none_and_the_same_one_twice_are_refused_with_a_short_sentence(jobs: lis
 
 def test_what_has_no_effect_beside_named_jobs_is_refused() -> None:
     insist_on_job_ids_alone(["job", "job"])
+    insist_on_job_ids_alone(["job", "ticket"])
 
     with pytest.raises(InvalidQuery, match="'status' means nothing"):
         insist_on_job_ids_alone(["job", "status"])

@@ -1,15 +1,25 @@
 """What is read from people and from servers: ids, names, codes."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from gateway.client.answers import error_of
 from gateway.client.command.exit_codes import TABLE, exit_code_of, worst
 from gateway.client.command.file_ids import read_file_ids, words_of
 from gateway.client.errors import JobUnsuccessful, NotWaybill, ServerUnreachable
 from gateway.client.file_name import name_in
 from gateway.content_disposition import attachment
-from shared.errors import InvalidRequest, RedisUnavailable
+from shared.errors import InvalidQuery, InvalidRequest, RedisUnavailable, WaybillError
+from shared.limit_errors import (
+    BacklogFull,
+    LimitReached,
+    RedisNearlyFull,
+    TooManyCreates,
+    TooManyJobsInFlight,
+    TooManyOwnerStreams,
+)
 
 
 def test_ids_are_read_in_their_order() -> None:
@@ -76,5 +86,28 @@ def test_errors_have_their_codes() -> None:
         exit_code_of(RedisUnavailable("x"))
         == exit_code_of(ServerUnreachable("x"))
         == exit_code_of(NotWaybill("x"))
+        == exit_code_of(TooManyCreates("x", retry_after_seconds=7))
         == 6
     )
+
+
+def problem(status: int, code: str, **headers: str) -> WaybillError:
+    """Give what a client makes of a problem."""
+    body = json.dumps({"status": status, "code": code, "detail": "Come later."}).encode()
+    return error_of(status, headers | {"content-type": "application/problem+json"}, body, shown_url="it")
+
+
+def test_a_limit_comes_out_as_its_class_with_the_wait_that_was_told() -> None:
+    refused = [problem(429, kind.code, **{"retry-after": "41"}) for kind in LimitReached.__subclasses__()]
+
+    assert [type(error) for error in refused] == [TooManyJobsInFlight, TooManyCreates, TooManyOwnerStreams]
+    assert [error.retry_after_seconds for error in refused] == [41, 41, 41]
+    assert {str(error) for error in refused} == {"Come later."}
+
+
+def test_what_the_service_has_no_room_for_comes_out_as_its_class() -> None:
+    assert [type(problem(503, kind.code)) for kind in (BacklogFull, RedisNearlyFull)] == [BacklogFull, RedisNearlyFull]
+
+
+def test_of_two_classes_with_one_code_it_is_the_one_that_says_no_more_than_the_code() -> None:
+    assert type(problem(400, InvalidQuery.code)) is InvalidQuery

@@ -1,6 +1,7 @@
 """The document is valid, and says all there is: each route, each error, each message, each member."""
 
 import json
+import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any
@@ -9,14 +10,17 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from gateway.access import job_not_found
 from gateway.app import ROUTES
-from gateway.contract import refusals
-from gateway.contract.call import Body
-from gateway.contract.calls import CALLS, STREAM_JOB
+from gateway.contract import examples, refusals
+from gateway.contract.call import Body, Call
+from gateway.contract.calls import CALLS
 from gateway.contract.document import openapi
+from gateway.contract.event_calls import STREAM_JOB, STREAM_JOBS
 from gateway.contract.members import MEMBERS
 from gateway.contract.schemas import MESSAGES, all_schemas, tag_of
 from gateway.representation import Snapshot
+from gateway.routes.page import show_asset, show_icon, show_page
 from shared import events
 from shared.errors import RecordUnreadable, RequestError, UnavailableError, WaybillError
 from shared.limit_errors import LimitReached
@@ -25,6 +29,8 @@ from tests.support.sse_reader import read_frames
 
 DOCUMENT = openapi("0")
 PROMISED = Promised(DOCUMENT)
+OF_THE_PAGE = (show_page, show_icon, show_asset)
+"""For people, and no part of the API: what it is made of may be another with each release."""
 
 
 def below(error: type[WaybillError]) -> Iterator[type[WaybillError]]:
@@ -67,6 +73,7 @@ def test_routes_and_document_name_the_same_calls() -> None:
     served = {
         (method.value if isinstance(method, Enum) else method, path.replace(":str}", "}"))
         for route in ROUTES
+        if route not in OF_THE_PAGE
         for path in route.paths
         for method in route.http_methods
     }
@@ -117,16 +124,30 @@ def test_examples_of_bodies_are_what_their_schemas_say(call: Any) -> None:
     json_bodies = [body for body in bodies if isinstance(body, Body) and isinstance(body.example, dict)]
 
     for body in json_bodies:
-        assert PROMISED.breaches_of_body(body.schema["$ref"], body.example) == []
+        kinds = [kind["$ref"] for kind in body.schema.get("anyOf", [body.schema])]
+        assert len(body.all_examples) == len(kinds)
+        for kind, example in zip(kinds, body.all_examples, strict=True):
+            assert PROMISED.breaches_of_body(kind, example) == []
 
 
-def test_the_example_of_a_stream_is_frames_with_promised_messages() -> None:
-    [example] = [answer.body.example for answer in STREAM_JOB.answers if answer.body is not None]
+def test_what_examples_say_of_an_unknown_job_is_what_is_said_of_one() -> None:
+    assert job_not_found().message == examples.NO_SUCH_JOB
+
+
+@pytest.mark.parametrize(
+    ("call", "types", "id_schema"),
+    [(STREAM_JOB, ["started", "heartbeat"], "Frame"), (STREAM_JOBS, ["started", "error"], "FrameOfMany")],
+    ids=["one job", "many jobs"],
+)
+def test_the_example_of_a_stream_is_frames_with_promised_messages(call: Call, types: list[str], id_schema: str) -> None:
+    [example] = [answer.body.example for answer in call.answers if answer.body is not None]
+    pattern = DOCUMENT["components"]["schemas"][id_schema]["properties"]["id"]["pattern"]
 
     frames = read_frames(str(example).encode())
 
-    assert [frame.type for frame in frames] == ["started", "heartbeat"]
+    assert [frame.type for frame in frames] == types
     assert [breach for frame in frames for breach in PROMISED.breaches_of_message(frame.data)] == []
+    assert [frame.id for frame in frames if frame.id is not None and not re.search(pattern, frame.id)] == []
 
 
 def test_schemas_are_valid_json_schemas() -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.contract import examples
-from gateway.contract.calls import JOBS
+from gateway.contract.call import JOBS
 from tests.support.promised import promised
 
 ANY = {
@@ -77,6 +77,9 @@ def test_an_answer_that_breaks_a_promise_is_seen(response: httpx.Response, word:
         ({"type": "started", "at": examples.moment()}, "attempt"),
         ({"type": "started", "at": examples.moment(), "attempt": 1, "epoch": 1}, "epoch"),
         ({"type": "busy", "at": "now", "reason": "drain"}, "now"),
+        ({"type": "started", "at": examples.moment(), "job_id": examples.JOB_ID}, "is not valid"),
+        ({"type": "started", "at": examples.moment(), "job_id": examples.JOB_ID, "attempt": 1, "epoch": 1}, "epoch"),
+        ({"type": "busy", "at": examples.moment(), "reason": "drain", "job_id": examples.JOB_ID}, "job_id"),
     ],
 )
 def test_a_message_that_breaks_a_promise_is_seen(message: dict[str, Any], word: str) -> None:

@@ -1,11 +1,13 @@
 """The vector of cursors: what is written is read back, and what is no vector places nobody."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.streaming.subscription import Unreadable
-from gateway.streaming.vector import Refused, Spot, Vector, read_vector
+from gateway.streaming.vector import PATTERN, Refused, Spot, Vector, read_vector
 from shared import limits
 from shared.event_id import EventId
 
@@ -20,6 +22,7 @@ SPOTS = st.one_of(
 def test_a_vector_is_read_as_it_was_written(spots: list[Spot]) -> None:
     text = Vector(spots).encode().decode()
 
+    assert re.fullmatch(PATTERN, text)
     assert list(read_vector(text, None, len(spots))) == spots
     assert list(read_vector(None, text, len(spots))) == spots
 
