@@ -93,7 +93,7 @@ class Gateway:
         metrics = GatewayMetrics(meter, self._hub)
         edge = Edge(settings)
         self._public = GatewayServer(
-            Shell(self._make_app(metrics), edge),
+            Shell(self._make_app(metrics), edge, count_refusal=metrics.count_auth_refusal),
             edge,
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,

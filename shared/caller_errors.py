@@ -4,6 +4,7 @@ RequestError
 ├── Unauthenticated            nobody knows who calls (401)
 │   └── TicketRefused, TicketExpired
 ├── OwnerRefused, ScopeMissing, FilesForbidden, TicketsNotOffered       they are known, and may not (403)
+├── OriginRefused              a page of another server (403)
 └── Misdirected                they mean another server (421)
 """
 
@@ -68,6 +69,13 @@ class TicketsNotOffered(RequestError):
     """A ticket was asked for, and the operators have set no secret to sign one with."""
 
     code = "TICKETS_NOT_OFFERED"
+    status = 403
+
+
+class OriginRefused(RequestError):
+    """The caller is a page of another server, which the operators have not named."""
+
+    code = "ORIGIN_REFUSED"
     status = 403
 
 

@@ -52,6 +52,7 @@ _REMEDIES: dict[type[WaybillError], str] = {
     caller_errors.TicketRefused: "take the ticket as it was given, once; or ask for another",
     caller_errors.Unauthenticated: "send `Authorization: Bearer` with a good API key or token",
     caller_errors.ScopeMissing: "another key: this one is not for jobs",
+    caller_errors.OriginRefused: "the operators name the origins of other servers' pages (`WAYBILL_CORS_ORIGINS`)",
     caller_errors.OwnerRefused: "tell the operators: the token's owner claim is none",
     caller_errors.FilesForbidden: "`file_ids` belong to somebody else",
     caller_errors.TicketsNotOffered: "send the header with each call, or tell the operators",
@@ -91,6 +92,9 @@ GATE: tuple[Cause, ...] = (
     caller_errors.Unauthenticated, caller_errors.ScopeMissing, caller_errors.OwnerRefused, errors.TokenKeysUnavailable,
 )  # fmt: skip
 """What a call that asks who calls may be answered."""
+
+CHANGING: tuple[Cause, ...] = (caller_errors.OriginRefused,)
+"""What a call that changes something may be answered, where nobody is asked who calls."""
 
 TICKET: tuple[Cause, ...] = (caller_errors.TicketRefused, caller_errors.TicketExpired)
 """What a call that takes a ticket may be answered."""

@@ -4,6 +4,7 @@ from gateway.edge.answer_headers import AnswerHeaders
 from gateway.edge.cors import Cors
 from gateway.edge.header import Header
 from gateway.edge.hosts import HostRule
+from gateway.edge.pages import PageRule
 from gateway.edge.proxies import TrustedProxies
 from shared.gateway_settings import GatewaySettings
 
@@ -15,6 +16,7 @@ class Edge:
         self.hosts = HostRule(settings.host_names, takes_loopback=settings.auth == "none")
         self.proxies = TrustedProxies(settings.trusted_networks)
         self.cors = Cors(settings.allowed_origins)
+        self.pages = PageRule(self.cors, is_open=settings.auth == "none")
         self.answers = AnswerHeaders(self.cors, hsts_seconds=settings.hsts_seconds)
 
     def headers_of_refusal(self, given: list[Header], request_id: str, *, peer: str) -> list[Header]:

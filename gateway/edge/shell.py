@@ -1,14 +1,14 @@
 """The outermost ASGI app of a gateway: judges every request before the app does, and completes every answer.
 
-    request ─▶ id, client's address ─▶ Host ─▶ address ─▶ preflight? ─▶ OPTIONS? ─▶ app
-                                        421      400        204           Allow      │
-    answer  ◀── security headers, CORS, X-Request-Id ◀───────────────────────────────┘
+    request ─▶ id, client's address ─▶ Host ─▶ page ─▶ address ─▶ preflight? ─▶ OPTIONS? ─▶ app
+                                        421     403      400        204           Allow      │
+    answer  ◀── security headers, CORS, X-Request-Id ◀───────────────────────────────────────┘
 
 It is on the path of every poll, so it goes once through the request's headers and holds nothing for a stream: what it
 wraps around `send` goes when the stream is handed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import structlog
@@ -19,16 +19,18 @@ from gateway.edge.edge import Edge
 from gateway.edge.header import Header
 from gateway.edge.request_id import bind_request, request_id_of
 from gateway.problems import INTERNAL, PROBLEM_JSON, problem_body
+from shared.caller_errors import Misdirected, OriginRefused
 from shared.errors import RequestError, UnsupportedMediaType
 
 log = structlog.get_logger(__name__)
 
 
 class Shell:
-    """An ASGI app around `app`, for HTTP."""
+    """An ASGI app around `app`, for HTTP. `count_refusal` is told of callers who may not: one of AUTH_REFUSALS."""
 
-    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+    def __init__(self, app: ASGIApp, edge: Edge, *, count_refusal: Callable[[str], None]) -> None:
         self._app = app
+        self._count_refusal = count_refusal
         self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,10 +72,13 @@ class Shell:
     async def _answer(self, scope: Any, receive: Receive, send: Send, given: Mapping[bytes, bytes]) -> None:
         try:
             self._edge.hosts.insist(given.get(b"host"))
+            self._edge.pages.insist(scope["method"], given)
             insist_on_readable(scope["raw_path"], scope["query_string"])
             if b"content-encoding" in given:
                 _insist_on_plain_body(scope["headers"])
         except RequestError as error:
+            if isinstance(error, Misdirected | OriginRefused):
+                self._count_refusal(error.code.lower())
             await _send_problem(send, error.status, error.code, error.message)
             return
         if scope["method"] != "OPTIONS":

@@ -32,6 +32,7 @@ PURE = (
     "gateway/edge/forwarded.py",
     "gateway/edge/header.py",
     "gateway/edge/hosts.py",
+    "gateway/edge/pages.py",
     "gateway/edge/proxies.py",
     "gateway/contract/call.py",
     "gateway/contract/examples.py",

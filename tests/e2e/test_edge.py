@@ -203,8 +203,24 @@ def test_page_that_let_its_name_lead_here_is_refused(behind_proxy: System, host:
     )  # fmt: skip
 
     assert (answer.status, json.loads(answer.body)["code"]) == (421, "MISDIRECTED")
+    assert behind_proxy.gateways[0].metric("auth_refusals_total", reason="misdirected") > 0
     assert "WAYBILL_HOSTS" in json.loads(answer.body)["detail"]
     assert behind_proxy.count_in_redis() == before
+
+
+@pytest.mark.parametrize("line", [f"Origin: {OTHER}", "Origin: null", "Sec-Fetch-Site: cross-site"])
+def test_page_of_a_stranger_can_cancel_nothing_where_nobody_is_asked_who_calls(
+    behind_proxy: System, queued: str, line: str
+) -> None:
+    gateway = behind_proxy.gateways[0]
+    before = gateway.metric("auth_refusals_total", reason="origin_refused")
+
+    for method, path in (("POST", f"{queued}/cancel"), ("POST", f"{queued}/retry"), ("DELETE", queued)):
+        answer = ask(gateway, method, path, line)
+
+        assert (answer.status, json.loads(answer.body)["code"]) == (403, "ORIGIN_REFUSED")
+    assert behind_proxy.get(queued).json()["status"] == "queued"
+    assert gateway.metric("auth_refusals_total", reason="origin_refused") == before + 3
 
 
 @pytest.mark.parametrize(
