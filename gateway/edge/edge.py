@@ -22,5 +22,5 @@ class Edge:
     def headers_of_refusal(self, given: list[Header], request_id: str, *, peer: str) -> list[Header]:
         """Give the headers of an answer that is not the app's, to what was read of a request of `peer`."""
         origin = next((value for name, value in given if name == b"origin"), None)
-        is_https = self.proxies.origin_of(peer, given).scheme == "https"
+        is_https = self.proxies.sender_of(peer, given).scheme == "https"
         return self.answers.complete((), request_id=request_id.encode(), origin=origin, is_https=is_https)

@@ -23,7 +23,7 @@ _MAX_ADDRESS_CHARS = 60  # IPv6 with a port; longer texts would fill the memory 
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
-class Origin(NamedTuple):
+class Sender(NamedTuple):
     """Who sent a request, as far as somebody trusted has seen; `scheme` is None where nobody trusted said it."""
 
     address: str
@@ -36,7 +36,7 @@ class TrustedProxies:
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(networks)
 
-    def origin_of(self, peer: str, headers: Sequence[Header]) -> Origin:
+    def sender_of(self, peer: str, headers: Sequence[Header]) -> Sender:
         """Say from where a request comes whose connection is from `peer`; headers have lower-case names.
 
         Where Forwarded and X-Forwarded-For are both there and disagree, one of them is of the client's own making: then
@@ -44,7 +44,7 @@ class TrustedProxies:
         is malformed: what a proxy has added to it cannot be told from what a client wrote.
         """
         if not self._networks or not self._trusts(_address(peer.partition("%")[0])):
-            return Origin(peer, None)
+            return Sender(peer, None)
         forwarded = _lines(headers, b"forwarded")
         hops = read_forwarded(forwarded) or []
         listed = _lines(headers, b"x-forwarded-for")
@@ -54,7 +54,7 @@ class TrustedProxies:
         if listed:
             claims.append(self._last_untrusted(peer, [text.strip() for text in listed.split(",")]))
         address = claims[0] if claims and len(set(claims)) == 1 else peer
-        return Origin(address, _scheme(_lines(headers, b"x-forwarded-proto"), hops))
+        return Sender(address, _scheme(_lines(headers, b"x-forwarded-proto"), hops))
 
     def _trusts(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._networks)

@@ -38,7 +38,7 @@ class Shell:
         # Of a header that comes twice the last one counts here; where that matters all lines are read again.
         given = dict(scope["headers"])
         request_id = request_id_of(given.get(b"x-request-id"))
-        is_https = self._note_origin(scope, request_id)
+        is_https = self._note_sender(scope, request_id)
         is_started = False
 
         async def complete(message: Message) -> None:
@@ -58,16 +58,16 @@ class Shell:
             log.error("request failed", exc_info=error)
             await _send_problem(complete, 500, *INTERNAL)
 
-    def _note_origin(self, scope: Any, request_id: str) -> bool:
+    def _note_sender(self, scope: Any, request_id: str) -> bool:
         """Write down who asks; tell whether a trusted proxy says that they came by https."""
         peer = scope["client"]
-        origin = self._edge.proxies.origin_of(peer[0] if peer else "", scope["headers"])
-        if peer and origin.address != peer[0]:
-            scope["client"] = (origin.address, 0)
-        if origin.scheme:
-            scope["scheme"] = origin.scheme
-        bind_request(request_id, origin.address)
-        return origin.scheme == "https"
+        sender = self._edge.proxies.sender_of(peer[0] if peer else "", scope["headers"])
+        if peer and sender.address != peer[0]:
+            scope["client"] = (sender.address, 0)
+        if sender.scheme:
+            scope["scheme"] = sender.scheme
+        bind_request(request_id, sender.address)
+        return sender.scheme == "https"
 
     async def _answer(self, scope: Any, receive: Receive, send: Send, given: Mapping[bytes, bytes]) -> None:
         try:
@@ -83,7 +83,7 @@ class Shell:
             return
         if scope["method"] != "OPTIONS":
             await self._app(scope, receive, send)
-        elif preflight := self._edge.cors.preflight(scope["method"], given):
+        elif preflight := self._edge.cors.preflight(given):
             await _send_nothing(send, preflight)
         else:
             await self._tell_methods(scope, receive, send)
