@@ -41,7 +41,9 @@ async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
         """There is no stream."""
 
     edge = Edge(GatewaySettings())
-    server = GatewayServer(Shell(app, edge, count_refusal=lambda _: None), edge, drain_seconds=0, drain=drain, count_refusal=lambda _: None)
+    server = GatewayServer(
+        Shell(app, edge, count_refusal=lambda _: None), edge, drain_seconds=0, drain=drain, count_refusal=lambda _: None
+    )
     with listen("127.0.0.1", 0, port_variable="WAYBILL_PORT") as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
