@@ -13,7 +13,8 @@ from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
 from gateway.contract.publication import publish
 from gateway.edge.cors import Cors
-from gateway.edge.shell import Edge, Shell
+from gateway.edge.edge import Edge
+from gateway.edge.shell import Shell
 from gateway.file_limit import raise_file_limit
 from gateway.garbage import collect_rarely
 from gateway.intake import Intake
@@ -94,7 +95,7 @@ class Gateway:
         metrics = GatewayMetrics(meter, self._hub)
         edge = Edge(settings)
         self._public = GatewayServer(
-            Shell(self._make_app(metrics, edge.cors), edge),
+            Shell(self._make_app(metrics, edge.cors), edge, count_refusal=metrics.count_auth_refusal),
             edge,
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,

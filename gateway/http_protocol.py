@@ -16,12 +16,13 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.edge.cors import Header
+from gateway.edge.edge import Edge
+from gateway.edge.header import Header
 from gateway.edge.request_id import request_id_of
-from gateway.edge.shell import Edge
 from gateway.problems import PROBLEM_JSON, problem_body
 from shared import limits
 
+_BEGUN = re.compile(rb"\r(\n(\r|u(p(g(r(a(de?)?)?)?)?)?)?)?\Z", re.IGNORECASE)
 _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 _SET_ASIDE = b"x-upgrade-" + secrets.token_hex(8).encode()
 """What the header is called while the parser reads it: a name that no peer can know, and so send."""
@@ -36,6 +37,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._dropped_body_bytes = 0
         self._count_refusal = count_refusal
         self._head_bytes = 0
+        self._begun = b""
+        """The last bytes of a piece of a head, which may be the beginning of an offer, or of the head's end."""
         self._is_in_head = True
         self._is_refused = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -60,8 +63,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._deadline is None:  # the first byte of a further request
                 self._expect(limits.REQUEST_HEAD_WITHIN_SECONDS)
             self._head_bytes += len(data)
+            data, self._begun = _without_beginning(self._begun + data)
             data = _without_upgrade(data)
-        super().data_received(data)
+        if data:
+            super().data_received(data)
         if self._is_in_head and self._head_bytes > limits.MAX_HEAD_BYTES:
             self._refuse_head()
 
@@ -174,8 +179,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _problem(self, status: int, code: str, detail: str) -> bytes:
         given = self.headers or []  # those that have come; none before the first head
         request_id = request_id_of(dict(given).get(b"x-request-id"))
+        peer = self.client[0] if self.client else ""
         body = problem_body(status, code, detail, request_id=request_id)
-        return _answer(status, body, self._edge.headers_of_refusal(given, request_id))
+        return _answer(status, body, self._edge.headers_of_refusal(given, request_id, peer=peer))
 
 
 def _without_upgrade(data: bytes) -> bytes:
@@ -186,6 +192,15 @@ def _without_upgrade(data: bytes) -> bytes:
     """
     head, border, body = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"\r\n" + _SET_ASIDE + b":", head) + border + body
+
+
+def _without_beginning(head: bytes) -> tuple[bytes, bytes]:
+    """Split a piece of a head before what only the next piece tells to be an offer, or the end of the head, or neither.
+
+    A peer sends its bytes in pieces of any size, and an offer that is cut in two must not pass for that.
+    """
+    begun = None if b"\r\n\r\n" in head else _BEGUN.search(head)
+    return (head, b"") if begun is None else (head[: begun.start()], head[begun.start() :])
 
 
 def _answer(status: int, body: bytes, headers: Iterable[Header]) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from shared import limits
-from shared.errors import InvalidQuery, TooManyJobs
+from shared.errors import InvalidQuery
 
 _MAX_SHOWN_CHARS = 40  # of what was sent, in a refusal
 
@@ -11,12 +11,12 @@ _MAX_SHOWN_CHARS = 40  # of what was sent, in a refusal
 def read_job_ids(jobs: Sequence[str]) -> tuple[str, ...]:
     """Give the ids in the order of the query; whether there are such jobs is not asked here.
 
-    Raises InvalidQuery for none or for the same one twice, TooManyJobs for more than 50.
+    Raises InvalidQuery for none, for the same one twice, and for more than 50.
     """
     if not jobs:
         raise InvalidQuery("The query names no job. Send job=<id>, repeated for several.")
     if len(jobs) > limits.MAX_JOBS_PER_STREAM:
-        raise TooManyJobs(
+        raise InvalidQuery(
             f"The query names {len(jobs)} jobs; one call takes {limits.MAX_JOBS_PER_STREAM}. Split it into several."
         )
     for number, job_id in enumerate(jobs):

@@ -17,7 +17,8 @@ _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 HTTP_REFUSALS = ("head_size", "address_size", "body_size", "head_time", "body_time", "malformed")
 AUTH_REFUSALS = (
     *("anonymous", "unauthenticated", "ticket_refused", "ticket_expired"),
-    *("owner_refused", "scope_missing", "files_forbidden"),
+    *("owner_refused", "scope_missing", "files_forbidden", "tickets_not_offered"),
+    *("origin_refused", "misdirected"),
 )
 CREATE_REFUSALS = ("jobs_in_flight", "creates", "backlog", "memory", "redis_full")
 REFUSALS = ("drain", "overload", "redis", "token_keys", "limit")
@@ -58,7 +59,7 @@ class GatewayMetrics:
             "http_refusals", description="Connections that were closed for what they sent, or did not send, by reason"
         )
         self._auth_refusals = meter.create_counter(
-            "auth_refusals", description="Calls that were answered 401 or 403, by reason"
+            "auth_refusals", description="Calls that were answered 401, 403 or 421, by reason"
         )
         self._age = meter.create_histogram(
             "sse_event_age",

@@ -13,7 +13,8 @@ from typing import Any, cast
 import structlog
 import uvicorn
 
-from gateway.edge.shell import Edge, Shell
+from gateway.edge.edge import Edge
+from gateway.edge.shell import Shell
 from gateway.streaming.connection import StreamingHttpProtocol
 from shared import limits
 from shared.telemetry.admin import EmbeddedServer

@@ -4,7 +4,7 @@
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
     │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
-    │   │   InvalidLimit, InvalidStatus, InvalidQuery, TooManyJobs, InvalidIdempotencyKey, IdempotencyKeyReused
+    │   │   InvalidLimit, InvalidStatus, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType, MalformedHandshake
     │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered,
     │   │   OriginRefused
@@ -112,10 +112,6 @@ class InvalidQuery(RequestError):
     """A query names no jobs or one of them twice, searches for too long a text, or says what has no effect."""
 
     code = "INVALID_QUERY"
-
-
-class TooManyJobs(InvalidQuery):
-    """A query names more jobs than one stream, or one batch, may have."""
 
 
 class InvalidIdempotencyKey(RequestError):

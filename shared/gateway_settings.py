@@ -155,7 +155,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             ge=0,
             le=366 * 86_400,
             description="For how long browsers shall come by https alone (Strict-Transport-Security); 0 does not say "
-            "so. Set it when every way to this gateway has TLS.",
+            "so. Said where a proxy of WAYBILL_TRUSTED_PROXIES tells that the request came by https; without any it is "
+            "never said here: whatever has the TLS must say it.",
             examples=[31_536_000],
         ),
     ] = 0

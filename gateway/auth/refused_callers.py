@@ -17,6 +17,7 @@ from shared.caller_errors import (
     ScopeMissing,
     TicketExpired,
     TicketRefused,
+    TicketsNotOffered,
     Unauthenticated,
 )
 from shared.errors import WaybillError
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-REFUSALS_OF_CALLERS = (Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, FilesForbidden)
+REFUSALS_OF_CALLERS = (
+    *(Unauthenticated, TicketRefused, TicketExpired),
+    *(OwnerRefused, ScopeMissing, FilesForbidden, TicketsNotOffered),
+)
 
 
 class RefusedCallers:

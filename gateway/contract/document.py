@@ -69,7 +69,8 @@ def refusals_of(call: Call) -> dict[int, list[Refusal]]:
     """Give all problems of a call by their status, those among them that any call may meet."""
     gate = () if call.is_open else refusals.GATE
     tickets = refusals.TICKET if call.takes_ticket else ()
-    causes = (*call.refusals, *gate, *tickets, *refusals.EVERYWHERE)
+    pages = refusals.CHANGING if call.method in ("POST", "DELETE") else ()
+    causes = (*call.refusals, *gate, *tickets, *pages, *refusals.EVERYWHERE)
     found = sorted({refusal_by(cause) for cause in causes}, key=lambda refusal: (refusal.status, refusal.code))
     return {status: [each for each in found if each.status == status] for status in {each.status for each in found}}
 

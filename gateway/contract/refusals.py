@@ -94,6 +94,9 @@ GATE: tuple[Cause, ...] = (
 )  # fmt: skip
 """What a call that asks who calls may be answered."""
 
+CHANGING: tuple[Cause, ...] = (caller_errors.OriginRefused,)
+"""What a call that changes something may be answered, where nobody is asked who calls."""
+
 TICKET: tuple[Cause, ...] = (caller_errors.TicketRefused, caller_errors.TicketExpired)
 """What a call that takes a ticket may be answered."""
 

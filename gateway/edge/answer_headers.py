@@ -5,7 +5,8 @@ What an answer says itself stays: a page that is served has a Content-Security-P
 
 from collections.abc import Iterable
 
-from gateway.edge.cors import Cors, Header
+from gateway.edge.cors import Cors
+from gateway.edge.header import Header
 
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
@@ -28,16 +29,16 @@ class AnswerHeaders:
         self._hsts: tuple[Header, ...] = ((_HSTS, b"max-age=%d" % hsts_seconds),) if hsts_seconds else ()
 
     def complete(
-        self, own: Iterable[Header], *, request_id: bytes, origin: bytes | None, is_plain: bool = False
+        self, own: Iterable[Header], *, request_id: bytes, origin: bytes | None, is_https: bool = False
     ) -> list[Header]:
-        """Add to an answer's own headers; `is_plain`: a trusted proxy says that it was asked without TLS."""
+        """Add to an answer's own headers; `is_https`: a trusted proxy says that it was asked so."""
         headers = list(own)
         said = {name for name, _ in headers}
         if self._names.isdisjoint(said):
             headers += self._always
         else:
             headers += [header for header in self._always if header[0] not in said]
-        if self._hsts and not is_plain:  # over plain HTTP it must not be sent (RFC 6797 §7.2)
+        if self._hsts and is_https:  # over plain HTTP it must not be sent (RFC 6797 §7.2)
             headers += self._hsts
         headers.append((b"x-request-id", request_id))
         if self._cors.is_open:

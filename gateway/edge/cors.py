@@ -7,7 +7,7 @@ preflight; and what is answered below the app (408, 431) would carry nothing.
 
 from collections.abc import Iterable, Mapping
 
-Header = tuple[bytes, bytes]
+from gateway.edge.header import Header
 
 _METHODS = b"GET, HEAD, POST, DELETE"
 _TAKEN = (
@@ -45,9 +45,9 @@ class Cors:
             return ()
         return self._named.get(b"*" if self._takes_all else origin, ())
 
-    def preflight(self, method: str, given: Mapping[bytes, bytes]) -> tuple[Header, ...]:
-        """Answer the question of a browser whether a page may ask (§3.3.3 there); nothing for every other request."""
-        if method != "OPTIONS" or b"access-control-request-method" not in given:
+    def preflight(self, given: Mapping[bytes, bytes]) -> tuple[Header, ...]:
+        """Answer the OPTIONS by which a browser asks whether a page may ask (§3.3.3 there); nothing for any other."""
+        if b"access-control-request-method" not in given:
             return ()
         if not self.headers_for(given.get(b"origin")):
             return ()

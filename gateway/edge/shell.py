@@ -1,52 +1,36 @@
 """The outermost ASGI app of a gateway: judges every request before the app does, and completes every answer.
 
-    request ─▶ id, client's address ─▶ Host ─▶ address ─▶ preflight? ─▶ OPTIONS? ─▶ app
-                                        421      400        204           Allow      │
-    answer  ◀── security headers, CORS, X-Request-Id ◀───────────────────────────────┘
+    request ─▶ id, client's address ─▶ Host ─▶ page ─▶ address ─▶ preflight? ─▶ OPTIONS? ─▶ app
+                                        421     403      400        204           Allow      │
+    answer  ◀── security headers, CORS, X-Request-Id ◀───────────────────────────────────────┘
 
 It is on the path of every poll, so it goes once through the request's headers and holds nothing for a stream: what it
 wraps around `send` goes when the stream is handed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.edge.address import insist_on_readable
-from gateway.edge.answer_headers import AnswerHeaders
-from gateway.edge.cors import Cors, Header
-from gateway.edge.hosts import HostRule
-from gateway.edge.proxies import TrustedProxies
+from gateway.edge.edge import Edge
+from gateway.edge.header import Header
 from gateway.edge.request_id import bind_request, request_id_of
 from gateway.problems import INTERNAL, PROBLEM_JSON, problem_body
+from shared.caller_errors import Misdirected, OriginRefused
 from shared.errors import RequestError, UnsupportedMediaType
-from shared.gateway_settings import GatewaySettings
 
 log = structlog.get_logger(__name__)
 
 
-class Edge:
-    """What the settings say about who may ask, from where, by which name; and what answers carry."""
-
-    def __init__(self, settings: GatewaySettings) -> None:
-        self.hosts = HostRule(settings.host_names, takes_loopback=settings.auth == "none")
-        self.proxies = TrustedProxies(settings.trusted_networks)
-        self.cors = Cors(settings.allowed_origins)
-        self.answers = AnswerHeaders(self.cors, hsts_seconds=settings.hsts_seconds)
-
-    def headers_of_refusal(self, given: list[Header], request_id: str) -> list[Header]:
-        """Give the headers of an answer that is not the app's, to a request of which these headers were read."""
-        origin = next((value for name, value in given if name == b"origin"), None)
-        return self.answers.complete((), request_id=request_id.encode(), origin=origin)
-
-
 class Shell:
-    """An ASGI app around `app`, for HTTP."""
+    """An ASGI app around `app`, for HTTP. `count_refusal` is told of callers who may not: one of AUTH_REFUSALS."""
 
-    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+    def __init__(self, app: ASGIApp, edge: Edge, *, count_refusal: Callable[[str], None]) -> None:
         self._app = app
+        self._count_refusal = count_refusal
         self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +38,7 @@ class Shell:
         # Of a header that comes twice the last one counts here; where that matters all lines are read again.
         given = dict(scope["headers"])
         request_id = request_id_of(given.get(b"x-request-id"))
-        is_plain = self._note_origin(scope, request_id)
+        is_https = self._note_sender(scope, request_id)
         is_started = False
 
         async def complete(message: Message) -> None:
@@ -62,7 +46,7 @@ class Shell:
             if message["type"] == "http.response.start":
                 is_started = True
                 message["headers"] = self._edge.answers.complete(
-                    message["headers"], request_id=request_id.encode(), origin=given.get(b"origin"), is_plain=is_plain
+                    message["headers"], request_id=request_id.encode(), origin=given.get(b"origin"), is_https=is_https
                 )
             await send(message)
 
@@ -74,29 +58,32 @@ class Shell:
             log.error("request failed", exc_info=error)
             await _send_problem(complete, 500, *INTERNAL)
 
-    def _note_origin(self, scope: Any, request_id: str) -> bool:
-        """Write down who asks; tell whether a trusted proxy says that they asked without TLS."""
+    def _note_sender(self, scope: Any, request_id: str) -> bool:
+        """Write down who asks; tell whether a trusted proxy says that they came by https."""
         peer = scope["client"]
-        origin = self._edge.proxies.origin_of(peer[0] if peer else "", scope["headers"])
-        if peer and origin.address != peer[0]:
-            scope["client"] = (origin.address, 0)
-        if origin.scheme:
-            scope["scheme"] = origin.scheme
-        bind_request(request_id, origin.address)
-        return origin.scheme == "http"
+        sender = self._edge.proxies.sender_of(peer[0] if peer else "", scope["headers"])
+        if peer and sender.address != peer[0]:
+            scope["client"] = (sender.address, 0)
+        if sender.scheme:
+            scope["scheme"] = sender.scheme
+        bind_request(request_id, sender.address)
+        return sender.scheme == "https"
 
     async def _answer(self, scope: Any, receive: Receive, send: Send, given: Mapping[bytes, bytes]) -> None:
         try:
             self._edge.hosts.insist(given.get(b"host"))
+            self._edge.pages.insist(scope["method"], given)
             insist_on_readable(scope["raw_path"], scope["query_string"])
             if b"content-encoding" in given:
                 _insist_on_plain_body(scope["headers"])
         except RequestError as error:
+            if isinstance(error, Misdirected | OriginRefused):
+                self._count_refusal(error.code.lower())
             await _send_problem(send, error.status, error.code, error.message)
             return
         if scope["method"] != "OPTIONS":
             await self._app(scope, receive, send)
-        elif preflight := self._edge.cors.preflight(scope["method"], given):
+        elif preflight := self._edge.cors.preflight(given):
             await _send_nothing(send, preflight)
         else:
             await self._tell_methods(scope, receive, send)

@@ -21,7 +21,7 @@ from gateway.streaming.subscription import Subscription, read_cursor
 from gateway.streaming.vector import Vector, read_vector
 from gateway.streaming.viewer import Viewer
 from shared.clock import now_ms
-from shared.errors import Draining, TokenKeysUnavailable, TooManyJobs, TooManyStreams, UnavailableError, WaybillError
+from shared.errors import Draining, TokenKeysUnavailable, TooManyStreams, UnavailableError, WaybillError
 from shared.jobs import JobRecord
 from shared.limit_errors import TooManyOwnerStreams
 
@@ -144,7 +144,7 @@ def _reason(error: WaybillError) -> str | None:
             return "drain"
         case TooManyStreams():
             return "overload"
-        case TooManyJobs() | TooManyOwnerStreams():
+        case TooManyOwnerStreams():
             return "limit"
         case TokenKeysUnavailable():
             return "token_keys"

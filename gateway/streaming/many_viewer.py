@@ -114,6 +114,8 @@ class ManyViewer(OpenStream):
 
     def attend(self, place: Place) -> None:
         """Send what a place has to tell, and read its log if that is to be done."""
+        if self._is_closed:
+            return
         self._attended[place] = None
         if self._is_busy:
             # The reading of one log may take as long as a node of Redis is away; the others' events do not wait for it.

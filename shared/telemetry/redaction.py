@@ -10,18 +10,25 @@ HIDDEN = "***"
 
 # An escaped character (of JSON, or of repr) belongs to what is hidden; a quote that ends the text does not.
 _REST = r"""(?:\\[ux][0-9A-Fa-f]+|[^\s&"'\\#<>])*"""
-# Nothing says that they begin a word: before them may stand the letter of such an escape (a tab's t).
+_IS = r"(?:=|%3D)"
+# What may stand between a scheme and its credential: a space as headers, URLs, JSON and repr write it.
+_GAP = r"(?:\s|\+|%20|%09|\\+[tnr]|\\+u00(?:20|09))++"
+# Nothing says that they begin a word: before them may stand the letter of such an escape (a tab's t). The first line
+# says the same once more, by first letters: most places of a line are passed over at once.
 _SECRETS = re.compile(
-    rf"""(?P<kept>
-        ticket = (?=.)                               # in a URL
+    rf"""(?=[twbexs])(?P<kept>
+        ticket {_IS} (?=.)                           # in a URL
       | wt\d_ (?=[A-Za-z0-9_-]{{16}})             # a ticket by itself (gateway/auth/ticket.py)
       | wb_[0-9a-f]{{16}}_                        # an API key, without its public id (gateway/auth/api_key.py)
-      | bearer \s+ (?!realm=)                     # a header, and not the challenge
+      | bearer {_GAP} (?!realm=)                    # a header, and not the challenge
+      | (?-i:eyJ) (?=[\w-]{{16}})                 # a JSON Web Token by itself: an object in base64 (RFC 7515 §3.1)
+      | x-amz-(?:signature|security-token) {_IS}    # in a URL that S3 takes (SigV4)
+      | signature {_IS} (?=[\w~%/+-]{{16}})         # in one that CloudFront takes, and in AWS' header
     ){_REST}""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 
 def without_secrets(text: str) -> str:
-    """Hide tickets, bearer credentials and API keys; what is public of them stays."""
+    """Hide tickets, bearer credentials, tokens, API keys and signatures of URLs; what is public of them stays."""
     return _SECRETS.sub(rf"\g<kept>{HIDDEN}", text)

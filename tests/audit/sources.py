@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 KNOWN_TO_BE_VULNERABLE = "jinja2==2.10"  # CVE-2019-10906
-WITHIN_SECONDS = 600
 
 
 class Source(NamedTuple):
-    """A source by its name, and pip-audit's options for it."""
+    """A source by its name, pip-audit's options for it, and how long one question may take."""
 
     name: str
     options: tuple[str, ...]
+    within_seconds: float = 600
 
 
 SOURCES = (Source("PyPI", ("--vulnerability-service", "pypi")), Source("OSV", ("--vulnerability-service", "osv")))
@@ -59,10 +59,10 @@ def _ask(source: Source, requirements: Path) -> list[dict[str, Any]] | None:
         sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--disable-pip", "--no-deps",
         *source.options, "--format", "json", "--progress-spinner", "off", "--timeout", "10",
     ]  # fmt: skip
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_SECONDS, check=False)
     try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=source.within_seconds, check=False)
         found: list[dict[str, Any]] = json.loads(ended.stdout)["dependencies"]
-    except (ValueError, KeyError):
+    except (subprocess.TimeoutExpired, ValueError, KeyError):
         return None
     return found
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -81,6 +82,17 @@ def test_packages_that_nobody_has_anything_against_are_clean(lock: Path) -> None
 def test_source_that_knows_nothing_at_all_is_none(lock: Path) -> None:
     with osv({}) as source:
         assert audit(lock, [source]) is None
+
+
+def test_source_that_does_not_come_to_an_end_is_passed_over(lock: Path) -> None:
+    with osv({"jinja2": 1}) as source, socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/query"
+        options = ("--vulnerability-service", "osv", "--osv-url", url)
+
+        found = audit(lock, [Source("silent", options, within_seconds=0.5), source])
+
+    assert found is not None
+    assert found.source == "a local OSV"
 
 
 def test_source_that_is_not_there_is_passed_over_and_without_any_it_was_not_done(lock: Path) -> None:

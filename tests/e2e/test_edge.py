@@ -104,8 +104,9 @@ def test_every_answer_carries_what_protects_browsers_and_may_be_read_by_named_pa
     behind_proxy: System, queued: str, method: str, path: str, lines: tuple[str, ...]
 ) -> None:
     answer = ask(
-        behind_proxy.gateways[0], method, path.format(job=queued), f"Origin: {APP}", "X-Request-Id: call-7", *lines
-    )
+        behind_proxy.gateways[0], method, path.format(job=queued), f"Origin: {APP}", "X-Request-Id: call-7",
+        "X-Forwarded-Proto: https", *lines,
+    )  # fmt: skip
 
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
@@ -170,9 +171,10 @@ def test_preflight_of_another_origin_is_an_options_call_like_any(behind_proxy: S
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_hsts_is_not_said_where_the_proxy_took_the_request_without_tls(behind_proxy: System) -> None:
-    for proto, is_said in (("http", False), ("https", True)):
-        answer = ask(behind_proxy.gateways[0], "GET", JOBS, f"X-Forwarded-Proto: {proto}")
+@pytest.mark.parametrize("path", [JOBS, "/" + "a" * 9_000], ids=["app", "protocol"])
+def test_hsts_is_said_only_where_the_proxy_took_the_request_with_tls(behind_proxy: System, path: str) -> None:
+    for line, is_said in (("X-Forwarded-Proto: http", False), ("X-Forwarded-Proto: https", True), ("X: y", False)):
+        answer = ask(behind_proxy.gateways[0], "GET", path, line)
 
         assert ("strict-transport-security" in answer.headers) is is_said
 
@@ -201,8 +203,24 @@ def test_page_that_let_its_name_lead_here_is_refused(behind_proxy: System, host:
     )  # fmt: skip
 
     assert (answer.status, json.loads(answer.body)["code"]) == (421, "MISDIRECTED")
+    assert behind_proxy.gateways[0].metric("auth_refusals_total", reason="misdirected") > 0
     assert "WAYBILL_HOSTS" in json.loads(answer.body)["detail"]
     assert behind_proxy.count_in_redis() == before
+
+
+@pytest.mark.parametrize("line", [f"Origin: {OTHER}", "Origin: null", "Sec-Fetch-Site: cross-site"])
+def test_page_of_a_stranger_can_cancel_nothing_where_nobody_is_asked_who_calls(
+    behind_proxy: System, queued: str, line: str
+) -> None:
+    gateway = behind_proxy.gateways[0]
+    before = gateway.metric("auth_refusals_total", reason="origin_refused")
+
+    for method, path in (("POST", f"{queued}/cancel"), ("POST", f"{queued}/retry"), ("DELETE", queued)):
+        answer = ask(gateway, method, path, line)
+
+        assert (answer.status, json.loads(answer.body)["code"]) == (403, "ORIGIN_REFUSED")
+    assert behind_proxy.get(queued).json()["status"] == "queued"
+    assert gateway.metric("auth_refusals_total", reason="origin_refused") == before + 3
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from litestar import Litestar, get
 
-from gateway.edge.shell import Edge, Shell
+from gateway.edge.edge import Edge
+from gateway.edge.shell import Shell
 from gateway.problems import answer_unexpected
 from gateway.server import GatewayServer
 from shared.gateway_settings import GatewaySettings
@@ -40,7 +41,9 @@ async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
         """There is no stream."""
 
     edge = Edge(GatewaySettings())
-    server = GatewayServer(Shell(app, edge), edge, drain_seconds=0, drain=drain, count_refusal=lambda _: None)
+    server = GatewayServer(
+        Shell(app, edge, count_refusal=lambda _: None), edge, drain_seconds=0, drain=drain, count_refusal=lambda _: None
+    )
     with listen("127.0.0.1", 0, port_variable="WAYBILL_PORT") as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

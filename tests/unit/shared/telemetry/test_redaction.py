@@ -10,6 +10,7 @@ from shared.jobs import make_job_id
 from shared.telemetry.redaction import without_secrets
 
 KEY_ID, API_KEY = write_api_key(b"\1" * 8, b"\2" * 32)
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.abcdefghijklmnop"
 TICKET = write_ticket(
     Ticket(owner="anna", job_ids=(make_job_id(0, 1),), expires_at_ms=1), TicketSecret("k1", b"1" * 32)
 )
@@ -31,6 +32,28 @@ TICKET = write_ticket(
         ("authorization: bearer  eyJhbGciOi.J9.x-y_z==", "authorization: bearer  ***"),
         ('Bearer realm="waybill", error="invalid_token"', 'Bearer realm="waybill", error="invalid_token"'),
         ("the ticket has expired; a ticket= is missing", "the ticket has expired; a ticket=*** is missing"),
+        (f"the token {JWT} has expired", "the token eyJ*** has expired"),
+        (f"b'{JWT}'", "b'eyJ***'"),
+        (f"authorization=Bearer%20{JWT}&a=1", "authorization=Bearer%20***&a=1"),
+        ("Bearer+abcdefgh", "Bearer+***"),
+        ('{"authorization": "bearer\\tABCDEF"}', '{"authorization": "bearer\\t***"}'),
+        ("bearer\\u0020\\\\tABCDEF x", "bearer\\u0020\\\\t*** x"),
+        ("/x?ticket%3Dshort&a=1", "/x?ticket%3D***&a=1"),
+        ("https://s3/x?X-Amz-Signature=abcdef0123&a=1", "https://s3/x?X-Amz-Signature=***&a=1"),
+        ("/x?X-Amz-Security-Token=IQoJb3%2F%2B&X-Amz-Date=1", "/x?X-Amz-Security-Token=***&X-Amz-Date=1"),
+        (
+            f"https://d.example/x?Expires=1&Signature={'ab~-_' * 9}&Key-Pair-Id=K1",
+            "https://d.example/x?Expires=1&Signature=***&Key-Pair-Id=K1",
+        ),
+        (
+            f"AWS4-HMAC-SHA256 SignedHeaders=host, Signature={'0a' * 32}",
+            "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=***",
+        ),
+        (
+            "the bearer of a heyJude.mp3.zip, eyJ.x.y, signature=none",
+            "the bearer *** a heyJude.mp3.zip, eyJ.x.y, signature=none",
+        ),
+        ("Bearer  realm=x", "Bearer  realm=x"),
         (f"key {KEY_ID} of anna, wt1_ and wb_ alone", f"key {KEY_ID} of anna, wt1_ and wb_ alone"),
     ],
 )
