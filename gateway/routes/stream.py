@@ -62,7 +62,7 @@ async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> 
         for place in places:
             following.metrics.count_resume(place.subscription.resume)
         return _nothing_more(request)
-    permit = Permit(caller.owner, caller.expires_at_ms)
+    permit = Permit(caller.owner, caller.expires_at_ms, followers=len(job_ids))
     return ManyViewer(places, vector, hub=hub, store=following.store, metrics=following.metrics, permit=permit)
 
 
