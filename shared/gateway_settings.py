@@ -214,9 +214,9 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             Meta(
                 ge=0,
                 le=1_000_000,
-                description="Streams and long polls that an owner may have open, on all gateways together; 0 and unset "
-                f"as above, with {limits.DEFAULT_STREAMS:,}.",
-                examples=[200],
+                description="Streams and long polls that an owner may have open, on all gateways together; each job of "
+                f"a stream of many counts. 0 and unset as above, with {limits.DEFAULT_STREAMS:,}.",
+                examples=[1_000],
             ),
         ]
         | None

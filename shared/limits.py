@@ -45,7 +45,7 @@ JWKS_TRUSTED_SECONDS = 86_400.0  # after the last good fetch: an issuer may be a
 # What an owner may do; where nothing is set, and callers say who they are
 DEFAULT_JOBS_IN_FLIGHT = 1_000  # an hour's work of sixteen slots at a minute each, and 3 MB of Redis
 DEFAULT_CREATES_PER_MINUTE = 600  # ten a second: more than a person's browser, less than a loop without a pause
-DEFAULT_STREAMS = 200  # browsers with a stream for each of some jobs; a hundredth of what a gateway holds
+DEFAULT_STREAMS = 1_000  # twenty browsers with fifty jobs each; a twentieth of what a gateway holds
 CREATES_WINDOW_MS = 60_000
 STREAMS_LEASE_MS = 45_000  # so long those of a gateway that died count: within a minute they are forgotten
 STREAMS_RENEWED_EVERY_SECONDS = 15.0  # ± 20 %; two renewals may be lost

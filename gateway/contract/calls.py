@@ -179,7 +179,7 @@ RETRY_JOB = Call(
             always=(headers.LOCATION, headers.RETRY_AFTER, headers.CACHE_CONTROL),
         ),
     ),
-    refusals=(*refusals.JOB, errors.JobNotFailed, *refusals.WRITING),
+    refusals=(*refusals.JOB, errors.JobNotFailed, *refusals.CREATING),
 )
 
 DELETE_JOB = Call(

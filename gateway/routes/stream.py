@@ -79,7 +79,7 @@ async def stream_jobs(request: Request[Any, Any, Any], following: Following) -> 
         hub=hub,
         store=following.store,
         metrics=following.metrics,
-        permit=Permit(caller.owner, caller.expires_at_ms),
+        permit=Permit(caller.owner, caller.expires_at_ms, followers=len(job_ids)),
         dress=socket or EVENT_STREAM,
     )
 

@@ -40,7 +40,7 @@ class Hub:
 
     def __init__(self, store: JobStore, commands: Commands, *, max_streams: int, places: Places) -> None:
         self._store = store
-        self.places = places
+        self._places = places
         self._audiences: dict[str, Audience] = {}
         """By the job's live channel."""
         self._max_streams = max_streams
@@ -64,21 +64,21 @@ class Hub:
             raise TooManyStreams("This gateway has as many streams open as it may have. Try again soon.")
 
     async def admit(self, owner: str, *, followers: int = 1) -> None:
-        """Take one of the owner's places for a stream or a long poll, to be given back when it is over.
+        """Take a place of the owner's for each follower of a stream or a long poll, to be given back when it is over.
 
         Raises TooManyStreams, TooManyOwnerStreams, and as the job store does.
         """
         self.insist_on_room(followers)
-        await self.places.take(owner)
+        await self._places.take(owner, followers)
         try:
             self.insist_on_room(followers)  # many may have come while Redis was asked
         except TooManyStreams:
-            self.places.give_back(owner)
+            self.give_back(owner, followers=followers)
             raise
 
-    def give_back(self, owner: str) -> None:
-        """Give back what admit() has taken, once."""
-        self.places.give_back(owner)
+    def give_back(self, owner: str, *, followers: int = 1) -> None:
+        """Give back what admit() has taken for as many followers, once; nobody else takes or gives places."""
+        self._places.give_back(owner, followers)
 
     def register(self, follower: Follower) -> None:
         """Count a follower in: from now on it is told to end when the process drains."""

@@ -49,13 +49,14 @@ def _soon(seconds: float) -> float:
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """What lets a stream be open: one of the owner's places, which it gives back at its end.
+    """What lets a stream be open: some of the owner's places, one for each follower, which it gives back at its end.
 
     `ticket_expires_at_ms`: when (milliseconds since 1970) the ticket ends that has opened it; None: none has.
     """
 
     owner: str
     ticket_expires_at_ms: int | None = None
+    followers: int = 1
 
     def last_moment(self) -> tuple[float, str]:
         """Give when (monotonic seconds) a stream that begins now has to end, and what it is told then."""
@@ -94,7 +95,7 @@ class OpenStream(abc.ABC):
         "_is_first",
         "_look_after",
         "_metrics",
-        "_owner",
+        "_permit",
         "_reader",
         "_request_id",
         "_store",
@@ -103,7 +104,7 @@ class OpenStream(abc.ABC):
 
     def __init__(self, *, hub: "Hub", store: JobStore, metrics: "GatewayMetrics", permit: Permit, dress: Dress) -> None:
         self._dress = dress
-        self._owner = permit.owner
+        self._permit = permit
         self._end_after, self._end_why = permit.last_moment()
         self._request_id = current_request_id()
         self._hub = hub
@@ -187,7 +188,7 @@ class OpenStream(abc.ABC):
         try:
             self._connection = await self._dress.open(scope, send)
         except BaseException:
-            self._hub.give_back(self._owner)
+            self._give_back()
             raise
         self._enter()
         self._metrics.open_stream(self._dress.name)
@@ -306,10 +307,13 @@ class OpenStream(abc.ABC):
         self._is_closed = self._is_busy = True
         self._set_timer()
         self._leave()
-        self._hub.give_back(self._owner)
+        self._give_back()
         self._metrics.close_stream(self._dress.name)
         self._metrics.count_end(reason)
         log.info("stream ended", **self._about, reason=reason, transport=self._dress.name, request_id=self._request_id)
+
+    def _give_back(self) -> None:
+        self._hub.give_back(self._permit.owner, followers=self._permit.followers)
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,9 +1,11 @@
 """How many followers each owner has at this gateway, agreed on with the other gateways.
 
-    take ─▶ one more here, held against those of all gateways (one script) ─▶ give back: told within a tenth of a second
-                                                       └─ every 15 s: all are told anew, or they would count no more
+    take ─▶ more here, held against those of all gateways (one script) ─▶ give back: told within a tenth of a second
+                                                   └─ every 15 s: all are told anew, or they would count no more
 
-A follower that goes on costs nothing: the gateway renews one number for each owner, whatever the number stands for.
+A stream of many jobs takes a place for each of them, as it does in the gateway's own bound: else two owners with fifty
+jobs on each stream would fill a gateway. A follower that goes on costs nothing: the gateway renews one number for each
+owner, whatever the number stands for.
 Where Redis is away for longer than a lease, others may let in too many meanwhile.
 """
 
@@ -16,6 +18,7 @@ from collections import Counter
 
 import structlog
 
+from gateway.rate_limit_headers import STREAMS, Standing, rate_limit_headers
 from shared import limits
 from shared.errors import UnavailableError
 from shared.for_each import for_each
@@ -39,29 +42,25 @@ class Places:
         self._untold: set[str] = set()
         self._has_news = asyncio.Event()
 
-    async def take(self, owner: str) -> None:
-        """Take a place, to be given back. Raises TooManyOwnerStreams, and as the job store does."""
+    async def take(self, owner: str, followers: int = 1) -> None:
+        """Take a place for each follower, to be given back. Raises TooManyOwnerStreams, and as the job store does."""
         if self._most is None:
             return
-        self._taken[owner] += 1
+        self._taken[owner] += followers
         try:
             fits = await self._owners.hold_streams(owner, self._gateway, self._taken[owner], most=self._most)
         except BaseException:  # also a caller who has left meanwhile
-            self.give_back(owner)
+            self.give_back(owner, followers)
             raise
         if not fits:
-            self.give_back(owner)
-            raise TooManyOwnerStreams(
-                f"You have {self._most:,} streams open, which is your limit. Close one, or ask for the job itself now "
-                "and then.",
-                retry_after_seconds=random.randint(RETRY_AFTER_SECONDS, 3 * RETRY_AFTER_SECONDS),
-            )
+            self.give_back(owner, followers)
+            raise _too_many(self._most, followers)
 
-    def give_back(self, owner: str) -> None:
-        """Give a place back; the other gateways are told soon."""
+    def give_back(self, owner: str, followers: int = 1) -> None:
+        """Give back what was taken; the other gateways are told soon."""
         if self._most is None:
             return
-        self._taken[owner] -= 1
+        self._taken[owner] -= followers
         if self._taken[owner] <= 0:
             del self._taken[owner]
         self._untold.add(owner)
@@ -94,6 +93,21 @@ class Places:
             await self._owners.hold_streams(owner, self._gateway, self._taken[owner])
         except UnavailableError:
             self._untold.add(owner)
+
+
+def _too_many(most: int, followers: int) -> TooManyOwnerStreams:
+    if followers > most:
+        advice = f"This stream alone has {followers:,} jobs: divide it, or ask for the jobs themselves now and then."
+    else:
+        advice = "Close a stream, or ask for the job itself now and then."
+    # What is left is known where it is none: a stream of many may be refused while there is room for a smaller one.
+    left = 0 if followers == 1 else None
+    return TooManyOwnerStreams(
+        f"You may follow {most:,} jobs at once, each job of a stream and each long poll counting as one, and this "
+        f"would be more. {advice}",
+        retry_after_seconds=random.randint(RETRY_AFTER_SECONDS, 3 * RETRY_AFTER_SECONDS),
+        headers=rate_limit_headers([Standing(STREAMS, most, left)]),
+    )
 
 
 def _next_renewal() -> float:

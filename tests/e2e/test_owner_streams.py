@@ -20,6 +20,7 @@ from tests.support.waiting import PATIENCE_SECONDS, until
 # A lease of seconds, so that nobody waits for a minute; longer than a busy machine keeps a gateway from renewing it.
 QUICK_LEASE = {"STREAMS_LEASE_MS": 4_000, "STREAMS_RENEWED_EVERY_SECONDS": 0.4}
 MOST = {"WAYBILL_OWNER_STREAMS": "2"}
+MANY = "/v1/download"
 EVENT_STREAM = {"Accept": "text/event-stream"}
 
 
@@ -37,12 +38,17 @@ def path(system: System) -> str:
     return system.create_job(*cargo.LONG[:1])
 
 
+def chosen(paths: list[str]) -> str:
+    """Write the query that chooses these jobs."""
+    return "?" + "&".join(f"job={path.rpartition('/')[2]}" for path in paths)
+
+
 @contextlib.contextmanager
-def open_stream(gateway: Service, path: str) -> Iterator[None]:
+def open_stream(gateway: Service, path: str, query: str = "") -> Iterator[None]:
     """Hold a stream open that has begun."""
     with (
         local_client(within_seconds=PATIENCE_SECONDS) as client,
-        client.stream("GET", f"{gateway.url}{path}/stream") as response,
+        client.stream("GET", f"{gateway.url}{path}/stream{query}") as response,
     ):
         assert response.status_code == 200
         pieces = response.iter_raw()  # named: httpx closes the response with its forgotten iterator
@@ -50,11 +56,11 @@ def open_stream(gateway: Service, path: str) -> Iterator[None]:
         yield
 
 
-def refusal(gateway: Service, path: str) -> str | None:
+def refusal(gateway: Service, path: str, query: str = "") -> str | None:
     """Try to open a stream as an EventSource does; give the reason of its busy frame, None when it began."""
     with (
         local_client(within_seconds=PATIENCE_SECONDS) as client,
-        client.stream("GET", f"{gateway.url}{path}/stream", headers=EVENT_STREAM) as response,
+        client.stream("GET", f"{gateway.url}{path}/stream{query}", headers=EVENT_STREAM) as response,
     ):
         [frame, *_] = FrameReader().feed(next(response.iter_raw()))
         return str(frame.data["reason"]) if frame.type == "busy" else None
@@ -90,12 +96,29 @@ def test_one_stream_too_many_is_told_so_on_every_gateway_and_everything_else_goe
 
     assert reasons == ["limit", "limit"]
     assert (plain.status_code, plain.json()["code"]) == (429, "LIMIT_STREAMS")
-    assert "You have 2 streams open, which is your limit" in plain.json()["detail"]
+    assert "You may follow 2 jobs at once" in plain.json()["detail"]
     assert 5 <= int(plain.headers["retry-after"]) <= 15
+    assert (plain.headers["ratelimit-policy"], plain.headers["ratelimit"]) == (
+        '"streams";q=2;qu="concurrent-requests"',
+        '"streams";r=0',
+    )
     assert polled.status_code == 200
     assert "preference-applied" not in polled.headers, "it must not wait where there is no room"
     assert one.metric("sse_refusals_total", reason="limit") == 1
     until(lambda: refusal(one, path) is None, "the places are free again")
+
+
+def test_a_stream_of_many_counts_for_each_of_its_jobs(system: System, path: str) -> None:
+    one, other = system.gateways
+    until(lambda: held(system) == [""], "nothing is held")
+    paths = system.create_jobs(3, *cargo.LONG[:1])
+    with open_stream(one, MANY, chosen(paths[:2])):
+        reasons = [refusal(gateway, path) for gateway in (one, other)]
+    until(lambda: held(system) == [""], "both places are free again")
+
+    reasons.append(refusal(one, MANY, chosen(paths)))
+
+    assert reasons == ["limit"] * 3
 
 
 def test_streams_that_last_are_renewed_without_a_word_of_theirs(system: System, path: str) -> None:

@@ -21,9 +21,9 @@ from tests.support.stores import running
 from tests.support.waiting import PATIENCE_SECONDS, until_so
 
 
-def hub_of(store: JobStore, *, max_streams: int, most: int | None = None) -> Hub:
-    """Make a hub with room for so many followers, and `most` for each owner."""
-    places = Places(OwnerLimits(store.connection), most=most)
+def hub_of(store: JobStore, *, max_streams: int) -> Hub:
+    """Make a hub with room for so many followers, however many of one owner."""
+    places = Places(OwnerLimits(store.connection), most=None)
     return Hub(store, store.connection, max_streams=max_streams, places=places)
 
 
@@ -114,18 +114,19 @@ async def test_a_caller_who_leaves_frees_the_place(store: JobStore) -> None:
 async def test_an_owner_without_a_place_does_not_wait_and_one_who_has_waited_gives_it_back(store: JobStore) -> None:
     run = await jobs.start(store)
     known = EventId(run.epoch, run.record.seq)
-    hub, other = hub_of(store, max_streams=9, most=1), hub_of(store, max_streams=9, most=1)
+    places, elsewhere = [Places(OwnerLimits(store.connection), most=1) for _ in range(2)]
+    hub = Hub(store, store.connection, max_streams=9, places=places)
     async with running(hub.live.run), asyncio.timeout(PATIENCE_SECONDS):
-        await other.admit(jobs.OWNER)
+        await elsewhere.take(jobs.OWNER)
         assert not await poll_of(run, known).wait(hub, store, within_seconds=60, has_left=stays)
 
-        other.give_back(jobs.OWNER)
-        await other.places.tell()
+        elsewhere.give_back(jobs.OWNER)
+        await elsewhere.tell()
         await store.append_progress(run, seq=known.seq + 1, message=jobs.progress(0.5))
         assert await poll_of(run, known).wait(hub, store, within_seconds=60, has_left=stays)
-        await hub.places.tell()
+        await places.tell()
 
-        await other.admit(jobs.OWNER)
+        await elsewhere.take(jobs.OWNER)
 
 
 # ── a POST that waits for the end ─────────────────────────────────────────────────────────────────────────────────────
