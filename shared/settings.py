@@ -21,7 +21,8 @@ from shared.objects.location import parse_location as parse_store_location
 
 _BETWEEN = r"[ ,]+"
 _PORTS = r"[0-9]{1,5}(-[0-9]{1,5})?"
-_CALLBACK_HOST = r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
+# No address, whose last part would be a number.
+_CALLBACK_HOST = r"(\*\.)?([A-Za-z0-9_-]+\.)*[A-Za-z_][A-Za-z0-9_-]*"
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]

@@ -18,7 +18,7 @@ from aiohttp.connector import AddrInfoType
 
 from shared import limits
 from shared.callback_errors import CallbackAddressRefused
-from shared.callbacks.addresses import Address, objection
+from shared.callbacks.addresses import METADATA, Address, objection
 from shared.callbacks.target import CallbackRules, CallbackTarget
 
 
@@ -39,7 +39,7 @@ class AddressGuard(AbstractResolver):
 
     def __init__(self, target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> None:
         self._target = target
-        self._networks = rules.networks_of(target.host)
+        self._networks = rules.networks_of(target)
         self._names = names
         self._judged: set[Address] = set()
         if target.address is not None:
@@ -73,9 +73,11 @@ class AddressGuard(AbstractResolver):
     def _judge(self, text: str) -> None:
         address = self._address(text)
         if against := objection(address, self._networks):
+            allowing = (
+                "" if METADATA in against else " WAYBILL_CALLBACK_NETWORKS and WAYBILL_CALLBACK_HOSTS allow others."
+            )
             raise CallbackAddressRefused(
-                f"{self._target.host} leads to {address}, {against}; callbacks do not go there. "
-                "WAYBILL_CALLBACK_NETWORKS and WAYBILL_CALLBACK_HOSTS can allow it."
+                f"{self._target.host} leads to {address}, {against}; callbacks do not go there.{allowing}"
             )
         self._judged.add(address)
 

@@ -16,6 +16,9 @@ Network = IPv4Network | IPv6Network
 EVERYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 """Allowed networks of a host that the operators have allowed by its name."""
 
+METADATA = "a metadata address of a cloud"
+"""The one objection that no operator can take away."""
+
 _LOW = (0,)
 _LOW_32_BITS = 0xFFFF_FFFF
 
@@ -108,7 +111,7 @@ def objection(address: Address, allowed: Sequence[Network]) -> str | None:
     address is as good as that: who allows NAT64 has not allowed the loopback interface of the translator.
     """
     if any(address in network for network in _METADATA):
-        return "a metadata address of a cloud"
+        return METADATA
     special = _special(address)
     if special is None:
         return None

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from shared import limits
 from shared.callback_errors import CallbackUrlRefused
-from shared.callbacks.addresses import EVERYWHERE, Address, Network, objection
+from shared.callbacks.addresses import EVERYWHERE, METADATA, Address, Network, objection
 
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)(#.*)?")
 _CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 §2
@@ -44,9 +44,9 @@ class CallbackRules(NamedTuple):
         """Tell whether a host is allowed by its name."""
         return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in self.hosts)
 
-    def networks_of(self, host: str) -> tuple[Network, ...]:
-        """Give the networks in which the addresses of a host may be, besides public ones."""
-        return EVERYWHERE if self.names(host) else self.networks
+    def networks_of(self, target: "CallbackTarget") -> tuple[Network, ...]:
+        """Give the networks in which the addresses of a target may be, besides public ones."""
+        return EVERYWHERE if target.address is None and self.names(target.host) else self.networks
 
 
 class CallbackTarget(NamedTuple):
@@ -92,7 +92,8 @@ def _target(scheme: str, authority: str, rest: str, rules: CallbackRules) -> Cal
     else:
         host = str(address)
         if against := objection(address, rules.networks):
-            raise _refused(f"leads to {host}, {against}; callbacks do not go there. {_ALLOWING}")
+            allowing = "" if METADATA in against else f" {_ALLOWING}"
+            raise _refused(f"leads to {host}, {against}; callbacks do not go there.{allowing}")
     shown = f"[{host}]" if ":" in host else host
     shown_port = "" if port == _PORTS[scheme] else f":{port}"
     return CallbackTarget(f"{scheme}://{shown}{shown_port}{rest}", host, port, address)

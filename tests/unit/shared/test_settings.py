@@ -381,6 +381,8 @@ def test_gateway_and_processor_read_the_same_rules_for_callbacks(kind: type[Comm
         ("WAYBILL_CALLBACK_NETWORKS", "hooks.internal", "has 'hooks.internal', which is neither"),
         ("WAYBILL_CALLBACK_HOSTS", "https://hooks.internal", "it must be one or several names"),
         ("WAYBILL_CALLBACK_HOSTS", "*", "it must be one or several names"),
+        ("WAYBILL_CALLBACK_HOSTS", "10.0.0.1", "it must be one or several names"),
+        ("WAYBILL_CALLBACK_HOSTS", "*.0.0.1", "it must be one or several names"),
         ("WAYBILL_CALLBACK_SECRETS", "hunter2", "secret 1: it must begin with whsec_."),
         ("WAYBILL_CALLBACK_SECRETS", "whsec_EXAMPLEofBase64OfRandomBytes0123456789abcdef", "which everybody knows"),
     ],

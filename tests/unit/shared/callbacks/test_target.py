@@ -97,10 +97,16 @@ def test_operators_allow_http_ports_networks_and_names() -> None:
 
 
 def test_a_name_that_is_allowed_allows_no_address() -> None:
-    rules = CallbackRules(hosts=("*.example.net",))
+    rules = CallbackRules(hosts=("*.0.0.1",))
 
-    assert rules.networks_of("10.0.0.1") == ()
     assert "a private address" in refusal("https://10.0.0.1/", rules)
+    assert rules.networks_of(CallbackTarget("https://10.0.0.1/", "10.0.0.1", 443, IPv4Address("10.0.0.1"))) == ()
+
+
+def test_nobody_is_told_that_metadata_could_be_allowed() -> None:
+    assert refusal("https://169.254.169.254/") == (
+        "callback_url leads to 169.254.169.254, a metadata address of a cloud; callbacks do not go there."
+    )
 
 
 @given(st.from_regex(r"https?://[ -~]{1,40}", fullmatch=True))
