@@ -69,9 +69,11 @@ class Doorstep:
         async with contextlib.AsyncExitStack() as servers:
             for listener in self._listeners.values():
                 await servers.enter_async_context(await asyncio.start_server(answer, sock=listener.dup()))
-            yield called
-            # Their clients are gone, so they end.
-            await asyncio.gather(*talks)
+            try:
+                yield called
+            finally:
+                # Their clients are gone, so they end; one that is left behind would hide why a test fails.
+                await asyncio.gather(*talks)
 
     def _visitors_of(self, listener: socket.socket) -> int:
         count = 0
