@@ -3,7 +3,7 @@
     WaybillError
     ├── SettingsError              a process cannot start with these settings
     ├── RequestError               the caller's request is refused (4xx)
-    │   ├── MalformedBody, InvalidRequest, UnknownFiles, FilesForbidden, InvalidCursor,
+    │   ├── MalformedBody, InvalidRequest, CallbackUrlRefused, UnknownFiles, FilesForbidden, InvalidCursor,
     │   │   InvalidLimit, InvalidStatus, InvalidQuery, InvalidIdempotencyKey, IdempotencyKeyReused
     │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType, MalformedHandshake
     │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered,
@@ -15,6 +15,7 @@
     │       Draining, TooManyStreams, BacklogFull, RedisNearlyFull
     ├── RecordUnreadable           one job's record or log is damaged, or of another version
     ├── KeyForeign                 a key of ours holds what somebody else has written
+    ├── CallbackAddressRefused     a callback would go where none may go
     ├── ObjectError                one object of the object store
     │   └── ObjectMissing, ObjectChanged, ObjectArchived, ObjectForbidden,
     │       UploadInvalid, StoreRefused, StoreUnavailable, StoreFull
@@ -24,8 +25,9 @@
         └── RetryableRunError      repeating may help: SourceChanged
 
 Each class has a stable code, an HTTP status, and says whether repeating the same call may help. Messages say what
-happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours. Two
-branches of the tree stand beside it: who calls in caller_errors.py, how much may be asked for in limit_errors.py.
+happened to which thing and what the reader can do. This module raises nothing and imports nothing of ours. Three
+branches of the tree stand beside it: who calls in caller_errors.py, how much may be asked for in limit_errors.py, where
+callbacks may not go in callback_errors.py.
 """
 
 from collections.abc import Sequence

@@ -193,6 +193,17 @@ TELL_FLOOR_MS = 500  # of any pause: full jitter alone may come to nothing
 MAX_TELL_REFUSALS = 8  # of one letter, by an endpoint that answers: about a minute; then the next one has its turn
 MAX_TELL_TRIES = 300  # of one letter, with an endpoint that is away: about twelve hours
 
+# Callbacks
+MAX_CALLBACK_URL_CHARS = 2_048  # of a URL in the record; longer ones are cut by some servers
+MAX_HOST_NAME_CHARS = 253  # RFC 1035 §3.1, without the dot at the end
+CALLBACK_ADDRESSES_TRIED = (
+    8  # of a name's: its owner says how many there are, and each may cost the whole time of a call
+)
+CALLBACK_LOOK_UP_THREADS = 8  # a name server that never answers holds one for half a minute
+MIN_CALLBACK_SECRET_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
+MAX_CALLBACK_SECRET_BYTES = 64  # of the same
+MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two
+
 # The archive
 COPY_CHUNK_BYTES = 256 * 1024  # in one read; so much between two failures of a store is progress
 PART_BYTES = 8 * 1024 * 1024  # of a multipart upload: S3 wants at least 5 MiB, R2 equal parts

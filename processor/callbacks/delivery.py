@@ -33,15 +33,26 @@ class Delivery:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, url: str, *, variable: str, within_seconds: float = limits.TELL_WITHIN_SECONDS
+        cls,
+        url: str,
+        *,
+        variable: str,
+        within_seconds: float = limits.TELL_WITHIN_SECONDS,
+        connector: aiohttp.BaseConnector | None = None,
     ) -> AsyncIterator[Self]:
-        """Open the client for as long as the block lasts. Raises SettingsError for what is no URL."""
+        """Open the client for as long as the block lasts. Raises SettingsError for what is no URL.
+
+        `connector` says where calls may go, and is closed with the client (address_guard); None: wherever they like.
+        """
         try:
             target = URL(url)
         except ValueError:
             # Its text would hold the URL, and that a secret.
             raise SettingsError([f"{variable}: it is no URL that can be called."]) from None
         async with aiohttp.ClientSession(
+            connector=connector,
+            # Neither proxies nor passwords of the environment's: who set them did not think of callbacks.
+            trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=within_seconds),
             # Bodies of answers are not read; nothing of them is to be unpacked either.
@@ -51,7 +62,7 @@ class Delivery:
             yield cls(session, target, within_seconds=within_seconds)
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Reception:
-        """Send once. A redirect is an answer like another: it is not followed."""
+        """Send once. A redirect is an answer like another: it is not followed. Raises what the connector refuses."""
         try:
             async with (
                 asyncio.timeout(self._within_seconds),

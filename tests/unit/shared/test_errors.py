@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from shared import caller_errors, errors, limit_errors
+from shared import callback_errors, caller_errors, errors, limit_errors
 
-MODULES = {module.__name__ for module in (errors, caller_errors, limit_errors)}
+MODULES = {module.__name__ for module in (errors, callback_errors, caller_errors, limit_errors)}
 
 
 def descendants(kind: type[errors.WaybillError]) -> Iterator[str]:

@@ -1,0 +1,254 @@
+"""Callbacks reach no listener that they must not reach, by whatever URL; and those that operators allow."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+import pytest
+from aiohttp import InvalidURL
+from yarl import URL
+
+from processor.callbacks.address_guard import guarded_connector
+from processor.callbacks.delivery import Delivery, Reception
+from shared import limits
+from shared.callback_errors import CallbackAddressRefused, CallbackUrlRefused
+from shared.callbacks.target import CallbackRules, CallbackTarget, read_target
+from shared.errors import SettingsError
+from tests.integration.callbacks.attacks import Attack, attacks
+from tests.support.doorstep import Doorstep, MappedNames
+
+ATTACKS = tuple(attacks())
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+@pytest.fixture
+def doorstep() -> Iterator[Doorstep]:
+    """Listeners on loopback."""
+    with Doorstep() as listening:
+        yield listening
+
+
+def rules_for(doorstep: Doorstep) -> CallbackRules:
+    """Let callbacks go to the port of the listeners, so that it is the host that decides."""
+    return CallbackRules(takes_http=True, ports=(range(80, 81), range(doorstep.port, doorstep.port + 1)))
+
+
+def names_for(attack: Attack, url: str) -> MappedNames:
+    """Look the host up as the attacker's name servers would."""
+    try:
+        host = URL(url).raw_host
+    except ValueError:
+        host = None
+    return MappedNames({host: [attack.leads_to]} if host and attack.leads_to else {})
+
+
+def target_of(url: str) -> CallbackTarget:
+    """Take a URL as the HTTP client reads it, as if nobody had judged its text. Raises ValueError."""
+    parsed = URL(url)
+    host = parsed.raw_host or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    return CallbackTarget(url, host, parsed.port or 80, address)
+
+
+async def send(target: CallbackTarget, rules: CallbackRules, names: MappedNames) -> Reception:
+    """Send a callback with the processor's own client."""
+    connector = guarded_connector(target, rules, names)
+    async with Delivery.opened(target.url, variable="callback_url", connector=connector) as delivery:
+        return await delivery.post(b"{}", {"content-type": "application/json"})
+
+
+def test_the_table_is_as_long_as_it_was_meant_to_be() -> None:
+    assert len(set(ATTACKS)) == len(ATTACKS) > 400
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: ascii(attack.url))
+async def test_no_attack_is_sent_anywhere(attack: Attack, doorstep: Doorstep) -> None:
+    url = attack.url.replace("{port}", str(doorstep.port))
+    rules = rules_for(doorstep)
+
+    with pytest.raises((CallbackUrlRefused, CallbackAddressRefused)):
+        await send(read_target(url, rules), rules, names_for(attack, url))
+
+    assert doorstep.visitors() == 0
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: ascii(attack.url))
+async def test_no_attack_is_sent_anywhere_although_nobody_has_judged_its_text(
+    attack: Attack, doorstep: Doorstep
+) -> None:
+    url = attack.url.replace("{port}", str(doorstep.port))
+    reached: Reception | None = None
+
+    unreadable = () if attack.is_plain else (InvalidURL, ValueError, SettingsError)
+    with contextlib.suppress(CallbackAddressRefused, *unreadable):
+        reached = await send(target_of(url), rules_for(doorstep), names_for(attack, url))
+
+    # What the client cannot read, or finds no address for, it reports without having called anybody.
+    assert reached is None or (reached.status is None and not attack.is_plain)
+    assert doorstep.visitors() == 0
+
+
+def test_without_a_guard_many_attacks_reach_a_listener(doorstep: Doorstep) -> None:
+    reached = 0
+    for attack in ATTACKS:
+        url = attack.url.replace("{port}", str(doorstep.port))
+        for address in led_to_loopback(attack, url):
+            socket.create_connection((address, doorstep.port), timeout=5).close()
+            reached += doorstep.visitors()
+
+    assert reached > 50
+
+
+def led_to_loopback(attack: Attack, url: str) -> Iterator[str]:
+    """Give the addresses of this machine to which an attack leads a client that asks nobody."""
+    try:
+        found = names_for(attack, url).look_up(URL(url).raw_host or "")
+    except (ValueError, OSError):
+        return
+    yield from (address for address in found if address in ("0.0.0.0", "127.0.0.1", "::", "::1", "::ffff:7f00:1"))
+
+
+# Those that lead to one address: the others would have a public one called.
+PLAIN = tuple(attack for attack in ATTACKS if attack.is_plain and len(attack.leads_to) < 2)
+
+
+@pytest.mark.parametrize("attack", PLAIN, ids=lambda attack: attack.url)
+async def test_an_allowed_network_is_called_and_nothing_beside_it(attack: Attack, doorstep: Doorstep) -> None:
+    url = attack.url.replace("{port}", str(doorstep.port))
+    rules = rules_for(doorstep)._replace(networks=LOOPBACK)
+    [leads_to] = attack.leads_to or [read_as_text(url)]
+
+    async with doorstep.answering() as called:
+        with contextlib.suppress(CallbackUrlRefused, CallbackAddressRefused):
+            await send(read_target(url, rules), rules, names_for(attack, url))
+
+    assert called == ([leads_to] if leads_to in doorstep.addresses else [])
+
+
+def read_as_text(url: str) -> str:
+    """Give the host of a URL as it is written."""
+    return url.removeprefix("http://").rpartition(":")[0].strip("[]")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [attack for attack in PLAIN if attack.leads_to in (("127.0.0.1",), ("::1",))],
+    ids=lambda attack: attack.url,
+)
+async def test_an_allowed_name_is_called_wherever_it_leads(attack: Attack, doorstep: Doorstep) -> None:
+    url = attack.url.replace("{port}", str(doorstep.port))
+    rules = rules_for(doorstep)._replace(hosts=("*.attacker.example",))
+
+    async with doorstep.answering() as called:
+        reception = await send(read_target(url, rules), rules, names_for(attack, url))
+
+    assert (reception.status, called) == (204, list(attack.leads_to))
+
+
+async def test_a_name_that_leads_elsewhere_at_the_next_try_is_judged_anew(doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(networks=(ip_network("127.0.0.1"),))
+    names = MappedNames({"moving.attacker.example": [["127.0.0.1"], ["::1"]]})
+    target = read_target(f"http://moving.attacker.example:{doorstep.port}/", rules)
+
+    async with doorstep.answering() as called:
+        first = await send(target, rules, names)
+        with pytest.raises(CallbackAddressRefused):
+            await send(target, rules, names)
+
+    assert (first.status, called) == (204, ["127.0.0.1"])
+
+
+async def test_a_client_that_is_kept_looks_the_name_up_for_each_call(doorstep: Doorstep) -> None:
+    """Neither an address nor a connection outlives the call for which it was judged."""
+    rules = rules_for(doorstep)._replace(networks=(ip_network("127.0.0.1"),))
+    names = MappedNames({"moving.attacker.example": [["127.0.0.1"], ["::1"]]})
+    target = read_target(f"http://moving.attacker.example:{doorstep.port}/", rules)
+    connector = guarded_connector(target, rules, names)
+
+    async with (
+        doorstep.answering() as called,
+        Delivery.opened(target.url, variable="callback_url", connector=connector) as delivery,
+    ):
+        await delivery.post(b"{}", {})
+        with pytest.raises(CallbackAddressRefused):
+            await delivery.post(b"{}", {})
+
+    assert called == ["127.0.0.1"]
+
+
+async def test_a_name_is_looked_up_once_for_a_call_so_that_what_is_judged_is_what_is_called(doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(networks=(ip_network("127.0.0.1"),))
+    names = MappedNames({"moving.attacker.example": [["127.0.0.1"], ["::1"]]})
+    target = read_target(f"http://moving.attacker.example:{doorstep.port}/", rules)
+
+    async with doorstep.answering():
+        await send(target, rules, names)
+
+    assert names.look_up("moving.attacker.example") == ["::1"]
+
+
+@pytest.mark.parametrize("leads_to", [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+async def test_one_refused_address_among_allowed_ones_refuses_the_name(
+    leads_to: tuple[str, ...], doorstep: Doorstep
+) -> None:
+    rules = rules_for(doorstep)._replace(networks=(ip_network("127.0.0.1"),))
+    target = read_target(f"http://mixed.attacker.example:{doorstep.port}/", rules)
+
+    async with doorstep.answering() as called:
+        with pytest.raises(CallbackAddressRefused, match="::1, the loopback address"):
+            await send(target, rules, MappedNames({target.host: [leads_to]}))
+
+    assert called == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_an_answer_and_is_not_followed(status: int, doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(networks=LOOPBACK)
+    target = read_target(f"http://127.0.0.1:{doorstep.port}/", rules)
+    head = f"HTTP/1.1 {status} Elsewhere\r\nLocation: http://[::1]:{doorstep.port}/".encode()
+
+    async with doorstep.answering(head) as called:
+        reception = await send(target, rules, MappedNames({}))
+
+    assert (reception.status, called) == (status, ["127.0.0.1"])
+
+
+async def test_proxies_of_the_environment_are_not_asked(doorstep: Doorstep, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = rules_for(doorstep)._replace(networks=LOOPBACK)
+    target = read_target(f"http://127.0.0.1:{doorstep.port}/", rules)
+    for variable in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, f"http://[::1]:{doorstep.port}")
+
+    async with doorstep.answering() as called:
+        reception = await send(target, rules, MappedNames({}))
+
+    assert (reception.status, called) == (204, ["127.0.0.1"])
+
+
+async def test_a_client_that_goes_astray_meets_the_guard_of_its_target(doorstep: Doorstep) -> None:
+    """Whatever makes it call another host than that of its target: a redirect that is followed, a wrong URL."""
+    rules = rules_for(doorstep)._replace(hosts=("allowed.example.org",))
+    target = read_target(f"http://allowed.example.org:{doorstep.port}/", rules)
+    names = MappedNames({target.host: [["127.0.0.1"]], "other.example.org": [["127.0.0.1"]]})
+
+    async with doorstep.answering() as called:
+        for astray in ("127.0.0.1", "other.example.org", "[::1]"):
+            with pytest.raises(CallbackAddressRefused, match=r"was about to go to"):
+                await send(target._replace(url=f"http://{astray}:{doorstep.port}/"), rules, names)
+
+    assert called == []
+
+
+async def test_of_many_addresses_only_the_first_few_are_tried(doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(networks=LOOPBACK)
+    deaf = [f"127.9.9.{number}" for number in range(1, 1 + limits.CALLBACK_ADDRESSES_TRIED)]
+    target = read_target(f"http://many.example.org:{doorstep.port}/", rules)
+
+    async with doorstep.answering() as called:
+        reception = await send(target, rules, MappedNames({target.host: [[*deaf, "127.0.0.1"]]}))
+
+    assert (reception.status, called) == (None, [])
