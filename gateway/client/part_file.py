@@ -4,6 +4,7 @@ STEM.part + STEM.part.json ──size and CRC-32 agree──▶ TARGET
                            └─they do not────────────▶ TARGET.bad
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -66,9 +67,11 @@ class PartFile:
 
     def close(self) -> None:
         """Let go of it."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            # What a full disk did not take was told when it was written; closing would say so once more.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def keep_note(self, **noted: object) -> None:
         """Note more about this download; whole or not at all."""

@@ -327,9 +327,7 @@ def test_unknown_job_is_final_for_an_event_source_too(gateway: System) -> None:
     assert_problem(response, 404, "NOT_FOUND")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/download", "/v2/download/jobs", f"{JOBS}/x/y", "/%00", "/favicon.ico"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/download", "/v2/download/jobs", f"{JOBS}/x/y", "/%00", "/favicon.ico"])
 def test_address_that_is_none_is_not_found(gateway: System, path: str) -> None:
     assert_problem(gateway.get(path), 404, "NOT_FOUND")
 

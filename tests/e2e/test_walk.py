@@ -47,6 +47,7 @@ def test_every_address_in_the_answer_works_at_once(system: System) -> None:
 
     addresses = {name: path for name, path in body.items() if name.endswith("_url")}
     cancel_path, file_path = addresses.pop("cancel_url"), addresses.pop("file_url")
+    assert addresses.pop("websocket_url") == addresses["stream_url"]  # what it answers to an upgrade is in test_sockets
     assert set(addresses) == {"status_url", "stream_url", "events_url"}
     for path in addresses.values():
         with local_client() as client, client.stream("GET", system.url + path) as response:

@@ -27,7 +27,8 @@ async def test_every_stage_is_counted_by_partition_and_in_all(store: JobStore, o
     assert [found["partitions"][0][stage] for stage in stages] == [2 + own, 1, 1, 1, 5 + own, 1]
     assert len(found["partitions"]) == store.partitions
     assert {waits["job_id"] for waits in found["waiting_longest"]} == {*waiting, elsewhere, runs[1].job_id}
-    assert found["oldest_waiting_ms"] >= found["waiting_longest"][-1]["waits_ms"]
+    # They are read one after the other, each with its server's clock.
+    assert found["oldest_waiting_ms"] >= found["waiting_longest"][-1]["waits_ms"] - 5_000
     [row] = [line for line in page.splitlines() if line.startswith("all ")]
     assert row.split()[1:7] == ["3", "1", "1", "1", "6", "1"]
     assert "6 unfinished jobs: 3 waiting, 1 running, 1 parked, 1 ready" in page

@@ -1,15 +1,18 @@
 """Looks at Redis as it is, past the store's operations: every key, every entry, every dead letter."""
 
 import asyncio
+import functools
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from shared.event_id import START, EventId
 from shared.jobstore import keys
 from shared.jobstore.access import Commands
 from shared.jobstore.cluster import ClusterCommands
+from shared.jobstore.connection import CommandConnection
 from shared.jobstore.store import JobStore
-from tests.support.jobs import partition_number
+from tests.support.jobs import insist, partition_number
 
 NO_EXPIRY = -1
 
@@ -45,11 +48,20 @@ async def event_types(store: JobStore, job_id: str) -> list[str]:
     return [entry.type for entry in await read_log(store, job_id)]
 
 
+async def insist_on_answers(commands: Commands) -> None:
+    """Return when every server answers."""
+    for node in _nodes(commands):
+        await insist(functools.partial(node.execute, "PING"))
+
+
+def _nodes(commands: Commands) -> Sequence[CommandConnection]:
+    return commands.nodes() if isinstance(commands, ClusterCommands) else [commands]
+
+
 async def expiries(commands: Commands) -> dict[str, int]:
     """Give the time to live of every key, of all servers, in milliseconds; NO_EXPIRY for those that stay."""
-    nodes = commands.nodes() if isinstance(commands, ClusterCommands) else [commands]
     found: list[str] = []
-    for node in nodes:
+    for node in _nodes(commands):
         cursor = b"0"
         while True:
             cursor, page = cast("tuple[bytes, list[bytes]]", await node.execute("SCAN", cursor, "COUNT", 1000))
