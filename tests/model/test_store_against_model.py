@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, reject, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from shared.clock import now_ms
+from shared.errors import UnavailableError
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobRecord, JobState
 from shared.jobstore import keys
@@ -131,7 +132,10 @@ class StoreMachine(RuleBasedStateMachine):
             await inspection.insist_on_answers(self.store.connection)
             return await work
 
-        return self.runner.run(once_awake())
+        try:
+            return self.runner.run(once_awake())
+        except UnavailableError:
+            reject()  # the machine, or this process, stood still for too long: no finding about the store
 
     def send(self, operation: Callable[[], Awaitable[T]], sendings: int) -> list[T]:
         """Send an operation several times, as somebody does who does not get a reply."""
