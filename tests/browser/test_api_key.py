@@ -18,7 +18,8 @@ from tests.support.system import JOBS, System
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system that lets nobody in without a key."""
-    settings = {"WAYBILL_AUTH": "keys", "WAYBILL_LIST_FILES": "true"}
+    secret = f"k1:{'s' * 32}"
+    settings = {"WAYBILL_AUTH": "keys", "WAYBILL_LIST_FILES": "true", "WAYBILL_TICKET_SECRETS": secret}
     with System(tmp_path_factory.mktemp("closed"), settings=settings) as running:
         yield running
 
@@ -41,6 +42,7 @@ def test_a_key_is_asked_for_refused_and_taken_and_its_owner_gets_the_job(browser
         page.get_by_label("API key", exact=True).fill("wb_wrong")
         page.get_by_role("button", name="Use this key").click()
         visitor.sees("The server does not take this key.")
+        expect(page.get_by_role("button", name="Forget the API key")).to_be_hidden()
         judge(page, "key-refused")
         page.get_by_label("API key", exact=True).fill(key)
         page.get_by_role("button", name="Use this key").click()
@@ -57,6 +59,23 @@ def test_a_key_is_asked_for_refused_and_taken_and_its_owner_gets_the_job(browser
 
     listed = closed.get(JOBS, authorization=f"Bearer {key}").json()["jobs"]
     assert [job["status"] for job in listed] == ["completed"]
+
+
+def test_a_copied_link_says_how_long_it_works_and_for_whom(browser: Browser, closed: System) -> None:
+    key = make_key(closed, "clara")
+    may = ["clipboard-read", "clipboard-write"]
+    with visiting(browser, closed.url, may_fail=True, permissions=may) as visitor:
+        page = visitor.page
+        page.get_by_label("API key", exact=True).fill(key)
+        page.get_by_role("button", name="Use this key").click()
+        visitor.start(cargo.ids_of(*cargo.MIXED))
+        visitor.sees_state("completed")
+        visitor.press("Copy link")
+        visitor.sees("Link copied. It works for about 15 minutes, for whoever has it.")
+        link: str = page.evaluate("navigator.clipboard.readText()")
+
+    assert link.startswith(closed.url)
+    assert "/file?ticket=wt1_" in link
 
 
 def test_two_keys_in_two_tabs_of_one_browser_share_no_job(browser: Browser, closed: System) -> None:

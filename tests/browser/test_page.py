@@ -80,6 +80,29 @@ def test_files_are_found_and_picked_by_name(browser: Browser, system: System) ->
     assert newest["total_files"] == len(cargo.LONG)
 
 
+def test_the_sum_counts_what_is_typed_too_and_a_start_empties_the_form(browser: Browser, system: System) -> None:
+    with visiting(browser, system.url) as visitor:
+        page = visitor.page
+        visitor.waits_for_form()
+        page.get_by_role("button", name="Start download").click()
+        visitor.sees("Choose at least one file.")
+        page.get_by_label("Bill of lading.txt").check()
+        expect(page.get_by_text("Choose at least one file.")).to_be_hidden()
+        visitor.sees("1 file chosen.")
+        visitor.type_ids(LONG_IDS[:2])
+        visitor.sees("3 files chosen.")
+        page.get_by_role("button", name="Start download").dblclick()
+        visitor.sees("Nothing chosen yet.")
+        expect(page.get_by_label("File ids")).to_have_value("")
+        expect(page.get_by_role("checkbox", name="Bill of lading.txt")).not_to_be_checked()
+        expect(page.get_by_text("Choose at least one file.")).to_be_hidden()
+        visitor.sees_state("completed")
+        expect(visitor.rows).to_have_count(1)
+
+    newest = system.get(f"{JOBS}?limit=1").json()["jobs"][0]
+    assert newest["total_files"] == 3
+
+
 def test_a_file_that_is_unknown_is_named_and_can_be_left_out(browser: Browser, system: System) -> None:
     with visiting(browser, system.url, may_fail=True) as visitor:
         visitor.start([*MIXED_IDS[:2], 4_711])

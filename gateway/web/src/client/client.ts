@@ -17,6 +17,7 @@ import type {
   DownloadRequest,
   EndedJob,
   FileId,
+  FileLink,
   Job,
   JobEvent,
   Readable,
@@ -215,15 +216,24 @@ export class DownloadClient implements DownloadClientFace {
   // ── the archive ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   async fileUrl(id: string): Promise<string> {
+    return (await this.fileLink(id)).url
+  }
+
+  async fileLink(id: string): Promise<FileLink> {
     const job = this.#rows.find(id)?.job ?? (await this.#look(id, undefined))
     if (job.state !== 'completed') {
       throw refusal('NOT_COMPLETED', `There is no archive of this download: it is ${job.state}.`)
     }
     const authorization = await this.#calls.credentials.current([job.id])
-    if (!authorization || 'ticket' in authorization) return this.#calls.address(job.downloadPath, authorization)
+    if (!authorization || 'ticket' in authorization) {
+      // Theirs is by the local clock, ours by the server's.
+      const expiresAt = authorization && this.#clock.nowMs() + authorization.expiresAt - this.#world.wallMs()
+      return { url: this.#calls.address(job.downloadPath, authorization), expiresAt }
+    }
     // A browser sends no header when it saves a file.
     const { body } = await this.#calls.call('/v1/download/tickets', { method: 'POST', body: { job_ids: [job.id] } })
-    return this.#calls.address(job.downloadPath, { ticket: String(body?.['ticket']), expiresAt: 0 })
+    const expiresAt = Date.parse(String(body?.['expires_at']))
+    return { url: this.#calls.address(job.downloadPath, { ticket: String(body?.['ticket']), expiresAt }), expiresAt }
   }
 
   async save(id: string): Promise<void> {

@@ -203,6 +203,12 @@ export interface ClientOptions {
   readonly world?: Partial<import('./world.ts').World>
 }
 
+/** An address that opens an archive to whoever has it. `expiresAt`: when its ticket does; null where it has none. */
+export interface FileLink {
+  readonly url: string
+  readonly expiresAt: number | null
+}
+
 /** The client. Nothing happens before the first subscription or call; every rejection is a `WaybillError`. */
 export interface DownloadClientFace {
   /** Own and watched jobs, newest first. */
@@ -232,6 +238,8 @@ export interface DownloadClientFace {
 
   /** An address of a completed job's archive that needs no header; with `authorize` it has a fresh ticket. */
   fileUrl(id: string): Promise<string>
+  /** The same address, and until when it works. */
+  fileLink(id: string): Promise<FileLink>
   /** Let the browser save a completed job's archive, under the name that the server gives it. */
   save(id: string): Promise<void>
 

@@ -23,3 +23,5 @@ export const SHOWN_RESUMED_SECONDS = 8
 export const BUTTON_GUARD_MS = 1_000
 /** Between two announcements to screen readers; what comes meanwhile is merged. */
 export const ANNOUNCE_EVERY_MS = 5_000
+/** A timer of browsers that is to wait longer than 31 bits can say fires at once. */
+export const LONGEST_TIMER_MS = 2_147_483_647

@@ -42,11 +42,12 @@ export function actionOf(problem: Problem): string {
   return wordsOf(problem)[1]
 }
 
-/** What happened, and what the reader can do; of what is no error of ours, whatever it says. */
+/** What happened, and what the reader can do; a detail that goes on after its first sentence says that itself. */
 export function problemSentences(error: unknown): string {
   const { code, detail, message } = error as Partial<Problem> & { message?: string }
+  // No error of ours: whatever it says.
   if (code === undefined || detail === undefined) return message ?? String(error)
-  return `${detail} ${actionOf(error as Problem)}`
+  return /[.!?] \p{Lu}/u.test(detail) ? detail : `${detail} ${actionOf(error as Problem)}`
 }
 
 function wordsOf({ code, status }: Problem): Words {

@@ -28,7 +28,7 @@ export function App(): ReactNode {
         <h1>
           <Mark /> {TITLE}
         </h1>
-        {apiKey !== null && (
+        {apiKey !== null && !wasRefused && (
           <button type="button" className="waybill-button" onClick={() => take(null)}>
             Forget the API key
           </button>

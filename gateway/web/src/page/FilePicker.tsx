@@ -10,12 +10,14 @@ const TYPING_PAUSE_MS = 250
 export interface FilePickerProps {
   readonly apiKey: string | null
   readonly chosen: ReadonlyMap<number, CatalogueFile>
+  /** Ids that are asked for beside those; some may be among them. */
+  readonly typedIds: readonly number[]
   readonly onChoose: (chosen: ReadonlyMap<number, CatalogueFile>) => void
   /** What the server said in place of a list. */
   readonly onRefused: (answer: Exclude<CatalogueAnswer, object>) => void
 }
 
-export function FilePicker({ apiKey, chosen, onChoose, onRefused }: FilePickerProps): ReactNode {
+export function FilePicker({ apiKey, chosen, typedIds, onChoose, onRefused }: FilePickerProps): ReactNode {
   const [query, setQuery] = useState('')
   const { files, hasMore, more } = useFiles(query, apiKey, onRefused)
   const toggle = (file: CatalogueFile) => {
@@ -59,16 +61,19 @@ export function FilePicker({ apiKey, chosen, onChoose, onRefused }: FilePickerPr
           Show more
         </button>
       )}
-      <p className="quiet">{summary(chosen)}</p>
+      <p className="quiet">{summary(chosen, typedIds)}</p>
     </fieldset>
   )
 }
 
-function summary(chosen: ReadonlyMap<number, CatalogueFile>): string {
-  if (chosen.size === 0) return 'Nothing chosen yet.'
+/** Count what would start; its size is said where all of it was picked from the list. */
+function summary(chosen: ReadonlyMap<number, CatalogueFile>, typedIds: readonly number[]): string {
+  const count = new Set([...chosen.keys(), ...typedIds]).size
+  if (count === 0) return 'Nothing chosen yet.'
   const sizes = [...chosen.values()].map(({ sizeBytes }) => sizeBytes)
-  const known = sizes.every((size) => size !== null) ? sizes.reduce((sum, size) => sum + size, 0) : null
-  return `${counted(chosen.size, 'file')} chosen${known === null ? '' : `, ${amount(known)}`}.`
+  const isKnown = count === chosen.size && sizes.every((size) => size !== null)
+  const known = isKnown ? sizes.reduce((sum: number, size) => sum + (size ?? 0), 0) : null
+  return `${counted(count, 'file')} chosen${known === null ? '' : `, ${amount(known)}`}.`
 }
 
 interface Found {

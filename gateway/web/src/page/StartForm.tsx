@@ -8,7 +8,7 @@ import { problemSentences } from '../display/problems.ts'
 import { useDownload } from '../react/index.ts'
 import type { CatalogueFile } from './catalogue.ts'
 import { FilePicker, type FilePickerProps } from './FilePicker.tsx'
-import { MAX_FILES, readIds, tooMany, type Typed } from './ids.ts'
+import { MAX_FILES, NOTHING_CHOSEN, readIds, tooMany, type Typed } from './ids.ts'
 
 export interface StartFormProps extends Pick<FilePickerProps, 'apiKey' | 'onRefused'> {
   /** Whether the server offers its catalogue. */
@@ -30,6 +30,7 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
   const [skips, setSkips] = useState(request?.onMissing === 'skip')
   const [problem, setProblem] = useState<Problem | null>(null)
   const [hasStarted, setStarted] = useState(false)
+  const [isTyping, setTyping] = useState(typed !== '')
 
   const start = async (ids: readonly number[]) => {
     setProblem(null)
@@ -38,6 +39,9 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
     try {
       const options = { onMissing: skips ? 'skip' : 'fail', ...(name && { archiveName: name }) } as const
       await startDownload(ids, { ...options, label: name || labelOf(ids, chosen) })
+      // Only now: what is refused is corrected. And what was chosen meanwhile is for the next one.
+      setChosen((now) => (now === chosen ? new Map() : now))
+      setTyped((now) => (now === typed ? '' : now))
     } catch (error) {
       setStarted(false)
       setProblem(problemOf(error))
@@ -46,14 +50,28 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
   const submit = (event: FormEvent) => {
     event.preventDefault()
     const wanted = idsOf(chosen, typed)
-    if ('problem' in wanted) return setProblem({ text: wanted.problem })
+    if ('problem' in wanted) {
+      setStarted(false)
+      return setProblem({ text: wanted.problem })
+    }
     void start(wanted.ids)
+  }
+  const heed = () => setProblem((now) => (now?.text === NOTHING_CHOSEN ? null : now))
+  const choose = (files: ReadonlyMap<number, CatalogueFile>) => {
+    setChosen(files)
+    heed()
+  }
+  const type = (text: string) => {
+    setTyped(text)
+    heed()
   }
   const leaveOut = (fileIds: readonly number[]) => {
     const wanted = idsOf(chosen, typed)
     if ('ids' in wanted) void start(wanted.ids.filter((id) => !fileIds.includes(id)))
   }
 
+  const read = readIds(typed)
+  const typedIds = 'ids' in read ? read.ids : []
   const ids = (
     <label className="field">
       File ids
@@ -62,16 +80,18 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
         inputMode="numeric"
         placeholder="70000 70001 70005-70009"
         value={typed}
-        onChange={(event) => setTyped(event.target.value)}
+        onChange={(event) => type(event.target.value)}
         aria-describedby={problem ? 'start-problem' : undefined}
       />
     </label>
   )
   return (
     <form className="start card" onSubmit={submit} aria-label="New download" noValidate>
-      {canPick && <FilePicker apiKey={apiKey} chosen={chosen} onChoose={setChosen} onRefused={onRefused} />}
+      {canPick && (
+        <FilePicker apiKey={apiKey} chosen={chosen} typedIds={typedIds} onChoose={choose} onRefused={onRefused} />
+      )}
       {canPick ? (
-        <details open={typed !== ''}>
+        <details open={isTyping} onToggle={(event) => setTyping(event.currentTarget.open)}>
           <summary>Type file ids</summary>
           {ids}
         </details>
@@ -89,7 +109,12 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
         Leave out files that are missing
       </label>
       <div className="start-line">
-        <button type="submit" className="waybill-button waybill-primary">
+        <button
+          type="submit"
+          className="waybill-button waybill-primary"
+          // The second click of a double click finds the form emptied by the first.
+          onClick={(event) => event.detail > 1 && event.preventDefault()}
+        >
           Start download
         </button>
       </div>
@@ -117,7 +142,7 @@ function idsOf(chosen: ReadonlyMap<number, CatalogueFile>, typed: string): Typed
   const read: Typed = typed.trim() ? readIds(typed) : { ids: [] }
   if ('problem' in read) return read
   const ids = [...new Set([...chosen.keys(), ...read.ids])]
-  if (ids.length === 0) return { problem: 'Choose at least one file.' }
+  if (ids.length === 0) return { problem: NOTHING_CHOSEN }
   return ids.length > MAX_FILES ? { problem: tooMany(ids.length) } : { ids }
 }
 

@@ -4,6 +4,7 @@ import { grouped } from '../display/amount.ts'
 
 /** As the server bounds it. */
 export const MAX_FILES = 1_000
+export const NOTHING_CHOSEN = 'Choose at least one file.'
 
 export type Typed = { readonly ids: readonly number[] } | { readonly problem: string }
 
@@ -19,7 +20,7 @@ export function readIds(text: string): Typed {
     if (ids.size + last - first + 1 > 2 * MAX_FILES) return { problem: tooMany(ids.size + last - first + 1) }
     for (let id = first; id <= last; id += 1) ids.add(id)
   }
-  if (ids.size === 0) return { problem: 'Choose at least one file.' }
+  if (ids.size === 0) return { problem: NOTHING_CHOSEN }
   return ids.size > MAX_FILES ? { problem: tooMany(ids.size) } : { ids: [...ids] }
 }
 

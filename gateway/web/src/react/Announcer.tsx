@@ -15,7 +15,7 @@ export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: 
   const before = useRef(jobs)
   const startedHere = useRef(new Set<string>())
   // Each has its five seconds: twenty jobs that fail one after another are no twenty alerts.
-  const [alert, warn] = useMerged(messages)
+  const [alert, warn, withdraw] = useMerged(messages)
   const [status, tell] = useMerged(messages)
   useConnectionNews(messages, tell)
   useEffect(() => {
@@ -23,9 +23,12 @@ export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: 
     const about = { messages, nowMs: client.serverNowMs(), startedHere: startedHere.current }
     const news = newsOf(before.current, jobs, about)
     before.current = jobs
+    // Whoever reads the page through meets this text too: a failure that was mended must not stand there.
+    const failed = new Set(jobs.filter(({ state }) => state === 'failed').map(({ key }) => key))
+    withdraw(({ key }) => failed.has(key))
     warn(news.filter(({ isUrgent }) => isUrgent))
     tell(news.filter(({ isUrgent }) => !isUrgent))
-  }, [jobs, messages, client, tell, warn])
+  }, [jobs, messages, client, tell, warn, withdraw])
   return (
     <div className="waybill-hidden">
       <div role="status">{status}</div>
@@ -34,14 +37,14 @@ export function Announcer({ jobs, messages }: { jobs: readonly Job[]; messages: 
   )
 }
 
-function useMerged(messages: Messages): [string, (news: readonly News[]) => void] {
+function useMerged(messages: Messages): [string, AnnouncementQueue['tell'], AnnouncementQueue['retract']] {
   const [text, setText] = useState('')
   const [queue] = useState(() => new AnnouncementQueue(setText))
   useEffect(() => {
     queue.messages = messages
   }, [queue, messages])
   useEffect(() => () => queue.stop(), [queue])
-  return [text, queue.tell]
+  return [text, queue.tell, queue.retract]
 }
 
 /** Tell of a connection that stays away, once; that it is back is no news. */

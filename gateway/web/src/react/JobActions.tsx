@@ -3,7 +3,7 @@
 import { useEffect, useState, type ReactNode } from 'react'
 
 import type { DownloadClientFace, DownloadRequest, Job, StartOptions } from '../client/index.ts'
-import { BUTTON_GUARD_MS } from '../display/limits.ts'
+import { BUTTON_GUARD_MS, LONGEST_TIMER_MS } from '../display/limits.ts'
 import { problemSentences } from '../display/problems.ts'
 import { actionsOf, idsWithout, type Action } from './actions.ts'
 import { useClient } from './context.ts'
@@ -33,7 +33,7 @@ export interface JobActionsProps {
 export function JobActions({ job, name, messages, onChangeSelection, onRemove }: JobActionsProps): ReactNode {
   const client = useClient()
   const [problem, setProblem] = useState<string>()
-  const [hasCopied, setCopied] = useState(false)
+  const [copied, setCopied] = useCopied()
   const canCopy = typeof navigator !== 'undefined' && navigator.clipboard !== undefined
   const [first, ...others] = actionsOf(job, { canCopy, canChangeSelection: onChangeSelection !== undefined })
   const primary = useGuarded(first)
@@ -43,12 +43,11 @@ export function JobActions({ job, name, messages, onChangeSelection, onRemove }:
     setProblem(undefined)
     if (action === 'changeSelection' && job.request) onChangeSelection?.(job.request)
     if (action === 'remove') onRemove()
-    perform(client, job, action)
-      .then(() => action === 'copyLink' && setCopied(true))
-      .catch((error: unknown) => setProblem(problemSentences(error)))
+    const done = action === 'copyLink' ? copyLink(client, job).then(setCopied) : perform(client, job, action)
+    done.catch((error: unknown) => setProblem(problemSentences(error)))
   }
   const label = (action: Action) =>
-    action === 'copyLink' && hasCopied ? messages.linkCopied : String(messages[LABELS[action]])
+    action === 'copyLink' && copied ? messages.linkCopied : String(messages[LABELS[action]])
   return (
     <>
       <div className="waybill-actions">
@@ -69,6 +68,11 @@ export function JobActions({ job, name, messages, onChangeSelection, onRemove }:
           </button>
         ))}
       </div>
+      {copied && copied.worksForMs !== null && job.state === 'completed' && (
+        <p className="waybill-quiet" role="status">
+          {messages.linkCopiedFor(copied.worksForMs / 1_000)}
+        </p>
+      )}
       {problem && (
         <p className="waybill-problem" role="alert">
           {problem}
@@ -93,6 +97,28 @@ function useGuarded(wanted: Action | undefined): { action: Action | undefined; t
   return isAwaited ? { action: shown, takesClicks: false } : { action: wanted, takesClicks: true }
 }
 
+interface Copied {
+  /** Null: for as long as the archive is there. */
+  readonly worksForMs: number | null
+}
+
+/** What was copied, for as long as it works: then the button offers a new link. */
+function useCopied(): [Copied | null, (copied: Copied) => void] {
+  const [copied, setCopied] = useState<Copied | null>(null)
+  useEffect(() => {
+    if (copied === null || copied.worksForMs === null || copied.worksForMs > LONGEST_TIMER_MS) return undefined
+    const timer = setTimeout(() => setCopied(null), copied.worksForMs)
+    return () => clearTimeout(timer)
+  }, [copied])
+  return [copied, setCopied]
+}
+
+async function copyLink(client: DownloadClientFace, job: Job): Promise<Copied> {
+  const { url, expiresAt } = await client.fileLink(job.id)
+  await navigator.clipboard.writeText(new URL(url, location.href).href)
+  return { worksForMs: expiresAt === null ? null : expiresAt - client.serverNowMs() }
+}
+
 async function perform(client: DownloadClientFace, job: Job, action: Action): Promise<void> {
   switch (action) {
     case 'cancel':
@@ -107,11 +133,10 @@ async function perform(client: DownloadClientFace, job: Job, action: Action): Pr
     case 'startAgain':
     case 'makeAgain':
       return startAgain(client, job, action === 'startWithout' ? idsWithout(job) : job.request?.fileIds)
-    case 'copyLink':
-      return navigator.clipboard.writeText(new URL(await client.fileUrl(job.id), location.href).href)
     case 'remove':
       client.dismiss(job.id)
       return
+    case 'copyLink':
     case 'changeSelection':
       return
   }

@@ -33,7 +33,9 @@ export function actionsOf(job: Job, { canCopy, canChangeSelection }: Abilities):
     case 'failed': {
       const without: Action[] = idsWithout(job).length > 0 ? ['startWithout'] : []
       const change: Action[] = canChangeSelection && job.request ? ['changeSelection'] : []
-      return [...without, ...(job.canRetry ? (['tryAgain'] as const) : change), 'remove']
+      // A file that was missing may have been put there since: nobody but a person can know.
+      const again: Action[] = job.canRetry || job.error.code === 'SOURCE_MISSING' ? ['tryAgain'] : []
+      return [...without, ...(job.canRetry ? [] : change), ...again, 'remove']
     }
     case 'cancelled':
       return [...repeat('startAgain'), 'remove']

@@ -7,6 +7,7 @@ import type { Messages } from './messages.ts'
 export class AnnouncementQueue {
   messages: Messages | undefined
   #gathered: News[] = []
+  #said: readonly News[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
   readonly #say: (text: string) => void
 
@@ -20,6 +21,14 @@ export class AnnouncementQueue {
     if (this.#timer === undefined) this.#flush()
   }
 
+  /** Take back what holds no more: of what waits, and what was said once none of it holds. */
+  readonly retract = (holds: (news: News) => boolean): void => {
+    this.#gathered = this.#gathered.filter(holds)
+    if (this.#said.length === 0 || this.#said.some(holds)) return
+    this.#said = []
+    this.#say('')
+  }
+
   /** Forget the time of the next announcement; what has gathered is said with the next news. */
   stop(): void {
     clearTimeout(this.#timer)
@@ -30,6 +39,7 @@ export class AnnouncementQueue {
     this.#timer = undefined
     if (this.#gathered.length === 0 || !this.messages) return
     this.#say(merged(this.#gathered, this.messages))
+    this.#said = this.#gathered
     this.#gathered = []
     this.#timer = setTimeout(() => this.#flush(), ANNOUNCE_EVERY_MS)
   }

@@ -2,6 +2,7 @@
 
 import type { JobState } from '../client/index.ts'
 import { counted } from '../display/amount.ts'
+import { about } from '../display/duration.ts'
 import { connectionSentence, english, type ConnectionFacts, type JobSentences } from '../display/sentences.ts'
 
 export interface Messages extends JobSentences {
@@ -23,6 +24,8 @@ export interface Messages extends JobSentences {
   readonly remove: string
   readonly copyLink: string
   readonly linkCopied: string
+  /** Said where the link has a ticket, which works for so long. */
+  readonly linkCopiedFor: (seconds: number) => string
   readonly tryNow: string
   readonly why: string
   readonly whyPolling: string
@@ -66,6 +69,7 @@ export const englishMessages: Messages = {
   remove: 'Remove',
   copyLink: 'Copy link',
   linkCopied: 'Link copied',
+  linkCopiedFor: (seconds) => `Link copied. It works for ${about(seconds)}, for whoever has it.`,
   tryNow: 'Try now',
   why: 'Why?',
   whyPolling:
@@ -75,8 +79,8 @@ export const englishMessages: Messages = {
   errorCode: 'Code',
   checksum: 'CRC-32',
   leftOut: (count) => `${counted(count, 'file')} left out`,
-  eventLog: 'Event log',
-  noEvents: 'What happens from now on is listed here.',
+  eventLog: 'Events from now on',
+  noEvents: 'None has come yet.',
   announce: (name, news) => `${name}: ${news}`,
   announceSeveral: (word, count) => `${counted(count, 'download')}: ${word}.`,
   announceProgress: (name, percent) => `${name}: ${percent} percent.`,

@@ -545,6 +545,7 @@ test('a completed archive is saved by the browser, with a ticket where a header 
   await client.save(ID)
 
   expect(page.saved).toEqual([`${server.url}${JOBS}/${ID}/file?ticket=wt1_x`])
+  expect(await client.fileLink(ID)).toEqual({ url: page.saved[0], expiresAt: Date.parse(AT) })
 })
 
 test('what is not completed has no archive to save', async () => {

@@ -146,6 +146,7 @@ export class DownloadClient implements DownloadClientFace {
   readonly watch = () => () => undefined
   readonly ended = () => new Promise<EndedJob>(() => undefined)
   readonly fileUrl = () => Promise.resolve('/file')
+  readonly fileLink = () => Promise.resolve({ url: '/file', expiresAt: NOW_MS + 900_000 })
   readonly save = () => Promise.resolve()
   readonly tryNow = () => undefined
   readonly serverNowMs = () => NOW_MS

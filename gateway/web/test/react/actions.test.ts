@@ -14,13 +14,17 @@ test('a running job can be cancelled, a completed one fetched', () => {
 test('the way out of a failure comes first', () => {
   expect(actionsOf(failed(true), ABLE)).toEqual(['tryAgain', 'remove'])
   expect(actionsOf(failed(false), ABLE)).toEqual(['changeSelection', 'remove'])
-  expect(actionsOf(failed(false, [2]), ABLE)).toEqual(['startWithout', 'changeSelection', 'remove'])
+  expect(actionsOf(failed(false, [2]), ABLE)).toEqual(['startWithout', 'changeSelection', 'tryAgain', 'remove'])
+})
+
+test('a file that was missing may be there now', () => {
+  expect(actionsOf(failed(false, [1, 2, 3]), { ...ABLE, canChangeSelection: false })).toEqual(['tryAgain', 'remove'])
 })
 
 test('who does not know what was asked for cannot ask for it again', () => {
   expect(actionsOf(cancelled(), ABLE)).toEqual(['startAgain', 'remove'])
   expect(actionsOf(cancelled({ request: null }), ABLE)).toEqual(['remove'])
-  expect(actionsOf(failed(false, [2], { request: null }), ABLE)).toEqual(['remove'])
+  expect(actionsOf(failed(false, [2], { request: null }), ABLE)).toEqual(['tryAgain', 'remove'])
 })
 
 test('the files at fault are left out, and with none left it is no way out', () => {

@@ -40,3 +40,17 @@ test('twenty jobs with news all the time are at most twelve messages a minute', 
   expect(said.length).toBeGreaterThan(6)
   expect(said.length).toBeLessThanOrEqual(13) // the one at the minute's very beginning, and twelve
 })
+
+test('what holds no more is taken back, said or not', () => {
+  const said: string[] = []
+  const queue = queueOf(said)
+  queue.tell([...news('a', 'first'), ...news('b', 'second')])
+  queue.tell(news('c', 'third'))
+
+  queue.retract(({ key }) => key === 'b')
+  expect(said).toEqual(['first second'])
+
+  queue.retract(() => false)
+  vi.advanceTimersByTime(5_000)
+  expect(said).toEqual(['first second', ''])
+})
