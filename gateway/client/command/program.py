@@ -35,7 +35,6 @@ def _request(command: F) -> F:
             click.option("--from-file", type=click.File("r"), metavar="FILE", help="Ids from a file; - is stdin."),
             click.option("--name", metavar="NAME", help="The archive's name."),
             click.option("--on-missing", type=click.Choice(["fail", "skip"]), help="What a missing file does."),
-            click.option("--callback", metavar="URL", help="Told of the job's end."),
             click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, for a day."),
         )
     ):
@@ -94,7 +93,6 @@ def _body_of(given: dict[str, Any]) -> dict[str, Any]:
         given["from_file"],
         archive_name=given["name"],
         on_missing=given["on_missing"],
-        callback_url=given["callback"],
     )
 
 
