@@ -151,8 +151,11 @@ def _is_directory(path: Path) -> bool:
 
 def insist_on_room_for(target: Path, *, replaces: bool) -> None:
     """Raise LocalFileTrouble where a file of this name is, and may not be replaced."""
-    if target.is_dir() or (target.exists() and not replaces):
-        raise LocalFileTrouble(f"{target} exists already. Choose another name, or replace it.", path=str(target))
+    if target.is_dir():
+        raise LocalFileTrouble(f"{target} is a directory. Choose another name.", path=str(target))
+    if target.exists() and not replaces:
+        sentence = f"{target} exists already. Choose another name, or replace it (--force; in Python replaces=True)."
+        raise LocalFileTrouble(sentence, path=str(target))
 
 
 def insist_on_archive(record: Record) -> Record:

@@ -9,10 +9,11 @@ from typing import Any
 
 from gateway.client.asynchronous import AsyncWaybill
 from gateway.client.command.exit_codes import INTERRUPTED, TIMED_OUT, exit_code_of
-from gateway.client.command.settings import Settings
+from gateway.client.command.settings import KEY_VARIABLE, Settings
 from gateway.client.command.stdout import reader_left
 from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
 from gateway.client.errors import NotWaybill, ServerUnreachable
+from shared.caller_errors import Unauthenticated
 from shared.errors import WaybillError
 
 Act = Callable[["Going"], Awaitable[int]]
@@ -122,6 +123,8 @@ def run(settings: Settings, act: Act) -> int:
 def _told(error: WaybillError, going: Going) -> str:
     if isinstance(error, ServerUnreachable):
         return f"{error.message} {going.hint()}" if going.hint() else f"{error.message} Check --server, or WAYBILL_URL."
+    if isinstance(error, Unauthenticated):
+        return f"{error.message} Put the key into {KEY_VARIABLE}, or into a file and name that with --key-file."
     if isinstance(error, NotWaybill) or not error.is_retryable:
         return error.message
     return f"{error.message} {going.hint()}"

@@ -11,7 +11,7 @@ import click
 
 from gateway.client.command.exit_codes import INTERRUPTED, TABLE, USAGE
 from gateway.client.command.file_ids import read_file_ids, words_of
-from gateway.client.command.settings import Settings, with_settings
+from gateway.client.command.settings import Settings, read_address, with_settings
 from gateway.client.command.stdout import reader_left
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,6 +25,8 @@ def waybill() -> None:
     """Have files bundled by a Waybill server, watch that, and fetch the archive.
 
     A job goes on whatever happens here: the same `get` again goes on with the same job and the same file.
+
+    Flags stand behind the command: waybill list --json.
     """
 
 
@@ -35,7 +37,6 @@ def _request(command: F) -> F:
             click.option("--from-file", type=click.File("r"), metavar="FILE", help="Ids from a file; - is stdin."),
             click.option("--name", metavar="NAME", help="The archive's name."),
             click.option("--on-missing", type=click.Choice(["fail", "skip"]), help="What a missing file does."),
-            click.option("--callback", metavar="URL", help="Told of the job's end."),
             click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, for a day."),
         )
     ):
@@ -94,7 +95,6 @@ def _body_of(given: dict[str, Any]) -> dict[str, Any]:
         given["from_file"],
         archive_name=given["name"],
         on_missing=given["on_missing"],
-        callback_url=given["callback"],
     )
 
 
@@ -209,7 +209,7 @@ def version(settings: Settings) -> int:
 
 
 @waybill.command()
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=read_address)
 @click.option("--job", "job_id", metavar="JOB", help="Watch this job's stream; else the newest that has not ended.")
 @click.option("--file", "file_id", type=int, metavar="ID", help="Create a job of this file to watch, and remove it.")
 @click.option("--seconds", type=click.FloatRange(min=1, max=600), default=20.0, show_default=True, help="To watch.")

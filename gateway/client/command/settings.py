@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -31,6 +32,21 @@ class Settings:
     tries: int
 
 
+def read_address(_context: click.Context, _flag: click.Parameter, address: str | None) -> str | None:
+    """Take a server's address as it is. Raises BadParameter where it cannot be one, before anything is sent."""
+    if address is None or _is_address(address):
+        return address
+    raise click.BadParameter(f"{address} is no address of a server. It looks like https://host:port.")
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket without its other one
+        return False
+
+
 def with_settings(command: F) -> F:
     """Give a command these flags, and their Settings as its first argument."""
 
@@ -47,7 +63,13 @@ def with_settings(command: F) -> F:
 
 
 _FLAGS = (
-    click.option("--server", metavar="URL", envvar="WAYBILL_URL", help=f"WAYBILL_URL; else {DEFAULT_SERVER}."),
+    click.option(
+        "--server",
+        metavar="URL",
+        envvar="WAYBILL_URL",
+        callback=read_address,
+        help=f"WAYBILL_URL; else {DEFAULT_SERVER}.",
+    ),
     click.option(
         "--key-file",
         metavar="FILE",

@@ -46,7 +46,11 @@ def command(faulty: FaultyGateway, tmp_path: Path) -> WaybillCommand:
 @pytest.mark.parametrize(
     ("refusal", "code", "told"),
     [
-        (lambda: problem(401, "UNAUTHENTICATED", "Send a key."), 4, "Send a key."),
+        (
+            lambda: problem(401, "UNAUTHENTICATED", "Send a key."),
+            4,
+            "Send a key. Put the key into WAYBILL_API_KEY, or into a file and name that with --key-file.",
+        ),
         (lambda: problem(403, "SCOPE_MISSING", "Not for jobs."), 4, "Not for jobs."),
         (lambda: problem(404, "NOT_FOUND", "No such job."), 5, "No such job."),
         (lambda: problem(410, "GONE", "It expired."), 5, "It expired."),
@@ -82,11 +86,15 @@ def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
     assert "WAYBILL_URL" in done.stderr
 
 
-def test_what_is_no_address_is_said_so(tmp_path: Path) -> None:
-    done = WaybillCommand("ftp://127.0.0.1", tmp_path).run("list")
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:port"])
+def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None:
+    command = WaybillCommand(address, tmp_path)
 
-    assert done.returncode == 6
-    assert "is no address of a server" in done.stderr
+    named, examined = command.run("list"), command.run("doctor", address)
+
+    assert (named.returncode, examined.returncode) == (2, 2)
+    assert f"{address} is no address of a server" in named.stderr
+    assert f"{address} is no address of a server" in examined.stderr
 
 
 def test_an_archive_that_is_another_one_exits_with_8(faulty: FaultyGateway, command: WaybillCommand) -> None:
