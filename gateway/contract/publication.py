@@ -38,7 +38,7 @@ def publish() -> Contract:
     policies = {"content-security-policy": security_policy, "referrer-policy": "no-referrer"}
     return Contract(
         document=_publication(document, "application/json"),
-        page=_publication(html, "text/html; charset=utf-8", policies),
+        page=_publication(html, "text/html", policies),
         release=Release("waybill", release, API_VERSION),
     )
 
