@@ -1,4 +1,4 @@
-"""An archive by the Python library: python fetch.py 70000 70001. Needs `pip install 'waybill[client]'`."""
+"""An archive by the Python library: python fetch.py 70000 70001. Needs `pip install '.[client]'` in the checkout."""
 
 import os
 import sys

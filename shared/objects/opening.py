@@ -23,6 +23,7 @@ async def open_store(location: StoreLocation) -> AsyncIterator[ObjectStore]:
         # Only here: botocore costs a second of start and 30 MB, which a directory shall not pay.
         from shared.objects.s3 import S3ObjectStore  # noqa: PLC0415
     except ImportError as error:
-        raise SettingsError([f"A store in S3 needs the extra `s3`: pip install 'waybill[s3]' ({error})."]) from error
+        sentence = f"A store in S3 needs the extra `s3`: pip install '.[s3]' in the checkout ({error})."
+        raise SettingsError([sentence]) from error
     async with S3ObjectStore.opened(location) as store:
         yield store
