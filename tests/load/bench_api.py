@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
 def request_of(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
     """Write a request."""
-    given = {"host": "x", **headers} | ({"content-length": str(len(body))} if body else {})
+    given = {"host": "localhost", **headers} | ({"content-length": str(len(body))} if body else {})
     lines = "".join(f"{name}: {text}\r\n" for name, text in given.items())
     return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
