@@ -8,13 +8,12 @@ import re
 from collections.abc import Mapping
 
 from gateway.edge.cors import Cors
+from gateway.edge.pages import is_own_origin
 from shared.caller_errors import OriginRefused
 from shared.errors import MalformedHandshake
 
 VERSION = "13"
 _KEY = re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]==")  # base64 of 16 bytes, of which the last letter has four bits to spare
-_ORIGIN = re.compile(rb"(https?)://(.+)")
-_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 
 
 def asks_for_websocket(given: Mapping[bytes, bytes]) -> bool:
@@ -37,7 +36,7 @@ def read_key(given: Mapping[bytes, bytes], *, http_version: str) -> str:
 def insist_on_origin(given: Mapping[bytes, bytes], cors: Cors) -> None:
     """Raise OriginRefused for a page of another server, unless it may read our answers; no Origin: it is no page."""
     origin = given.get(b"origin")
-    if origin is None or cors.headers_for(origin) or _is_same(origin, given.get(b"host", b"")):
+    if origin is None or cors.headers_for(origin) or is_own_origin(origin, given.get(b"host", b"")):
         return
     raise OriginRefused(
         "Pages of this origin may not open a WebSocket here. Its operators add origins by WAYBILL_CORS_ORIGINS."
@@ -46,12 +45,3 @@ def insist_on_origin(given: Mapping[bytes, bytes], cors: Cors) -> None:
 
 def _words(given: Mapping[bytes, bytes], name: bytes) -> list[bytes]:
     return [word.strip().lower() for word in given.get(name, b"").split(b",")]
-
-
-def _is_same(origin: bytes, host: bytes) -> bool:
-    """Compare names and ports; whether the scheme is ours is the business of whoever has the TLS."""
-    match = _ORIGIN.fullmatch(origin)
-    if match is None:
-        return False
-    default_port = _DEFAULT_PORTS[match[1]]
-    return match[2].lower().removesuffix(default_port) == host.lower().removesuffix(default_port)

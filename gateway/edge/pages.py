@@ -42,11 +42,11 @@ def _is_our_own(given: Mapping[bytes, bytes]) -> bool:
         return False
     if origin == b"null":  # also of a page that tells no referrer, when it sends a form to its own server
         return site == b"same-origin"
-    return origin is None or _has_name(origin, given.get(b"host", b""))
+    return origin is None or is_own_origin(origin, given.get(b"host", b""))
 
 
-def _has_name(origin: bytes, host: bytes) -> bool:
-    """Compare names and ports; whether the scheme is ours is the business of whoever has the TLS."""
+def is_own_origin(origin: bytes, host: bytes) -> bool:
+    """Tell whether a page of this origin asks its own server, by names and ports; TLS ends elsewhere."""
     match = _ORIGIN.fullmatch(origin)
     if match is None:
         return False
