@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pytest
-from hypothesis import HealthCheck, Phase, reject, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,7 +24,6 @@ from hypothesis.stateful import (
 )
 
 from shared.clock import now_ms
-from shared.errors import UnavailableError
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobRecord, JobState
 from shared.jobstore import keys
@@ -53,8 +52,9 @@ from shared.jobstore.operations import (
 from tests.model.lifecycle import NEW, PARKED, READY, Claimed, ClaimMessages, Job, Partition
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
+from tests.support.patience import running_patient_store
 from tests.support.servers import empty
-from tests.support.stores import Setup, running_store
+from tests.support.stores import Setup
 
 if TYPE_CHECKING:
     from shared.jobstore.store import JobStore
@@ -105,7 +105,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         empty(server)
         self.runner = asyncio.Runner()
-        self.context = running_store(server.url, partitions=setup.partitions)
+        self.context = running_patient_store(server.url, partitions=setup.partitions)
         self.store: JobStore = self.runner.run(self.context.__aenter__())
         self.partitions = [Partition() for _ in range(setup.partitions)]
         self.jobs: dict[str, Job] = {}
@@ -125,17 +125,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Let the loop turn until the work is done."""
-
-        async def once_awake() -> T:
-            # The loop stands still between two calls, on a busy machine for seconds: what looks like a silent server
-            # then, and is asked anew, is no part of what is modelled.
-            await inspection.insist_on_answers(self.store.connection)
-            return await work
-
-        try:
-            return self.runner.run(once_awake())
-        except UnavailableError:
-            reject()  # the machine, or this process, stood still for too long: no finding about the store
+        return self.runner.run(work)
 
     def send(self, operation: Callable[[], Awaitable[T]], sendings: int) -> list[T]:
         """Send an operation several times, as somebody does who does not get a reply."""

@@ -1,7 +1,6 @@
 """Looks at Redis as it is, past the store's operations: every key, every entry, every dead letter."""
 
 import asyncio
-import functools
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
@@ -12,7 +11,7 @@ from shared.jobstore.access import Commands
 from shared.jobstore.cluster import ClusterCommands
 from shared.jobstore.connection import CommandConnection
 from shared.jobstore.store import JobStore
-from tests.support.jobs import insist, partition_number
+from tests.support.jobs import partition_number
 
 NO_EXPIRY = -1
 
@@ -46,12 +45,6 @@ async def read_log(store: JobStore, job_id: str) -> list[LogEntry]:
 async def event_types(store: JobStore, job_id: str) -> list[str]:
     """Read which events a job's log has, oldest first."""
     return [entry.type for entry in await read_log(store, job_id)]
-
-
-async def insist_on_answers(commands: Commands) -> None:
-    """Return when every server answers."""
-    for node in _nodes(commands):
-        await insist(functools.partial(node.execute, "PING"))
 
 
 def _nodes(commands: Commands) -> Sequence[CommandConnection]:
