@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run page operate dead-letters test check audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers web mutants
+.PHONY: help environment run page operate dead-letters test check check-deploy audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 	elif [ -n "$$WAYBILL_REQUIRE_TOOLS" ]; then echo "== web: npm is not installed" >&2; exit 1; \
 	else echo "== web: skipped, npm is not installed"; fi
 	@echo "== tests" && $(MAKE) --no-print-directory test
+
+check-deploy: environment ## Check everything in deploy/: manifests, rules, proxies, Terraform, images (ARGS='-k k8s')
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/deploy $(ARGS)
 
 audit: environment ## Look for known vulnerabilities in requirements.lock; says so where no source of advisories answers
 	@$(BIN)/python -m tests.audit
