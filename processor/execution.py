@@ -35,7 +35,7 @@ from shared.errors import WaybillError
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.operations import Buried, Cancelled, ClaimTerms, Damaged, Entry, NotDue, Run
 from shared.jobstore.store import JobStore
-from shared.telemetry.tracing import context_of
+from shared.telemetry.tracing import spanning, spanning_run
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("waybill.processor")
@@ -80,14 +80,15 @@ class Execution:
             run = await self._claim(entry)
             if run is None:
                 return
-            parent = context_of(run.record.traceparent)
-            with tracer.start_as_current_span("run", context=parent, attributes={"job_id": run.job_id}):
+            with spanning_run(tracer, run.record.traceparent, run.epoch) as span:
+                span.set_attributes({"job_id": run.job_id, "attempt": run.record.attempt, "epoch": run.epoch})
                 log.info("job started", attempt=run.record.attempt, epoch=run.epoch)
                 if run.is_takeover:
                     crashes, died = run.record.crashes, run.taken_from or None
                     log.warning("job taken over", attempt=run.record.attempt, crashes=crashes, died=died)
                 self._metrics.count_start(run)
                 await self._run(run)
+                span.set_attribute("outcome", str(self.fate))
 
     async def _claim(self, entry: Entry) -> Run | None:
         if entry.is_foreign:
@@ -160,7 +161,12 @@ class Execution:
             objects = self._work.objects
             settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater, objects=objects)
             end = _End(work, context, lease.is_cancelled, waits_for_store)
-            await self._settle_somehow(settlement, end)
+            with spanning(tracer, "settle") as span:
+                if error := _error_of(work):
+                    span.set_attribute(
+                        "run.error", error.code if isinstance(error, WaybillError) else type(error).__name__
+                    )
+                await self._settle_somehow(settlement, end)
             self.fate = settlement.fate
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:

@@ -269,6 +269,7 @@ MAY_WORK_EVERY_SECONDS = 0.1  # ± 20 %; a look at a variable: whether the store
 STOP_WORK_WITHIN_SECONDS = 10.0  # for a cancelled handler: one part's upload and its fsync
 HAND_BACK_WITHIN_SECONDS = 12.0  # from the end of a drain until releases are written; handlers have ten of it
 STOP_MARGIN_SECONDS = 15  # of a processor's stop that are no drain: handing back, and leaving
+TRACE_FLUSH_SECONDS = 1.0  # for a process' last spans: a stop has two seconds left behind HAND_BACK_WITHIN_SECONDS
 LAST_MOMENT_SECONDS = 1.0  # before a stop must be over: a processor that is still there ends itself, with its stacks
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
 TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410

@@ -1,7 +1,7 @@
 """What an operator may set for every program, as frozen structs; environment.py reads them.
 
-A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have no prefix. Its annotation describes it
-(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
+A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ and OTEL_ variables have no prefix. Its annotation
+describes it (setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
 """
 
 from typing import Annotated, Literal
@@ -152,6 +152,26 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
     ] = "info"
+    otel_exporter_otlp_endpoint: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+            description="The collector that spans are sent to (OTLP over HTTP, to v1/traces below it); none: nowhere. "
+            "Its headers, certificates and timeout are OpenTelemetry's own variables. See docs/operations.md.",
+            examples=["http://collector:4318"],
+            extra={"form": "an http:// or https:// URL"},
+        ),
+    ] = ""
+    trace_ratio: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How much of what is asked for leaves a trace at the collector: 1 is all of it. The gateway "
+            "that accepts a job decides, and its processors follow.",
+            examples=[0.1],
+        ),
+    ] = 1.0
 
     @property
     def sources(self) -> StoreLocation:
