@@ -106,10 +106,10 @@ class Execution:
                 log.debug("job not due", wait_ms=wait_ms)
             case Buried(attempts, processor):
                 log.error("job failed", reason="crashes", code="CRASHED", attempts=attempts, processor=processor)
-                self._metrics.count_burial()
+                self._metrics.count_burial(entry.accepted_at_ms, now_ms())
             case Cancelled():
                 log.info("job cancelled")
-                self._metrics.count_cancellation()
+                self._metrics.count_cancellation(entry.accepted_at_ms, now_ms())
             case Damaged():
                 await self._bury_damaged(entry)
             case None:
@@ -122,7 +122,7 @@ class Execution:
         terms = _claim_terms(self._policy, at_ms)
         if await self._repeater.insist(lambda: bury_damaged(self._store, entry, error, message=message, terms=terms)):
             log.error("job failed", reason="damaged", code=error.code)
-            self._metrics.count_damage()
+            self._metrics.count_damage(entry.accepted_at_ms, at_ms)
 
     async def _bury_foreign(self, entry: Entry) -> None:
         error = foreign_entry()

@@ -66,7 +66,7 @@ class Supervisor:
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
         report_dependencies(meter, self._connection, self._stores)
-        metrics = ProcessorMetrics(meter)
+        metrics = ProcessorMetrics(meter, deadline_seconds=settings.deadline_seconds)
         policy = RunPolicy(
             processor=self._name,
             lease_ms=settings.lease_ms,

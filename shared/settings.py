@@ -148,6 +148,16 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
     ] = 86_400
+    deadline_seconds: Annotated[
+        int,
+        Meta(
+            ge=60,
+            le=limits.MAX_WAITING_MS // 1000,
+            description="When an accepted job is to have ended, whatever its end: the level of service is measured by "
+            "it (docs/service-level.md). It ends no job. The same for all processes.",
+            examples=[900],
+        ),
+    ] = limits.DEADLINE_SECONDS
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
