@@ -1,14 +1,13 @@
 """The gateway's settings."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
 from shared import limits
-from shared.errors import SettingsError
-from shared.settings import CommonSettings, Port
+from shared.callbacks.addresses import Network
+from shared.settings import CommonSettings, Port, listed, networks_in
 
 _TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
 _BETWEEN = r"[ ,]+"
@@ -300,27 +299,14 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     @property
     def host_names(self) -> tuple[str, ...]:
         """Give the names of `hosts`."""
-        return _listed(self.hosts)
+        return listed(self.hosts)
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         """Give the origins of `cors_origins`; `*` alone means all."""
-        return _listed(self.cors_origins)
+        return listed(self.cors_origins)
 
     @property
-    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+    def trusted_networks(self) -> tuple[Network, ...]:
         """Give the networks of `trusted_proxies`, an address being one of itself alone. Raises SettingsError."""
-        return tuple(map(_network, _listed(self.trusted_proxies)))
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, re.split(_BETWEEN, text)))
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text)
-    except ValueError:
-        raise SettingsError(
-            [f"WAYBILL_TRUSTED_PROXIES has {text!r}, which is neither an address nor a network such as 10.0.0.0/8."]
-        ) from None
+        return networks_in(self.trusted_proxies, variable="WAYBILL_TRUSTED_PROXIES")

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from shared import limits
+from shared.callbacks.signing_secret import SigningSecret, read_signing_secrets
 from shared.settings import CommonSettings, Port
 
 
@@ -86,6 +87,26 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
             extra={"form": "an http:// or https:// URL", "secret": True},
         ),
     ] = ""
+    callback_secrets: Annotated[
+        str,
+        Meta(
+            description="The secrets of which each owner's own is made, with which the callbacks of its jobs are "
+            "signed. All sign: put a new one beside the old one, and take the old one away later. Without them "
+            "callbacks are not signed. See docs/callbacks.md.",
+            examples=["whsec_EXAMPLEofBase64OfRandomBytes0123456789abcdef"],
+            extra={
+                "secret": True,
+                "form": f"one to {limits.MAX_CALLBACK_SECRETS} texts of whsec_ and base64 of "
+                f"{limits.MIN_CALLBACK_SECRET_BYTES} to {limits.MAX_CALLBACK_SECRET_BYTES} bytes, with spaces between "
+                "them",
+            },
+        ),
+    ] = ""
+
+    @property
+    def signing_secrets(self) -> tuple[SigningSecret, ...]:
+        """Give the secrets of `callback_secrets`. Raises SettingsError."""
+        return read_signing_secrets(self.callback_secrets, variable="WAYBILL_CALLBACK_SECRETS")
 
     @property
     def drain_seconds(self) -> float:
