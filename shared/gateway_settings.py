@@ -9,7 +9,6 @@ from shared import limits
 from shared.callbacks.addresses import Network
 from shared.settings import CommonSettings, Port, listed, networks_in
 
-_TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
 _BETWEEN = r"[ ,]+"
 _HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"
 _ORIGIN = r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
@@ -85,21 +84,6 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             description="The claim of a token with its scopes, of which waybill:user and waybill:admin are read. "
             "Without it every good token has the scope user.",
             examples=["scope"],
-        ),
-    ] = ""
-    ticket_secrets: Annotated[
-        str,
-        Meta(
-            pattern=rf"^({_TICKET_SECRET}( +{_TICKET_SECRET})*)?$",
-            description="The secrets with which tickets are signed, each behind an id: the first signs, all are taken, "
-            "so that one can take another's place. Without them, and with authentication, there are no tickets.",
-            examples=["k1:EXAMPLE-of-random-text-of-32-characters-or-more"],
-            extra={
-                "secret": True,
-                "form": f"keyid:secret, once or several times, with spaces between them: ids of 1 to "
-                f"{limits.MAX_TICKET_KEY_ID_CHARS} letters, digits, - and _, secrets of "
-                f"{limits.MIN_TICKET_SECRET_CHARS} characters or more",
-            },
         ),
     ] = ""
     ticket_seconds: Annotated[

@@ -24,6 +24,8 @@ _PORTS = r"[0-9]{1,5}(-[0-9]{1,5})?"
 # No address, whose last part would be a number.
 _CALLBACK_HOST = r"(\*\.)?([A-Za-z0-9_-]+\.)*[A-Za-z_][A-Za-z0-9_-]*"
 
+_TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]
 
@@ -158,6 +160,22 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
     ] = 86_400
+    ticket_secrets: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_TICKET_SECRET}( +{_TICKET_SECRET})*)?$",
+            description="The secrets with which tickets are signed, each behind an id: the first signs, all are taken, "
+            "so that one can take another's place. Without them, and with authentication, there are no tickets. "
+            "Processors need those of the gateways for the links in callbacks, which have no ticket otherwise.",
+            examples=["k1:EXAMPLE-of-random-text-of-32-characters-or-more"],
+            extra={
+                "secret": True,
+                "form": f"keyid:secret, once or several times, with spaces between them: ids of 1 to "
+                f"{limits.MAX_TICKET_KEY_ID_CHARS} letters, digits, - and _, secrets of "
+                f"{limits.MIN_TICKET_SECRET_CHARS} characters or more",
+            },
+        ),
+    ] = ""
     callback_http: Annotated[
         bool,
         Meta(

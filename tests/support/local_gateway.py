@@ -14,7 +14,6 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from gateway.admission import Admission
 from gateway.auth.gate import Gate
 from gateway.auth.refused_callers import RefusedCallers
-from gateway.auth.ticket import TicketSecret
 from gateway.auth.tickets import Tickets
 from gateway.edge.cors import Cors
 from gateway.intake import Intake
@@ -39,6 +38,7 @@ from shared.jobstore.store import JobStore
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.manifest import Manifest
 from shared.retention import Retention
+from shared.ticket import TicketSecret
 
 JOBS = "/v1/download/jobs"
 

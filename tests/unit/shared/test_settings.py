@@ -401,3 +401,30 @@ def test_secrets_of_callbacks_are_read() -> None:
     [read] = load(ProcessorSettings, {"WAYBILL_CALLBACK_SECRETS": secret}).signing_secrets
 
     assert read.text == secret
+
+
+def test_callbacks_are_tried_for_about_three_days_unless_operators_say_otherwise() -> None:
+    assert 3 * 86_400 <= sum(load(ProcessorSettings, {}).schedule_seconds) < 4 * 86_400
+    assert load(ProcessorSettings, {"WAYBILL_CALLBACK_SCHEDULE": "0, 5 300"}).schedule_seconds == (0, 5, 300)
+
+
+@pytest.mark.parametrize("text", ["five", "-1", "0 5 x", "1.5", "604801", " ".join(["1"] * 21), "0 1000000"])
+def test_a_schedule_of_callbacks_that_is_none_is_refused(text: str) -> None:
+    [problem] = problems_of(ProcessorSettings, WAYBILL_CALLBACK_SCHEDULE=text)
+
+    assert problem.startswith("WAYBILL_CALLBACK_SCHEDULE")
+
+
+def test_the_public_address_is_a_url_that_paths_can_be_put_behind() -> None:
+    for url in ("https://downloads.example.org", "http://127.0.0.1:8080/waybill/", ""):
+        assert load(ProcessorSettings, {"WAYBILL_PUBLIC_URL": url}).public_url == url
+    for url in ("downloads.example.org", "https://a/?b", "https://a#b", "https://user@a"):
+        [problem] = problems_of(ProcessorSettings, WAYBILL_PUBLIC_URL=url)
+        assert problem.startswith("WAYBILL_PUBLIC_URL")
+
+
+@pytest.mark.parametrize("kind", PROGRAMS.values())
+def test_secrets_of_tickets_are_judged_alike_by_both_programs(kind: type[RedisSettings]) -> None:
+    [problem] = problems_of(kind, WAYBILL_TICKET_SECRETS=f"k1:{'hunter2' * 5} k1:{'2hunter' * 5}")
+
+    assert "has an id twice" in problem
