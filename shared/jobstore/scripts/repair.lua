@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Says what does not fit together about one job, seen from one place, and puts one of these things right when asked to.
 -- Seen and repaired in one script: what is being created or moved right now is seen before it or after it, never halfway.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
---        9 the list of an owner that names the job
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
+--        10 the job's callbacks  11 the list of an owner that names the job
 -- ARGV   1 job id  2 place: entry, record, visit (the job is named in `expiry`), count (it counts as
---        in flight), or listing (in the list of key 9)
+--        in flight), or listing (in the list of key 11)
 --        3 entry id, of an entry  4 kind to repair, or empty to look only  5 most time to wait (ms)
 --        6 how long a lease must have run out before a job without an entry is taken from its run (ms)
 --        7 owner whose list, or count, names the job
@@ -90,6 +90,6 @@ end
 if place == 'entry' then look_at_entry() end
 if place == 'record' then look_at_record() end
 if place == 'visit' then look_at_member(KEYS[7], 'visit_without_record') end
-if place == 'listing' then look_at_member(KEYS[9], 'listing_without_record') end
+if place == 'listing' then look_at_member(KEYS[11], 'listing_without_record') end
 if place == 'count' then look_at_count() end
 return found
