@@ -183,16 +183,6 @@ PARTITIONS_LOOKED_BEYOND = 16  # of the agreed number: where jobs are lost from 
 MISFITS_LISTED = 3  # of a kind: enough to look at; what is wrong with one is wrong with all
 FILE_IDS_LISTED = 10  # of one job, in text; its JSON has them all
 
-# Telling admins of dead letters
-TELL_EVERY_SECONDS = 1.0  # ± 20 %; between looks for a letter that was not told yet
-TELL_WITHIN_SECONDS = 10.0  # one call, from the connection to the head of the answer
-TELLER_LOCK_MS = 15_000  # longer than a call, so that two tellers are the exception
-TELL_BASE_MS = 1_000  # of the first pause, doubled from try to try, with full jitter
-TELL_CAP_MS = 300_000  # of any pause: an endpoint that is back is noticed within five minutes
-TELL_FLOOR_MS = 500  # of any pause: full jitter alone may come to nothing
-MAX_TELL_REFUSALS = 8  # of one letter, by an endpoint that answers: about a minute; then the next one has its turn
-MAX_TELL_TRIES = 300  # of one letter, with an endpoint that is away: about twelve hours
-
 # Callbacks
 MAX_CALLBACK_URL_CHARS = 2_048  # of a URL in the record; longer ones are cut by some servers
 MAX_HOST_NAME_CHARS = 253  # RFC 1035 §3.1, without the dot at the end
@@ -211,10 +201,12 @@ CALLBACK_CONNECT_WITHIN_SECONDS = 10.0  # of these, for one address: two lost pa
 CALLBACK_LEASE_MS = 60_000  # of one try: three times as long, so that nobody else tries meanwhile
 CALLBACKS_AT_ONCE = 32  # of one processor, which waits for most of the time
 CALLBACKS_PER_HOST_AT_ONCE = 4  # of these: a slow receiver must not hold up everybody else's
-CALLBACK_HOST_BUSY_MS = 1_000  # put off for at least this when a receiver has so many already
-CALLBACK_HOST_BUSY_EACH_MS = 100  # and for so much more for each one that was put off before
-CALLBACK_HOST_BUSY_CAP_MS = 60_000  # of that: a receiver that is quick again is soon told
+CALLBACKS_PER_OWNER_AT_ONCE = 16  # of these: one owner may have a hundred slow receivers
+CALLBACK_PUT_OFF_FLOOR_MS = 20  # of a callback whose receiver has its places taken: two script calls of 50 µs
+CALLBACK_PUT_OFF_CAP_MS = 60_000  # of the same: a receiver that is quick again is soon told
+CALLBACK_TAKES_MS = 100.0  # a call to a receiver of which nothing is known yet
 CALLBACKS_LOOKED_FOR_EVERY_SECONDS = 1.0  # ± 20 %; an end is told within about this
+CALLBACKS_GATHERED_FOR_SECONDS = 0.1  # at most, after a word that there is one: those that end together go together
 CALLBACK_DRAIN_WITHIN_SECONDS = 5.0  # for calls under way when a processor stops; the rest are handed back
 CALLBACK_HANDED_BACK_WITHIN_SECONDS = 2.0  # by a processor that stops; what is not, is due again when its lease ends
 MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two

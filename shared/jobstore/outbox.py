@@ -145,9 +145,9 @@ class Outbox:
         """Let it be due again after `delay_ms`."""
         return await self._postpone(taken, delay_ms, now_ms, taken.tries_with(outcome))
 
-    async def release(self, taken: TakenCallback) -> bool:
-        """Hand it back untried and uncounted: it is due at once, for another deliverer."""
-        return await self._postpone(taken, 0, None, b"")
+    async def release(self, taken: TakenCallback, *, delay_ms: int = 0, now_ms: int | None = None) -> bool:
+        """Hand it back untried and uncounted: it is due after `delay_ms`, for any deliverer."""
+        return await self._postpone(taken, delay_ms, now_ms, b"")
 
     async def _postpone(self, taken: TakenCallback, delay_ms: int, now_ms: int | None, tries: bytes) -> bool:
         word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
