@@ -142,8 +142,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     nothing is. `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators
     wanted. `callbacks`: what is kept of each job's, once the outbox is drained, `heard` the ids that receivers have
     answered with success, each as often as it came. `listed`: the ids in the owner's list. `findings`: what doctor
-    would say does not fit together, in words. `censuses`: taken again and again during the storm, and at its end. `left`: what is still there once the time of
-    everything is over, by its name in Redis or in the store.
+    would say does not fit together, in words. `censuses`: taken again and again during the storm, and at its end.
+    `left`: what is still there once the time of everything is over, by its name in Redis or in the store.
     """
 
     accepted: frozenset[str]
