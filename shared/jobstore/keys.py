@@ -132,6 +132,11 @@ def job_of_record(partition: int, key: str) -> str | None:
     return _rest(key, record(partition, ""))
 
 
+def job_of_callbacks(partition: int, key: str) -> str | None:
+    """Read the job id from the name of its callbacks; None for any other key."""
+    return _rest(key, callbacks(partition, ""))
+
+
 def all_of(partition: int) -> str:
     """Give the pattern (Redis SCAN, MATCH) of all keys of a partition."""
     return f"{PREFIX}:{{{partition}}}:*"

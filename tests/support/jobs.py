@@ -123,7 +123,7 @@ async def cancel(
 
 def lifetimes_of(store: JobStore) -> Lifetimes:
     """Give the janitor's operations beside a store."""
-    return Lifetimes(store.connection, partitions=store.partitions)
+    return Lifetimes(store.connection, partitions=store.partitions, tells_admins=store.tells_admins)
 
 
 def expiry_terms() -> ExpiryTerms:

@@ -11,7 +11,7 @@ from shared.jobs import JobState
 from shared.jobstore import keys
 from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
 from shared.jobstore.damage import bury_damaged
-from shared.jobstore.lifetimes import Lifetimes, Step
+from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Buried, Cancelled
 from shared.jobstore.outbox import Outbox, OutboxCounts, Redelivered
 from shared.jobstore.store import JobStore
@@ -104,7 +104,7 @@ async def crash_too_often(store: JobStore) -> str:
 async def expire(store: JobStore) -> str:
     job_id = await jobs.create(store, callback_url=URL)
     in_two_days = clock.now_ms() + 2 * DAY_MS
-    lifetimes = Lifetimes(store.connection, partitions=store.partitions, tells_admins=store.tells_admins)
+    lifetimes = jobs.lifetimes_of(store)
     assert (await lifetimes.expire(job_id, jobs.expiry_terms(), now_ms=in_two_days)).step is Step.EXPIRED
     return job_id
 
