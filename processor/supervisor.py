@@ -81,13 +81,9 @@ class Supervisor:
         )
         self._drain = Drain(metrics)
         self._wake = asyncio.Event()
-        # With several partitions a blocking read would wait for one of them only.
-        reader = (
-            BlockingReader(self._connection, partition=0, processor=self._name) if settings.partitions == 1 else None
-        )
         self._consumer = Consumer(
             self._store,
-            reader,
+            self._blocking_reader(),
             processor=self._name,
             slots=settings.slots,
             may_work=work.can_be_done,
@@ -111,21 +107,27 @@ class Supervisor:
         )
         outbox = Outbox(self._store)
         self._outbox_channels = frozenset(outbox.wake_channels())
-        self._names = NameLookUp()
-        self._deliverer = Deliverer(
-            outbox,
-            Courier(Terms.of(settings), self._names),
-            DeliveryMetrics(meter),
-            processor=self._name,
-            schedule_seconds=settings.schedule_seconds,
-        )
         self._outbox_gauges = OutboxGauges(meter, outbox)
+        self._names = NameLookUp()
+        self._deliverer = self._make_deliverer(outbox, DeliveryMetrics(meter))
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._offices = self._make_offices(work.objects, policy, metrics)
         self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
         self._duties: list[asyncio.Task[None]] = []
+
+    def _blocking_reader(self) -> BlockingReader | None:
+        """Make what waits for work; with several partitions it would wait for one of them only."""
+        if self._settings.partitions > 1:
+            return None
+        return BlockingReader(self._connection, partition=0, processor=self._name)
+
+    def _make_deliverer(self, outbox: Outbox, metrics: DeliveryMetrics) -> Deliverer:
+        """Make what tells others of jobs' ends, on the operators' terms."""
+        courier = Courier(Terms.of(self._settings), self._names)
+        schedule_seconds = self._settings.schedule_seconds
+        return Deliverer(outbox, courier, metrics, processor=self._name, schedule_seconds=schedule_seconds)
 
     def _make_offices(
         self, objects: ObjectStore, policy: RunPolicy, metrics: ProcessorMetrics

@@ -174,6 +174,11 @@ DEFAULT_LETTERS_LISTED = 100  # for who does not say how many: a few screens
 MAX_LETTERS_LISTED = 10_000  # all that one partition keeps
 LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everybody's new jobs at once
 
+# Commands about callbacks
+DEFAULT_CALLBACKS_LISTED = 50  # for who does not say how many: a screen or two
+MAX_CALLBACKS_LISTED = 10_000  # all dead ones that one partition keeps
+CALLBACKS_OVERDUE_MS = 300_000  # of the one that is due the longest: a processor that lives has tried it by then
+
 # Commands that look at everything
 PROCESSOR_SILENT_MS = 15_000  # not heard of for so long: an idle one reads every 4 s, a busy one renews every 5 s
 MAX_PROCESSORS_LISTED = 1_000  # of one partition; the names of dead ones pile up in Redis

@@ -153,6 +153,12 @@ class Outbox:
         word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
         return word != "STALE"
 
+    async def waiting(self, partition: int, *, count: int) -> list[CallbackName]:
+        """Name a partition's callbacks that wait or are being delivered, those that are due next first."""
+        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1)
+        names = [CallbackName.read(text.decode(errors="replace")) for text in cast("list[bytes]", reply)]
+        return [name for name in names if name is not None]
+
     async def next_due_at_ms(self, partition: int) -> int | None:
         """Tell when the next callback is due, in milliseconds since 1970; None when none waits."""
         reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, 0, "WITHSCORES")
