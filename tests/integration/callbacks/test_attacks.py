@@ -1,5 +1,6 @@
 """Callbacks reach no listener that they must not reach, by whatever URL; and those that operators allow."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -7,16 +8,24 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp import ClientSession
+from opentelemetry.metrics import NoOpMeter
 from yarl import URL
 
 from processor.callbacks.address_guard import guarded_connector
+from processor.callbacks.courier import Courier, Terms
+from processor.callbacks.deliverer import Deliverer
 from processor.callbacks.delivery import post
+from processor.callbacks.metrics import DeliveryMetrics
 from processor.callbacks.outcome import Reception, Trouble
 from shared import limits
 from shared.callback_errors import CallbackAddressRefused, CallbackUrlRefused
 from shared.callbacks.target import CallbackRules, CallbackTarget, read_target
+from shared.jobstore.callback import CallbackState
+from shared.jobstore.outbox import Outbox
 from tests.integration.callbacks.attacks import Attack, attacks
+from tests.support import jobs
 from tests.support.doorstep import Doorstep, MappedNames
+from tests.support.stores import running_store
 
 ATTACKS = tuple(attacks())
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -89,6 +98,28 @@ async def test_no_attack_is_sent_anywhere_although_nobody_has_judged_its_text(
     # What the client cannot read, or finds no address for, it reports without having called anybody.
     assert reached is None or reached.trouble in (Trouble.NO_ADDRESS, Trouble.URL_REFUSED)
     assert doorstep.visitors() == 0
+
+
+async def test_no_attack_that_stands_in_a_record_is_sent_anywhere(redis_url: str, doorstep: Doorstep) -> None:
+    """The whole way from the outbox on, for each URL as if no gateway had looked at it."""
+    async with running_store(redis_url, partitions=1) as store:
+        outbox, metrics = Outbox(store), DeliveryMetrics(NoOpMeter("test"))
+        for attack in ATTACKS:
+            url = attack.url.replace("{port}", str(doorstep.port))
+            job_id = await jobs.create(store, callback_url=url)
+            await jobs.cancel(store, job_id)
+            courier = Courier(Terms(rules_for(doorstep)), names_for(attack, url))
+            deliverer = Deliverer(outbox, courier, metrics, processor="p1", schedule_seconds=(0, 604_800))
+            async with asyncio.TaskGroup() as group:
+                assert await deliverer.look(group) == 1, url
+
+            assert doorstep.visitors() == 0, url
+            [callback] = await outbox.deliveries(job_id)
+            assert callback.state is CallbackState.WAITING, url
+            assert callback.tries[0].error in (
+                "The URL is not one that callbacks go to.",
+                "The URL's host leads to no address that callbacks go to.",
+            ), url
 
 
 def test_without_a_guard_many_attacks_reach_a_listener(doorstep: Doorstep) -> None:
