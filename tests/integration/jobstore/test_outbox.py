@@ -8,7 +8,7 @@ import pytest
 
 from shared import clock, limits
 from shared.jobs import JobState
-from shared.jobstore import keys
+from shared.jobstore import keys, script
 from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
 from shared.jobstore.damage import bury_damaged
 from shared.jobstore.lifetimes import Step
@@ -288,6 +288,17 @@ async def test_a_callback_in_somebodys_hands_is_nobody_elses(store: JobStore) ->
     assert (await only(store, job_id)).state is CallbackState.DELIVERING
 
 
+async def test_of_two_deliverers_that_see_a_callback_due_one_gets_it(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    partition = jobs.partition_number(job_id)
+
+    taken = await asyncio.gather(
+        *(outbox.take(partition, deliverer, lease_ms=jobs.LEASE_MS, count=10) for deliverer in ("p1", "p2"))
+    )
+
+    assert sorted(map(len, taken)) == [0, 1]
+
+
 async def test_the_callback_of_a_deliverer_that_died_is_due_when_its_lease_is_over(store: JobStore) -> None:
     job_id = await completed(store)
     first = await take(store, job_id)
@@ -525,6 +536,19 @@ async def test_a_try_under_way_has_no_say_once_it_is_told_again(store: JobStore)
 
     assert not await outbox.give_up(late, AWAY)
     assert (await take(store, job_id)).attempt == 1
+
+
+async def test_the_repetition_of_a_wish_tells_nothing_again(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    partition = jobs.partition_number(job_id)
+    names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
+    answers = [await store.connection.run_script(script.REDELIVER, names, job_id, "wish")]
+    await outbox.delivered(await take(store, job_id), HEARD)
+
+    answers.append(await store.connection.run_script(script.REDELIVER, names, job_id, "wish"))
+
+    assert answers == [[b"OK"]] * 2
+    assert (await only(store, job_id)).state is CallbackState.DELIVERED
 
 
 async def test_only_what_has_ended_and_has_a_url_is_told_again(store: JobStore) -> None:
