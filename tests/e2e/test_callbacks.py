@@ -1,6 +1,8 @@
 """Callbacks of real processes: they arrive, verify, and open the archive, whatever becomes of who delivers them."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,14 +15,16 @@ from shared import events
 from shared.callbacks.signing_secret import read_signing_secrets
 from shared.jobs import JobOptions
 from shared.jobstore.operations import NewJob
-from shared.jobstore.outbox import Outbox
+from shared.jobstore.outbox import Outbox, Redelivered
 from tests.support import cargo
+from tests.support.ports import free_ports
 from tests.support.receiver import Received, Receiver
-from tests.support.service import Service
+from tests.support.service import Service, environment
 from tests.support.stores import running_store
 from tests.support.system import JOBS, System
 from tests.support.waiting import until
 
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/receive.py"
 OWNER = "anna"
 SECRET = "whsec_" + "A" * 40
 TICKETS = {"WAYBILL_TICKET_SECRETS": "k1:hunter2hunter2hunter2hunter2hunter2"}
@@ -96,6 +100,12 @@ def create(system: System, url: str, *files: cargo.SourceFile) -> str:
             return job.job_id
 
     return asyncio.run(put())
+
+
+async def redeliver(system: System, job_id: str) -> None:
+    """Ask for a job's end to be told once more."""
+    async with running_store(system.redis.url, partitions=1) as store:
+        assert await Outbox(store).redeliver(job_id) is Redelivered.OK
 
 
 def told(system: System, job_id: str) -> list[tuple[str, int]]:
@@ -203,3 +213,29 @@ def test_the_log_of_a_callback_has_no_url_and_no_ticket(system: System) -> None:
     ]
     assert "hunter2" not in log
     assert "wt1_" not in log
+
+
+def test_the_receiver_of_the_examples_takes_what_is_ours_once_and_refuses_all_else(
+    system: System, tmp_path: Path
+) -> None:
+    [secret] = read_signing_secrets(SECRET, variable="")
+    [port] = free_ports(1)
+    given = environment({"WAYBILL_CALLBACK_SECRET": secret.of_owner(OWNER).text})
+    url = f"http://127.0.0.1:{port}/"
+    with (tmp_path / "told").open("wb") as said:
+        example = subprocess.Popen([sys.executable, str(EXAMPLE), str(port)], env=given, stdout=said, stderr=said)
+    try:
+        processor(system)
+        job_id = create(system, url, *cargo.MIXED)
+        until(lambda: told(system, job_id)[0][0] == "delivered", "the example takes it")
+        with httpx.Client(trust_env=False) as anybody:
+            forged = anybody.post(url, content=b"{}", headers={"webhook-id": "msg_1"})
+        asyncio.run(redeliver(system, job_id))
+        until(lambda: told(system, job_id) == [("delivered", 1)], "the example takes it again")
+    finally:
+        example.kill()
+        example.wait()
+
+    lines = [line for line in (tmp_path / "told").read_text().splitlines() if line.startswith("download.")]
+    assert forged.status_code == 401
+    assert [line.split()[:2] for line in lines] == [["download.completed", job_id]]
