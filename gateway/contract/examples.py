@@ -52,6 +52,7 @@ def accepted_job(*, ticket: str | None = None, **told: object) -> dict[str, obje
         "events_url": f"{path}/events{query}",
         "file_url": f"{path}/file{query}",
         "cancel_url": f"{path}/cancel",
+        "deliveries_url": None,
         "ticket": ticket,
         "ticket_expires_at": moment(TICKET_SECONDS) if ticket else None,
     } | told
