@@ -123,7 +123,8 @@ class Deliverer:
             async with asyncio.timeout(pause_seconds):
                 await self._wake.wait()
                 # Those that end together are looked for together, and not by all processors in one moment.
-                await asyncio.sleep(random.uniform(0, limits.CALLBACKS_GATHERED_FOR_SECONDS))
+                if not self._is_stopping:
+                    await asyncio.sleep(random.uniform(0, limits.CALLBACKS_GATHERED_FOR_SECONDS))
         self._wake.clear()
 
     async def _see_out(self) -> None:

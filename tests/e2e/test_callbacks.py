@@ -181,7 +181,7 @@ def test_a_call_under_way_is_seen_out_by_a_processor_that_stops(system: System, 
         holding.wait_for(1)
 
         first.terminate()
-        until(lambda: not first.is_ready(), "it drains")
+        until(lambda: "processor drained" in [line["event"] for line in first.log_lines()], "it has no job any more")
         holding.let_go()
         assert first.exit_code() == 0
 

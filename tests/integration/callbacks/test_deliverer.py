@@ -33,7 +33,6 @@ from shared.processor_settings import ProcessorSettings
 from shared.ticket import TicketSecret
 from tests.support import jobs
 from tests.support.doorstep import MappedNames
-from tests.support.ports import free_ports
 from tests.support.receiver import Received, Receiver
 from tests.support.stores import running_store
 
@@ -312,17 +311,16 @@ async def test_what_the_owner_is_told_of_a_refused_address_is_not_the_address(si
     assert "10.0.0.1, a private address" in line["trouble"]
 
 
-async def test_a_url_that_the_rules_refuse_by_now_is_tried_again_for_operators_may_allow_it(single: JobStore) -> None:
-    [port] = free_ports(1)
-    job_id = await complete(single, f"http://127.0.0.1:{port}/")
+async def test_a_url_that_the_rules_refuse_by_now_is_tried_again_for_operators_may_allow_it(
+    single: JobStore, receiver: Receiver
+) -> None:
+    job_id = await complete(single, receiver.url)
 
-    await deliver(deliverer(single, terms=Terms(CallbackRules()))[0])
+    await deliver(deliverer(single, terms=Terms(RULES._replace(takes_http=False)))[0])
 
     callback = await kept(single, job_id)
-    assert (callback.state, callback.tries[0].error) == (
-        CallbackState.WAITING,
-        "The URL is not one that callbacks go to.",
-    )
+    assert (callback.state, receiver.received) == (CallbackState.WAITING, [])
+    assert callback.tries[0].error == "The URL is not one that callbacks go to."
 
 
 async def test_admins_that_this_processor_does_not_know_are_told_by_another(redis_url: str, receiver: Receiver) -> None:
