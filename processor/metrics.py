@@ -169,23 +169,6 @@ class ProcessorMetrics:
         self._duration.record(max(0, ended_at_ms - started_at_ms) / 1000)
 
 
-class AdminCallbackMetrics:
-    """Counts what becomes of telling the admins: of tries (told, refused, away) and of letters that they miss."""
-
-    OUTCOMES = ("told", "refused", "away", "given_up", "trimmed", "broke")
-
-    def __init__(self, meter: Meter) -> None:
-        self._callbacks = meter.create_counter(
-            "admin_callbacks", description="Dead letters that admins were told of, or not, by outcome"
-        )
-        for outcome in self.OUTCOMES:
-            self.count(outcome, 0)
-
-    def count(self, outcome: str, times: int = 1) -> None:
-        """Count an outcome."""
-        self._callbacks.add(times, {"outcome": outcome})
-
-
 def _counter(
     meter: Meter, name: str, description: str, label: str = "", values: Iterable[str] = (), *, unit: str = ""
 ) -> Counter:

@@ -174,6 +174,11 @@ DEFAULT_LETTERS_LISTED = 100  # for who does not say how many: a few screens
 MAX_LETTERS_LISTED = 10_000  # all that one partition keeps
 LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everybody's new jobs at once
 
+# Commands about callbacks
+DEFAULT_CALLBACKS_LISTED = 50  # for who does not say how many: a screen or two
+MAX_CALLBACKS_LISTED = 10_000  # all dead ones that one partition keeps
+CALLBACKS_OVERDUE_MS = 300_000  # of the one that is due the longest: a processor that lives has tried it by then
+
 # Commands that look at everything
 PROCESSOR_SILENT_MS = 15_000  # not heard of for so long: an idle one reads every 4 s, a busy one renews every 5 s
 MAX_PROCESSORS_LISTED = 1_000  # of one partition; the names of dead ones pile up in Redis
@@ -182,16 +187,6 @@ MAX_HISTORY_EVENTS = 10_000  # of one job: at one progress event a second almost
 PARTITIONS_LOOKED_BEYOND = 16  # of the agreed number: where jobs are lost from sight when it was lowered by hand
 MISFITS_LISTED = 3  # of a kind: enough to look at; what is wrong with one is wrong with all
 FILE_IDS_LISTED = 10  # of one job, in text; its JSON has them all
-
-# Telling admins of dead letters
-TELL_EVERY_SECONDS = 1.0  # ± 20 %; between looks for a letter that was not told yet
-TELL_WITHIN_SECONDS = 10.0  # one call, from the connection to the head of the answer
-TELLER_LOCK_MS = 15_000  # longer than a call, so that two tellers are the exception
-TELL_BASE_MS = 1_000  # of the first pause, doubled from try to try, with full jitter
-TELL_CAP_MS = 300_000  # of any pause: an endpoint that is back is noticed within five minutes
-TELL_FLOOR_MS = 500  # of any pause: full jitter alone may come to nothing
-MAX_TELL_REFUSALS = 8  # of one letter, by an endpoint that answers: about a minute; then the next one has its turn
-MAX_TELL_TRIES = 300  # of one letter, with an endpoint that is away: about twelve hours
 
 # Callbacks
 MAX_CALLBACK_URL_CHARS = 2_048  # of a URL in the record; longer ones are cut by some servers
@@ -202,7 +197,32 @@ CALLBACK_ADDRESSES_TRIED = (
 CALLBACK_LOOK_UP_THREADS = 8  # a name server that never answers holds one for half a minute
 MIN_CALLBACK_SECRET_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
 MAX_CALLBACK_SECRET_BYTES = 64  # of the same
+MAX_CALLBACK_TRIES = 20  # of one callback, which keeps as many answers
+MAX_CALLBACK_PAUSE_SECONDS = 604_800  # between two tries: who waits for longer does not wait any more
+CALLBACK_JITTER_RATIO = 0.25  # of a pause, added at most: what failed together must not come back together
+CALLBACK_RETRY_AFTER_MAX_SECONDS = 86_400  # of a receiver's Retry-After: a day is as long as the longest own pause
+CALLBACK_WITHIN_SECONDS = 20.0  # one try, from the look-up of the name to the head of the answer
+CALLBACK_CONNECT_WITHIN_SECONDS = 10.0  # of these, for one address: two lost packets are sent again within it
+CALLBACK_LEASE_MS = 60_000  # of one try: three times as long, so that nobody else tries meanwhile
+CALLBACKS_AT_ONCE = 32  # of one processor, which waits for most of the time
+CALLBACKS_PER_HOST_AT_ONCE = 4  # of these: a slow receiver must not hold up everybody else's
+CALLBACKS_PER_OWNER_AT_ONCE = 16  # of these: one owner may have a hundred slow receivers
+CALLBACK_PUT_OFF_FLOOR_MS = 20  # of a callback whose receiver has its places taken: two script calls of 50 µs
+CALLBACK_PUT_OFF_CAP_MS = 60_000  # of the same: a receiver that is quick again is soon told
+CALLBACK_TAKES_MS = 100.0  # a call to a receiver of which nothing is known yet
+CALLBACKS_LOOKED_FOR_EVERY_SECONDS = 1.0  # ± 20 %; an end is told within about this
+CALLBACKS_GATHERED_FOR_SECONDS = 0.1  # at most, after a word that there is one: those that end together go together
+CALLBACK_DRAIN_WITHIN_SECONDS = 5.0  # for calls under way when a processor stops; the rest are handed back
+CALLBACK_HANDED_BACK_WITHIN_SECONDS = 2.0  # by a processor that stops; what is not, is due again when its lease ends
 MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two
+
+MAX_DEAD_CALLBACKS = 10_000  # for each partition: those that were given up
+DEAD_CALLBACKS_PER_PAGE = 100  # of a listing of them
+CALLBACK_TRIES_KEPT = 20  # of one callback, for its owner to see; a schedule of three days has half as many
+CALLBACK_KEPT_MS = (
+    3 * 86_400_000
+)  # after the last callback of a job was told, or given up: for whoever looks, or redelivers
+CALLBACK_ENDS_KEPT = 20  # of a job that is redriven again and again: callbacks that were told, or given up
 
 # The archive
 COPY_CHUNK_BYTES = 256 * 1024  # in one read; so much between two failures of a store is progress

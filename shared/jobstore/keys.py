@@ -46,8 +46,8 @@ def janitor(partition: int) -> str:
 
 
 def offices(partition: int) -> tuple[str, ...]:
-    """Name the locks of what one processor does for all: sweeping, clearing up, telling admins."""
-    return (sweeper(partition), janitor(partition), teller(partition))
+    """Name the locks of what one processor does for all: sweeping, clearing up."""
+    return (sweeper(partition), janitor(partition))
 
 
 def archive_search() -> str:
@@ -63,6 +63,28 @@ def archive_permit() -> str:
 def expiry(partition: int) -> str:
     """Name the sorted set of the jobs that the janitor must look at, by when (milliseconds since 1970)."""
     return f"{PREFIX}:{{{partition}}}:expiry"
+
+
+def outbox(partition: int) -> str:
+    """Name the sorted set of the callbacks to deliver, by when they are tried next (milliseconds since 1970).
+
+    It is also the sharded channel that tells deliverers of a new one.
+    """
+    return f"{PREFIX}:{{{partition}}}:outbox"
+
+
+def callbacks(partition: int, job_id: str) -> str:
+    """Name the hash of a job's callbacks, one for each of its ends, with all that a delivery needs.
+
+    One key for each job and not for each callback: a callback's id has the epoch of the end, which whoever ends a job
+    does not know before, and no script builds a key.
+    """
+    return f"{PREFIX}:{{{partition}}}:callbacks:{job_id}"
+
+
+def dead_callbacks(partition: int) -> str:
+    """Name the stream of callbacks that were given up."""
+    return f"{PREFIX}:{{{partition}}}:dead_callbacks"
 
 
 def in_flight(partition: int) -> str:
@@ -95,11 +117,6 @@ def owner_of_list(partition: int, key: str) -> str | None:
     return _rest(key, owner_jobs(partition, ""))
 
 
-def teller(partition: int) -> str:
-    """Name the lock of the one process that tells admins of the partition's dead letters."""
-    return f"{PREFIX}:{{{partition}}}:teller"
-
-
 def events(partition: int, job_id: str) -> str:
     """Name a job's event log, and the sharded channel on which the same events are published."""
     return f"{PREFIX}:{{{partition}}}:events:{job_id}"
@@ -113,6 +130,11 @@ def record(partition: int, job_id: str) -> str:
 def job_of_record(partition: int, key: str) -> str | None:
     """Read the job id from the name of a record; None for any other key."""
     return _rest(key, record(partition, ""))
+
+
+def job_of_callbacks(partition: int, key: str) -> str | None:
+    """Read the job id from the name of its callbacks; None for any other key."""
+    return _rest(key, callbacks(partition, ""))
 
 
 def all_of(partition: int) -> str:
@@ -135,6 +157,8 @@ class JobKeys(NamedTuple):
     wake: str
     expiry: str
     in_flight: str
+    outbox: str
+    callbacks: str
 
 
 def of_job(partition: int, job_id: str) -> JobKeys:
@@ -148,4 +172,6 @@ def of_job(partition: int, job_id: str) -> JobKeys:
         wake=wake(partition),
         expiry=expiry(partition),
         in_flight=in_flight(partition),
+        outbox=outbox(partition),
+        callbacks=callbacks(partition, job_id),
     )

@@ -40,8 +40,6 @@ SWEEP = _load("sweep")
 BACKLOG = _load("backlog")
 REDRIVE = _load("redrive")
 DISCARD = _load("discard")
-NEXT_UNTOLD = _load("next_untold")
-MARK_TOLD = _load("mark_told")
 CANCEL = _load("cancel")
 NEXT_DUE = _load("next_due")
 EXPIRE = _load("expire")
@@ -58,6 +56,12 @@ LEAVE = _load("leave")
 LOOK = _load("look")
 COUNT_CREATE = _load("count_create")
 HOLD_STREAMS = _load("hold_streams")
+DUE_CALLBACKS = _load("due_callbacks")
+TAKE_CALLBACK = _load("take_callback")
+POSTPONE_CALLBACK = _load("postpone_callback")
+SETTLE_CALLBACK = _load("settle_callback")
+REDELIVER = _load("redeliver")
+COUNT_CALLBACKS = _load("count_callbacks")
 
 ALL = (
     CREATE,
@@ -72,8 +76,6 @@ ALL = (
     BACKLOG,
     REDRIVE,
     DISCARD,
-    NEXT_UNTOLD,
-    MARK_TOLD,
     CANCEL,
     NEXT_DUE,
     EXPIRE,
@@ -90,4 +92,10 @@ ALL = (
     LOOK,
     COUNT_CREATE,
     HOLD_STREAMS,
+    DUE_CALLBACKS,
+    TAKE_CALLBACK,
+    POSTPONE_CALLBACK,
+    SETTLE_CALLBACK,
+    REDELIVER,
+    COUNT_CALLBACKS,
 )

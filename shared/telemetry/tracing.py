@@ -1,14 +1,15 @@
 """Traces: one from the POST through every run of the job. The job's record carries the W3C traceparent between them.
 
     POST /v1/download/jobs ─▶ create ─┬▶ run, epoch 1 ─▶ plan, copy, settle
-                                      └▶ run, epoch 2 ─▶ …           each run: parent and link to create;
-                                             └··· link ···▶ epoch 1   each later one: a link to the first attempt
+                                      ├▶ run, epoch 2 ─▶ …   linked to epoch 1, the first attempt
+                                      └▶ callback            linked to the run that has ended the job
+                                            all of them are linked to create, which is their parent
 
 Whether a trace is recorded is decided once, by the gateway that accepts the job (`TraceExport.ratio`), and travels as
 the sampled flag in the record. Spans have ids even where nothing is recorded: the logs carry them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -79,45 +80,53 @@ def _sampler(export: TraceExport, *, decides: bool) -> Sampler:
 
 @contextmanager
 def spanning(
-    tracer: Tracer, name: str, kind: SpanKind = SpanKind.INTERNAL, *, parent: Context | None = None
+    tracer: Tracer,
+    name: str,
+    kind: SpanKind = SpanKind.INTERNAL,
+    *,
+    parent: Context | None = None,
+    links: Sequence[Link] = (),
 ) -> Iterator[Span]:
     """Make a span of the block. An error gives it `error.type`, its code, and makes it a failed one when it is ours.
 
     Texts of errors stay out of it: they may hold what callers sent.
     """
-    with (
-        tracer.start_as_current_span(
-            name, context=parent, kind=kind, record_exception=False, set_status_on_exception=False
-        ) as span,
-        _telling_errors(span),
-    ):
+    span = tracer.start_span(name, context=parent, kind=kind, links=links)
+    quietly = trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
+    with quietly, _telling_errors(span):
         yield span
 
 
 @contextmanager
 def spanning_run(tracer: Tracer, traceparent: str | None, epoch: int) -> Iterator[Span]:
     """Make the span of a run: a child of the job's creation, linked to it, and a later one to the first attempt too."""
+    links = _links(traceparent, [FIRST_EPOCH] if epoch > FIRST_EPOCH else [])
     chosen = _chosen_span_id.set(run_span_id(traceparent, epoch) if traceparent else None)
-    span = tracer.start_span(
-        "run", context=context_of(traceparent), kind=SpanKind.CONSUMER, links=_links_of_run(traceparent, epoch)
-    )
-    _chosen_span_id.reset(chosen)
+    span = tracer.start_span("run", context=context_of(traceparent), kind=SpanKind.CONSUMER, links=links)
+    _chosen_span_id.reset(chosen)  # before anything else makes a span, here or in a task that copies this context
     quietly = trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
     with quietly, _telling_errors(span):
         yield span
 
 
-def _links_of_run(traceparent: str | None, epoch: int) -> list[Link]:
+@contextmanager
+def spanning_callback(tracer: Tracer, traceparent: str | None, epoch: int) -> Iterator[Span]:
+    """Make the span of one try to tell of the end that stands under this epoch, linked to the run that wrote that end.
+
+    Where nobody ran (the job was cancelled while it waited) the link leads to no span.
+    """
+    parent, links = context_of(traceparent), _links(traceparent, [epoch])
+    with spanning(tracer, "callback", SpanKind.CLIENT, parent=parent, links=links) as span:
+        yield span
+
+
+def _links(traceparent: str | None, epochs: Sequence[int]) -> list[Link]:
+    """Link to the creation of a job, and to its runs under these epochs."""
     creation = trace.get_current_span(context_of(traceparent)).get_span_context()
     if not traceparent or not creation.is_valid:
         return []
-    links = [Link(creation, {"waybill.link": "creation"})]
-    if epoch > FIRST_EPOCH:
-        first = SpanContext(
-            creation.trace_id, run_span_id(traceparent, FIRST_EPOCH), is_remote=True, trace_flags=creation.trace_flags
-        )
-        links.append(Link(first, {"waybill.link": "first attempt"}))
-    return links
+    ids = [creation.span_id, *(run_span_id(traceparent, epoch) for epoch in epochs)]
+    return [Link(SpanContext(creation.trace_id, span_id, True, creation.trace_flags)) for span_id in ids]
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import pytest
 from tests.support import cargo
 from tests.support.collector import CollectedSpan, Collector
 from tests.support.ports import free_ports
-from tests.support.system import JOBS, System
+from tests.support.receiver import Receiver
+from tests.support.system import CALLBACKS_TO_LOOPBACK, JOBS, System
 from tests.support.waiting import until
 
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
@@ -70,6 +71,25 @@ def test_one_job_is_one_trace_from_the_post_to_its_end(tmp_path: Path, collector
     }
     assert lines[0]["span_id"] == run.span_id
     assert lines[1]["span_id"] == spans["settle"].span_id
+
+
+def test_callback_is_in_the_trace_and_linked_to_the_run_that_ended_the_job(
+    tmp_path: Path, collector: Collector
+) -> None:
+    with (
+        Receiver() as receiver,
+        System(tmp_path / "system", settings=exporting_to(collector.url) | CALLBACKS_TO_LOOPBACK) as system,
+    ):
+        path = system.create_job(*cargo.MIXED, callback_url=receiver.url)
+        (received,) = receiver.wait_for(1)
+        (callback,) = collector.wait_for("callback", 1, job_id=job_id_of(path))
+        (run,) = collector.wait_for("run", 1, job_id=job_id_of(path))
+        (create,) = until(lambda: collector.named("create", trace_id=run.trace_id), "the gateway's span is there")
+
+    assert (callback.trace_id, callback.parent, callback.kind) == (run.trace_id, create.span_id, "CLIENT")
+    assert callback.links == (create.span_id, run.span_id)
+    assert (callback.attributes["attempt"], callback.attributes["outcome"]) == (1, "delivered")
+    assert received.headers["traceparent"].startswith(f"00-{run.trace_id}-{callback.span_id}-")
 
 
 def spans_of(collector: Collector, trace_id: str) -> list[CollectedSpan]:
@@ -159,7 +179,7 @@ def test_collector_that_is_away_costs_one_log_line(tmp_path: Path) -> None:
         gateway = system.gateways[0]
         for _ in range(2):
             system.wait_for_end(system.create_job(*cargo.MIXED[:1]))
-            until(lambda: "traces cannot be exported" in logged(system), "the collector is missed")
+            until(lambda: logged(system).count("traces cannot be exported") == 2, "both miss the collector")
         with Collector(port=port) as collector:
             path = system.create_job(*cargo.MIXED[:1])
             collector.wait_for("run", 1, job_id=job_id_of(path))
