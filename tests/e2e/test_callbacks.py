@@ -135,7 +135,7 @@ def test_a_callback_verifies_and_its_link_opens_the_archive_without_a_header(sys
     assert without_ticket.status_code == 401
     until(lambda: told(system, job_id) == [("delivered", 1)], "the outbox knows that it was delivered")
     gauges = ("callbacks_waiting", "callbacks_dead", "callbacks_overdue_seconds", "callbacks_given_up_total")
-    assert [one.metric(name) for name in gauges] == [0, 0, 0, 0]
+    until(lambda: [one.metric(name) for name in gauges] == [0, 0, 0, 0], "the metrics know it too")
     assert (one.metric("callback_deliveries_total"), one.metric("callback_duration_seconds_count")) == (1, 1)
 
 
