@@ -108,7 +108,6 @@ class Supervisor:
         outbox = Outbox(self._store)
         self._outbox_channels = frozenset(outbox.wake_channels())
         self._outbox_gauges = OutboxGauges(meter, outbox)
-        self._names = NameLookUp()
         self._deliverer = self._make_deliverer(outbox, DeliveryMetrics(meter))
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._offices = self._make_offices(work.objects, policy, metrics)
@@ -125,7 +124,7 @@ class Supervisor:
 
     def _make_deliverer(self, outbox: Outbox, metrics: DeliveryMetrics) -> Deliverer:
         """Make what tells others of jobs' ends, on the operators' terms."""
-        courier = Courier(Terms.of(self._settings), self._names)
+        courier = Courier(Terms.of(self._settings), NameLookUp())
         schedule_seconds = self._settings.schedule_seconds
         return Deliverer(outbox, courier, metrics, processor=self._name, schedule_seconds=schedule_seconds)
 
@@ -187,7 +186,6 @@ class Supervisor:
             background.append(group.create_task(self._pass_on_wakes(), name="wake"))
             await self._consumer.run()
             await asyncio.wait([delivering])  # it hands back what it has, for which Redis must be there yet
-            await self._names.close()
             await self._sign_of_life.end()
             self._admin.should_exit = True
             await admin

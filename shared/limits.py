@@ -194,7 +194,7 @@ MAX_HOST_NAME_CHARS = 253  # RFC 1035 §3.1, without the dot at the end
 CALLBACK_ADDRESSES_TRIED = (
     8  # of a name's: its owner says how many there are, and each may cost the whole time of a call
 )
-CALLBACK_LOOK_UP_THREADS = 8  # a name server that never answers holds one for half a minute
+CALLBACK_LOOK_UP_THREADS = 64  # a name server that never answers holds one for half a minute: 24 of one owner's
 MIN_CALLBACK_SECRET_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
 MAX_CALLBACK_SECRET_BYTES = 64  # of the same
 MAX_CALLBACK_TRIES = 20  # of one callback, which keeps as many answers

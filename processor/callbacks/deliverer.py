@@ -93,6 +93,8 @@ class Deliverer:
         while self._put_off_until and self._put_off_until[0] <= time.monotonic():
             heapq.heappop(self._put_off_until)
         for partition in random.sample(range(self._outbox.partitions), self._outbox.partitions):
+            if self._is_stopping:  # while Redis is away each partition takes its time
+                break
             free = limits.CALLBACKS_AT_ONCE - len(self._under_way)
             taken = await self._take(partition, free, now_ms)
             self._has_left_some |= len(taken) == free

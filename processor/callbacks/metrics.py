@@ -9,7 +9,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from processor.callbacks.outcome import Reception, Trouble
 from shared import limits
 from shared.errors import UnavailableError
-from shared.jobstore.outbox import Outbox, OutboxCounts
+from shared.jobstore.callback import OutboxCounts
+from shared.jobstore.outbox import Outbox
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 

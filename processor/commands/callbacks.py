@@ -161,13 +161,10 @@ def _test(options: argparse.Namespace) -> int:
 
 
 async def _send(terms: Terms, options: argparse.Namespace) -> int:
-    names, callback_id = NameLookUp(), f"msg_test_{secrets.token_hex(8)}"
-    try:
-        reception = await Courier(terms, names).send(
-            options.url, trial_body(now_ms()), callback_id=callback_id, owner=options.owner
-        )
-    finally:
-        await names.close()
+    callback_id = f"msg_test_{secrets.token_hex(8)}"
+    reception = await Courier(terms, NameLookUp()).send(
+        options.url, trial_body(now_ms()), callback_id=callback_id, owner=options.owner
+    )
     signed = "signed" if terms.secrets else "not signed: WAYBILL_CALLBACK_SECRETS is not set"
     _write([reception.words, *([f"In detail: {reception.details}"] if reception.details else [])])
     sys.stderr.write(f"{callback_id}, of the owner {printable(options.owner)}, {signed}\n")

@@ -10,8 +10,8 @@ from processor.commands.backlog_pages import is_alive
 from processor.commands.check import Check, Standing
 from processor.commands.wording import count, listed, spoken
 from shared import limits
+from shared.jobstore.callback import OutboxCounts
 from shared.jobstore.location import Mode, RedisLocation
-from shared.jobstore.outbox import OutboxCounts
 from shared.jobstore.queue import Queue, together
 from shared.jobstore.server_check import ServerFacts
 

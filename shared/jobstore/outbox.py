@@ -13,7 +13,7 @@ outlives the job's record, and a job that is deleted meanwhile is told all the s
 import asyncio
 import secrets
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from shared import limits
 from shared.errors import RecordUnreadable
@@ -25,6 +25,7 @@ from shared.jobstore.callback import (
     CallbackState,
     DeadCallback,
     DeliveryOutcome,
+    OutboxCounts,
     TakenCallback,
     decode_callback,
     decode_dead,
@@ -45,17 +46,6 @@ class Redelivered(StrEnum):
     NOT_ENDED = "NOT_ENDED"
     NO_CALLBACK = "NO_CALLBACK"
     GONE = "GONE"
-
-
-class OutboxCounts(NamedTuple):
-    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
-
-    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
-    """
-
-    waiting: int
-    dead: int
-    overdue_ms: int
 
 
 class Outbox:

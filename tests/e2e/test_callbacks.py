@@ -119,7 +119,7 @@ def told(system: System, job_id: str) -> list[tuple[str, int]]:
 
 
 def test_a_callback_verifies_and_its_link_opens_the_archive_without_a_header(system: System) -> None:
-    processor(system)
+    one = processor(system)
     with Receiver() as receiver:
         job_id = create(system, receiver.url, *cargo.MIXED)
         [received] = receiver.wait_for(1)
@@ -134,6 +134,9 @@ def test_a_callback_verifies_and_its_link_opens_the_archive_without_a_header(sys
     assert (archive.status_code, len(archive.content)) == (200, body["data"]["archive_bytes"])
     assert without_ticket.status_code == 401
     until(lambda: told(system, job_id) == [("delivered", 1)], "the outbox knows that it was delivered")
+    gauges = ("callbacks_waiting", "callbacks_dead", "callbacks_overdue_seconds", "callbacks_given_up_total")
+    until(lambda: [one.metric(name) for name in gauges] == [0, 0, 0, 0], "the metrics know it too")
+    assert (one.metric("callback_deliveries_total"), one.metric("callback_duration_seconds_count")) == (1, 1)
 
 
 def test_a_processor_killed_in_the_midst_of_a_call_leaves_it_to_another_with_the_same_id(
