@@ -220,6 +220,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     object_key: str | None = None
     bundle: BundleSummary | None = None
     traceparent: str | None = None
+    callback_url: str | None = None
     checkpoint: Checkpoint | None = None
     created_at_ms: int
     updated_at_ms: int

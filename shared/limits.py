@@ -204,6 +204,14 @@ MIN_CALLBACK_SECRET_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
 MAX_CALLBACK_SECRET_BYTES = 64  # of the same
 MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two
 
+MAX_DEAD_CALLBACKS = 10_000  # for each partition: those that were given up
+DEAD_CALLBACKS_PER_PAGE = 100  # of a listing of them
+CALLBACK_TRIES_KEPT = 20  # of one callback, for its owner to see; a schedule of three days has half as many
+CALLBACK_KEPT_MS = (
+    3 * 86_400_000
+)  # after the last callback of a job was told, or given up: for whoever looks, or redelivers
+CALLBACK_ENDS_KEPT = 20  # of a job that is redriven again and again: callbacks that were told, or given up
+
 # The archive
 COPY_CHUNK_BYTES = 256 * 1024  # in one read; so much between two failures of a store is progress
 PART_BYTES = 8 * 1024 * 1024  # of a multipart upload: S3 wants at least 5 MiB, R2 equal parts
