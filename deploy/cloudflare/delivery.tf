@@ -80,47 +80,44 @@ resource "cloudflare_ruleset" "response_headers" {
   kind    = "zone"
   phase   = "http_response_headers_transform"
 
-  rules = concat(
-    [
-      {
-        ref         = "waybill_streams_for_proxies_behind"
-        description = "For proxies on the viewer's side: nginx before the gateways takes X-Accel-Buffering away, having obeyed it."
-        expression  = "${local.is_stream} and http.response.code eq 200"
-        action      = "rewrite"
-        action_parameters = {
-          headers = {
-            "Cache-Control"     = { operation = "set", value = "no-store, no-transform" }
-            "X-Accel-Buffering" = { operation = "set", value = "no" }
-          }
+  rules = [
+    {
+      ref         = "waybill_streams_for_proxies_behind"
+      description = "For proxies on the viewer's side: nginx before the gateways takes X-Accel-Buffering away, having obeyed it."
+      expression  = "${local.is_stream} and http.response.code eq 200"
+      action      = "rewrite"
+      action_parameters = {
+        headers = {
+          "Cache-Control"     = { operation = "set", value = "no-store, no-transform" }
+          "X-Accel-Buffering" = { operation = "set", value = "no" }
         }
-      },
-      {
-        ref         = "waybill_security"
-        description = "As gateways say them themselves. Here also for what is answered on the way to them."
-        expression  = local.is_ours
-        action      = "rewrite"
-        action_parameters = {
-          headers = {
-            "Referrer-Policy"        = { operation = "set", value = "no-referrer" }
-            "X-Content-Type-Options" = { operation = "set", value = "nosniff" }
-          }
+      }
+    },
+    {
+      ref         = "waybill_security"
+      description = "As gateways say them themselves. Here also for what is answered on the way to them."
+      expression  = local.is_ours
+      action      = "rewrite"
+      action_parameters = {
+        headers = {
+          "Referrer-Policy"        = { operation = "set", value = "no-referrer" }
+          "X-Content-Type-Options" = { operation = "set", value = "nosniff" }
         }
-      },
-    ],
-    var.hsts_seconds == 0 ? [] : [
-      {
-        ref         = "waybill_hsts"
-        description = "Of this name alone: the zone's other names may speak plain HTTP. Over HTTP it must not be said (RFC 6797 §7.2)."
-        expression  = "${local.is_ours} and ssl"
-        action      = "rewrite"
-        action_parameters = {
-          headers = {
-            "Strict-Transport-Security" = { operation = "set", value = "max-age=${var.hsts_seconds}" }
-          }
+      }
+    },
+    {
+      ref         = "waybill_hsts"
+      enabled     = var.hsts_seconds > 0
+      description = "Of this name alone: the zone's other names may speak plain HTTP. Over HTTP it must not be said (RFC 6797 §7.2)."
+      expression  = "${local.is_ours} and ssl"
+      action      = "rewrite"
+      action_parameters = {
+        headers = {
+          "Strict-Transport-Security" = { operation = "set", value = "max-age=${var.hsts_seconds}" }
         }
-      },
-    ],
-  )
+      }
+    },
+  ]
 }
 
 resource "cloudflare_ruleset" "redirects" {

@@ -37,35 +37,35 @@ resource "cloudflare_ruleset" "rate_limits" {
   kind    = "zone"
   phase   = "http_ratelimit"
 
-  # Ten seconds are the period that every plan has.
-  rules = concat(
-    [
-      {
-        ref         = "waybill_creates"
-        description = "Creates from one address. Streams are another path: reconnects are never counted."
-        expression  = local.is_create
-        action      = "block"
-        ratelimit = {
-          characteristics     = ["cf.colo.id", "ip.src"]
-          period              = 10
-          requests_per_period = var.creates_per_10_seconds
-          mitigation_timeout  = 10
-        }
-      },
-    ],
-    var.plan == "free" ? [] : [
-      {
-        ref         = "waybill_calls"
-        description = "Other calls from one address; neither streams, whose viewers come back all at once, nor ranges of archives."
-        expression  = local.is_limited_call
-        action      = "block"
-        ratelimit = {
-          characteristics     = ["cf.colo.id", "ip.src"]
-          period              = 10
-          requests_per_period = var.calls_per_10_seconds
-          mitigation_timeout  = 10
-        }
-      },
-    ],
-  )
+  rules = slice(local.rate_limits, 0, var.plan == "free" ? 1 : 2)
+}
+
+locals {
+  # Ten seconds are the period that every plan has. The free one has a single rule: the first.
+  rate_limits = [
+    {
+      ref         = "waybill_creates"
+      description = "Creates from one address. Streams are another path: reconnects are never counted."
+      expression  = local.is_create
+      action      = "block"
+      ratelimit = {
+        characteristics     = ["cf.colo.id", "ip.src"]
+        period              = 10
+        requests_per_period = var.creates_per_10_seconds
+        mitigation_timeout  = 10
+      }
+    },
+    {
+      ref         = "waybill_calls"
+      description = "Other calls from one address; neither streams, whose viewers come back all at once, nor ranges of archives."
+      expression  = local.is_limited_call
+      action      = "block"
+      ratelimit = {
+        characteristics     = ["cf.colo.id", "ip.src"]
+        period              = 10
+        requests_per_period = var.calls_per_10_seconds
+        mitigation_timeout  = 10
+      }
+    },
+  ]
 }

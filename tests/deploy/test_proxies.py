@@ -30,7 +30,8 @@ HEARTBEAT_SECONDS = 0.4
 """and the heartbeats, scaled as it is: fifteen seconds of sixty would be half a second."""
 STREAM = "/v1/download/jobs/7f0c6a5e/stream"
 EVENT_SOURCE = {"Accept": "text/event-stream"}
-EVENT = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n10\r\ndata: {"id": 1}\n\r\n'
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENT = CHUNKED + b'10\r\ndata: {"id": 1}\n\r\n'
 
 
 class Front(NamedTuple):

@@ -43,14 +43,15 @@ class ShippedProxy:
         self._home = home
         self._log = home / "proxy.log"
         self._certificate, self._key = authority.issue("waybill")
-        self._command = self._prepare(gateways, silence_seconds)
+        self.configuration = home / "configuration"
+        self.configuration.write_text(self._text(gateways, silence_seconds))
 
     def __enter__(self) -> Self:
         """Return once it accepts connections."""
         environment = os.environ | {"XDG_DATA_HOME": str(self._home), "XDG_CONFIG_HOME": str(self._home)}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                tethered(self._command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+                tethered(self._command()), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )
         try:
             until(self._accepts, f"the proxy accepts connections at {self.url}")
@@ -77,7 +78,15 @@ class ShippedProxy:
         """Give what it has written."""
         return self._log.read_text(errors="replace")
 
-    def _prepare(self, gateways: Sequence[Behind], silence_seconds: float | None) -> list[str]:
+    @property
+    def check_command(self) -> list[str]:
+        """By which the program says what it thinks of its file."""
+        raise NotImplementedError
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _text(self, gateways: Sequence[Behind], silence_seconds: float | None) -> str:
         raise NotImplementedError
 
     def _accepts(self) -> bool:
@@ -89,7 +98,15 @@ class ShippedProxy:
 class ShippedHaproxy(ShippedProxy):
     """HAProxy with haproxy.cfg."""
 
-    def _prepare(self, gateways: Sequence[Behind], silence_seconds: float | None) -> list[str]:
+    @property
+    def check_command(self) -> list[str]:
+        """By which HAProxy says what it thinks of its file."""
+        return [require_tool("haproxy"), "-c", "-f", str(self.configuration)]
+
+    def _command(self) -> list[str]:
+        return [require_tool("haproxy"), "-db", "-f", str(self.configuration)]
+
+    def _text(self, gateways: Sequence[Behind], silence_seconds: float | None) -> str:
         both = self._home / "both.pem"
         both.write_bytes(self._certificate.read_bytes() + self._key.read_bytes())
         text = changed(
@@ -107,9 +124,7 @@ class ShippedHaproxy(ShippedProxy):
             assert times == 3
         text, times = re.subn(r"    server .*\n    server .*\n", SERVERS, text)
         assert times == 2
-        configuration = self._home / "haproxy.cfg"
-        configuration.write_text(_with_servers(text, gateways))
-        return [require_tool("haproxy"), "-db", "-f", str(configuration)]
+        return _with_servers(text, gateways)
 
 
 def _with_servers(text: str, gateways: Sequence[Behind]) -> str:
@@ -125,7 +140,15 @@ def _with_servers(text: str, gateways: Sequence[Behind]) -> str:
 class ShippedCaddy(ShippedProxy):
     """Caddy with the Caddyfile."""
 
-    def _prepare(self, gateways: Sequence[Behind], silence_seconds: float | None) -> list[str]:
+    @property
+    def check_command(self) -> list[str]:
+        """By which Caddy says what it thinks of its file."""
+        return [require_tool("caddy"), "validate", "--adapter", "caddyfile", "--config", str(self.configuration)]
+
+    def _command(self) -> list[str]:
+        return [require_tool("caddy"), "run", "--adapter", "caddyfile", "--config", str(self.configuration)]
+
+    def _text(self, gateways: Sequence[Behind], silence_seconds: float | None) -> str:
         text = changed(
             SHIPPED.joinpath("Caddyfile").read_text(),
             {
@@ -139,9 +162,7 @@ class ShippedCaddy(ShippedProxy):
             text = changed(
                 text, {"idle 2m": f"idle {short}", "timeout 150s": f"timeout {short}", "alive 60s": f"alive {short}"}
             )
-        configuration = self._home / "Caddyfile"
-        configuration.write_text(text)
-        return [require_tool("caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration)]
+        return text
 
 
 def changed(text: str, changes: dict[str, str]) -> str:

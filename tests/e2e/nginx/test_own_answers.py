@@ -143,7 +143,7 @@ def gateway_headers(*origins: str, origin: str | None) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in headers if name not in (b"vary", EXPOSED)}
 
 
-OWN_ANSWERS = (
+OWN_ANSWERS: tuple[tuple[str, str, dict[str, str], bytes], ...] = (
     ("GET", STREAMS[0], EVENT_SOURCE, b""),
     ("GET", STREAMS[0], {}, b""),
     ("POST", "/v1/download/jobs", {}, b"x" * 100_000),
