@@ -3,6 +3,7 @@
 Of Envoy, Traefik and the clouds the files are read (test_edge.py); what they did on one machine is in docs/proxies.md.
 """
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,11 +14,12 @@ import pytest
 from shared import limits
 from tests.support import cargo
 from tests.support.curl import CurlViewer
+from tests.support.gateway_headers import gateway_headers
 from tests.support.holding_handler import LET_GO, SILENT
 from tests.support.ports import free_ports
 from tests.support.scripted_backend import ScriptedBackend
 from tests.support.service import Service
-from tests.support.shipped_proxies import Behind, ShippedCaddy, ShippedHaproxy, ShippedProxy
+from tests.support.shipped_proxies import Behind, ShippedCaddy, ShippedHaproxy, ShippedProxy, changed
 from tests.support.socket_reader import open_socket
 from tests.support.sse_reader import read_frames
 from tests.support.system import JOBS, System
@@ -29,6 +31,7 @@ SILENCE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 0.4
 """and the heartbeats, scaled as it is: fifteen seconds of sixty would be half a second."""
 STREAM = "/v1/download/jobs/7f0c6a5e/stream"
+NAMED = "https://app.example.org"
 EVENT_SOURCE = {"Accept": "text/event-stream"}
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = CHUNKED + b'10\r\ndata: {"id": 1}\n\r\n'
@@ -175,10 +178,12 @@ def at(backend: ScriptedBackend) -> Behind:
 
 @pytest.fixture(scope="module")
 def deserted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a HAProxy before a gateway that is not there."""
+    """A client of a HAProxy before a gateway that is not there; pages of one other origin may read its answers."""
     port, admin_port = free_ports(2)
+    haproxy = ShippedHaproxy(tmp_path_factory.mktemp("deserted"), [Behind(port, admin_port)])
+    haproxy.configuration.write_text(changed(haproxy.configuration.read_text(), {"#http-request": "http-request"}))
     with (
-        ShippedHaproxy(tmp_path_factory.mktemp("deserted"), [Behind(port, admin_port)]) as proxy,
+        haproxy as proxy,
         httpx.Client(base_url=proxy.url, trust_env=False, verify=proxy.trust()) as http,
     ):
         until(lambda: http.get(STREAM, headers=EVENT_SOURCE).status_code == 200, "it knows that nobody is there")
@@ -203,7 +208,26 @@ def test_everybody_else_is_told_the_truth(
 
     assert (answer.status_code, answer.json()["code"]) == (503, "GATEWAY_UNAVAILABLE")
     assert (answer.headers["content-type"], answer.headers["retry-after"]) == ("application/problem+json", "2")
-    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("origin", [NAMED, "https://elsewhere.example.org"])
+@pytest.mark.parametrize("headers", [{}, EVENT_SOURCE])
+def test_own_answers_carry_what_a_gateway_adds_to_its_own(
+    deserted: httpx.Client, headers: dict[str, str], origin: str
+) -> None:
+    answer = deserted.get(STREAM, headers=headers | {"X-Request-Id": "asked-for", "Origin": origin})
+
+    expected = gateway_headers(NAMED, request_id="asked-for", origin=origin)
+    if origin != NAMED:  # to strangers it may say so, or that only our own pages may
+        del expected["cross-origin-resource-policy"]
+    assert {name: answer.headers.get_list(name) for name in expected} == {name: [at] for name, at in expected.items()}
+    assert ("access-control-allow-origin" in answer.headers) == (origin == NAMED)
+
+
+def test_an_id_that_is_none_is_not_taken_over(deserted: httpx.Client) -> None:
+    answer = deserted.get(STREAM, headers={"X-Request-Id": 'no" id'})
+
+    assert re.fullmatch("[0-9a-f-]{36}", answer.headers["x-request-id"])
 
 
 @pytest.mark.parametrize("kind", KINDS)

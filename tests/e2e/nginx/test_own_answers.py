@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from gateway.edge.answer_headers import AnswerHeaders
-from gateway.edge.cors import Cors
 from shared import limits
+from tests.support.gateway_headers import EXPOSED, gateway_headers
 from tests.support.nginx import SHIPPED, ShippedNginx
 from tests.support.ports import free_ports
 from tests.support.sse_reader import Frame, read_frames
@@ -19,7 +18,6 @@ STREAMS = ("/v1/download/jobs/7f0c6a5e/stream", "/v1/download/stream?job=7f0c6a5
 EVENT_SOURCE = {"Accept": "text/event-stream"}
 TICKET = "a-ticket-that-opens-a-job"
 NAMED = "https://app.example.org"
-EXPOSED = b"access-control-expose-headers"
 
 
 @pytest.fixture(scope="module")
@@ -135,14 +133,6 @@ def test_every_answer_by_https_asks_for_https_from_now_on(http: httpx.Client, pa
 # ── what a gateway's answers carry besides ──
 
 
-def gateway_headers(*origins: str, origin: str | None) -> dict[str, str]:
-    """Give what a gateway adds to an answer of its own, of those headers that an answer of nginx can have."""
-    headers = AnswerHeaders(Cors(origins), hsts_seconds=0).complete(
-        [], request_id=b"asked-for", origin=origin.encode() if origin else None
-    )
-    return {name.decode(): value.decode() for name, value in headers if name not in (b"vary", EXPOSED)}
-
-
 OWN_ANSWERS: tuple[tuple[str, str, dict[str, str], bytes], ...] = (
     ("GET", STREAMS[0], EVENT_SOURCE, b""),
     ("GET", STREAMS[0], {}, b""),
@@ -154,11 +144,11 @@ OWN_ANSWERS: tuple[tuple[str, str, dict[str, str], bytes], ...] = (
 def test_own_answers_carry_what_a_gateway_adds_to_its_own(
     http: httpx.Client, method: str, path: str, headers: dict[str, str], body: bytes
 ) -> None:
-    asked = headers | {"X-Request-Id": "asked-for", "Origin": "https://app.example.org"}
+    asked = headers | {"X-Request-Id": "asked-for", "Origin": NAMED}
 
     answer = http.request(method, path, headers=asked, content=body)
 
-    expected = gateway_headers(origin="https://app.example.org")
+    expected = gateway_headers(request_id="asked-for", origin=NAMED)
     assert {name: answer.headers.get_list(name) for name in expected} == {name: [at] for name, at in expected.items()}
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
@@ -185,9 +175,9 @@ def test_pages_of_named_origins_may_read_own_answers_and_no_others_may(
             for origin in (NAMED, "https://elsewhere.example.org")
         ]
 
-    expected = gateway_headers(NAMED, origin=NAMED)
+    expected = gateway_headers(NAMED, request_id="asked-for", origin=NAMED)
     assert {name: theirs.headers.get(name) for name in expected} == expected
-    assert "x-request-id" in theirs.headers["access-control-expose-headers"].lower()
+    assert "x-request-id" in theirs.headers[EXPOSED].lower()
     assert not [name for name in stranger.headers if name.startswith("access-control-")]
 
 
