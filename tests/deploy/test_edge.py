@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -36,6 +37,7 @@ from tests.support.nginx import ShippedNginx
 from tests.support.ports import free_ports
 from tests.support.shipped_proxies import Behind, ShippedCaddy, ShippedHaproxy, ShippedProxy
 
+KUBERNETES_VERSION = "1.33"
 LATEST_HEARTBEAT_SECONDS = 1.2 * limits.HEARTBEAT_EVERY_SECONDS
 DOCUMENTED = ("docs/proxies.md", "deploy/nginx/README.md", f"{CLOUDFLARE}/README.md")
 CONFIGURED = (NGINX, HAPROXY, CADDY, TRAEFIK, TRAEFIK_ROUTES, ENVOY, GATEWAY_API, ALB, *TERRAFORM)
@@ -285,6 +287,24 @@ def test_nginx_accepts_our_files_without_a_warning_and_no_broken_ones(tmp_path: 
     assert "[warn]" not in said
     with pytest.raises(AssertionError, match="unknown directive"):
         nginx.check()
+
+
+def refused_by_kubernetes(text: str) -> bool:
+    """Tell whether an Ingress has what Kubernetes does not know."""
+    try:
+        kubernetes_validate.validate(yaml.safe_load(text), KUBERNETES_VERSION, strict=True)
+    except kubernetes_validate.ValidationError:
+        return True
+    return False
+
+
+def test_kubernetes_knows_everything_in_the_ingress_of_the_alb() -> None:
+    assert not refused_by_kubernetes(read(ALB))
+
+
+@pytest.mark.parametrize(("before", "after"), [("pathType", "path_type"), ("number: 8080", 'number: "8080"')])
+def test_what_kubernetes_does_not_know_is_seen(before: str, after: str) -> None:
+    assert refused_by_kubernetes(broken(read(ALB), before, after))
 
 
 def test_no_file_of_a_proxy_is_forgotten_here() -> None:
