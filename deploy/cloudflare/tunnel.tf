@@ -29,6 +29,8 @@ resource "cloudflare_zero_trust_tunnel_cloudflared_config" "waybill" {
           keep_alive_timeout     = 60
           keep_alive_connections = 100
           tcp_keep_alive         = 30
+          # By https the certificate is that of the name by which people come, as nginx has it.
+          origin_server_name = startswith(var.gateway_url, "https:") ? var.hostname : null
           # Streams come in chunks.
           disable_chunked_encoding = false
         }

@@ -41,11 +41,11 @@ variable "hostname" {
 variable "gateway_url" {
   description = "Where cloudflared finds the gateways: a Service of Kubernetes, or nginx. Their public port, never the admin port. Null: no tunnel and no DNS record, because the zone has its own."
   type        = string
-  default     = "http://waybill-gateway:8080"
+  default     = "http://waybill-gateway"
 
   validation {
     condition     = var.gateway_url == null || can(regex("^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$", var.gateway_url))
-    error_message = "The gateway's URL has a scheme and a host, perhaps a port, and nothing behind it: http://waybill-gateway:8080."
+    error_message = "The gateway's URL has a scheme and a host, perhaps a port, and nothing behind it: http://waybill-gateway."
   }
 }
 

@@ -63,6 +63,7 @@ _ORIGIN_REQUEST: dict[str, Any] = {
     "disable_chunked_encoding": bool,
     "keep_alive_connections": int,
     "keep_alive_timeout": int,
+    "origin_server_name": str,
     "tcp_keep_alive": int,
 }
 SCHEMA: dict[str, dict[str, Any]] = {

@@ -247,7 +247,7 @@ def test_the_example_sets_every_variable_that_has_no_default() -> None:
         ("zone_id", '"not-an-id"'),
         ("plan", '"gold"'),
         ("hostname", '"https://waybill.example.org"'),
-        ("gateway_url", '"waybill-gateway:8080"'),
+        ("gateway_url", '"waybill-gateway:80"'),
         ("downloads", '{ hostname = "waybill.example.org", target = "minio.example.net" }'),
         ("hsts_seconds", "-1"),
         ("creates_per_10_seconds", "1"),

@@ -302,7 +302,7 @@ def test_kubernetes_knows_everything_in_the_ingress_of_the_alb() -> None:
     assert not refused_by_kubernetes(read(ALB))
 
 
-@pytest.mark.parametrize(("before", "after"), [("pathType", "path_type"), ("number: 8080", 'number: "8080"')])
+@pytest.mark.parametrize(("before", "after"), [("pathType", "path_type"), ("number: 80", 'number: "80"')])
 def test_what_kubernetes_does_not_know_is_seen(before: str, after: str) -> None:
     assert refused_by_kubernetes(broken(read(ALB), before, after))
 
