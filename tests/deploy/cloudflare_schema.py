@@ -1,6 +1,7 @@
-"""What Cloudflare's Terraform provider 5.22.0 takes, of what deploy/cloudflare uses; read off its documentation.
+"""What Cloudflare's Terraform provider 5.22.0 takes, of what deploy/cloudflare uses; as its own schema says it.
 
-The provider itself cannot be had where only package indexes answer. An object is a dict, a list of objects a list with
+The provider itself cannot be had where only package indexes answer. Its documentation calls ids of zones and accounts
+optional; it insists on them. An object is a dict, a list of objects a list with
 one, a map of objects has `*` for its names; `!` ends the name of what is required, a frozenset has the words there are.
 """
 
@@ -75,19 +76,19 @@ SCHEMA: dict[str, dict[str, Any]] = {
         "rules": [_RULE],
     },
     "cloudflare_bot_management": {"zone_id!": str, "fight_mode": bool, "enable_js": bool},
-    "cloudflare_zone_setting": {"zone_id": str, "setting_id!": str, "value!": str},
+    "cloudflare_zone_setting": {"zone_id!": str, "setting_id!": str, "value!": str},
     "cloudflare_zero_trust_tunnel_cloudflared": {
-        "account_id": str,
+        "account_id!": str,
         "name!": str,
         "config_src": frozenset({"local", "cloudflare"}),
     },
     "cloudflare_zero_trust_tunnel_cloudflared_config": {
-        "account_id": str,
+        "account_id!": str,
         "tunnel_id!": str,
         "config": {"ingress": [{"service!": str, "hostname": str, "origin_request": _ORIGIN_REQUEST}]},
     },
     "cloudflare_dns_record": {
-        "zone_id": str,
+        "zone_id!": str,
         "name!": str,
         "type!": frozenset({"A", "AAAA", "CNAME"}),
         "content": str,

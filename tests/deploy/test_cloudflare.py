@@ -88,6 +88,7 @@ def test_the_provider_knows_everything_that_we_ask_for() -> None:
         ("keep_alive_timeout     = 60", 'keep_alive_timeout     = "60s"'),
         ("ttl     = 1 ", "lifetime = 1 "),
         ('"cloudflare_dns_record"', '"cloudflare_record"'),
+        ("  zone_id    = var.zone_id\n  setting_id", "  setting_id"),
         ('"securityLevel"]', '"security_level"]'),
     ],
 )
