@@ -19,6 +19,7 @@ from shared.errors import JobGone, JobNotFound
 
 T = TypeVar("T")
 JOBS = "/v1/download/jobs"
+RECORD_NEEDS = ("job_id", "status")
 
 
 class AsyncJob:
@@ -39,7 +40,7 @@ class AsyncJob:
 
     async def record(self) -> Record:
         """Give the job as it is now. Raises JobNotFound, JobGone, and what every call may raise."""
-        return Record.of(await self._healed(lambda: self._calls.json("GET", self.path)))
+        return Record.of(await self._healed(lambda: self._calls.json("GET", self.path, needs=RECORD_NEEDS)))
 
     async def events(self, after: str | None = None, *, on_connection: OnConnection = lambda *_: None) -> Messages:
         """Give the job's messages until it has ended, over any number of connections.
@@ -107,16 +108,18 @@ class AsyncJob:
 
     async def cancel(self) -> str:
         """Give the job up; give its state, which is `processing` while its run is being ended. Idempotent."""
-        return str((await self._calls.json("POST", f"{self.path}/cancel"))["status"])
+        return str((await self._calls.json("POST", f"{self.path}/cancel", needs=["status"]))["status"])
 
     async def retry(self) -> str:
         """Start a failed job anew, under the same id; give its state. Raises RequestError when it has not failed."""
-        return str((await self._calls.json("POST", f"{self.path}/retry"))["status"])
+        return str((await self._calls.json("POST", f"{self.path}/retry", needs=["status"]))["status"])
 
     async def delete(self) -> None:
         """Remove the job with all that it has made; it is gone for everybody from now on. Idempotent."""
         with suppress(JobGone):  # deleted before, or by this very call, whose answer was lost
-            await self._calls.json("DELETE", self.path)
+            answer = await self._calls.answered("DELETE", self.path)
+            if answer.status != 204:  # whatever it was, nothing was deleted
+                raise self._calls.foreign(answer)
 
     # ── lost by the server ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,7 +144,8 @@ async def post_job(calls: Calls, request: Mapping[str, Any], idempotency_key: st
     """Create a job, or find that of this key; give its id."""
     # A structured-field string (RFC 8941 §3.3.3); the server takes it bare as well, proxies may not.
     quoted = idempotency_key.replace("\\", "\\\\").replace('"', '\\"')
-    created = await calls.json("POST", JOBS, body=dict(request), headers={"idempotency-key": f'"{quoted}"'})
+    headers = {"idempotency-key": f'"{quoted}"'}
+    created = await calls.json("POST", JOBS, needs=["job_id"], body=dict(request), headers=headers)
     return str(created["job_id"])
 
 

@@ -30,6 +30,7 @@ from tests.support.waybill_command import WaybillCommand
 
 FILE = f"GET {JOB_PATH}/file"
 STREAM = f"GET {JOB_PATH}/stream"
+METHODS = ("GET", "POST", "DELETE")
 
 
 @pytest.fixture
@@ -73,6 +74,27 @@ def test_each_refusal_has_its_exit_code_and_its_sentence(
 
     assert (done.returncode, done.stdout) == (code, "")
     assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["list"], ["files"], ["submit", "70000"], ["doctor"]),
+        *([word, JOB_ID] for word in ("status", "cancel", "retry", "rm")),
+    ],
+    ids=" ".join,
+)
+def test_json_of_something_else_is_told_as_a_wrong_address(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str]
+) -> None:
+    calls = [JOB_PATH, f"{JOB_PATH}/cancel", f"{JOB_PATH}/retry", "/v1/download/jobs", "/v1/download/files"]
+    faulty.answers = {f"{method} {path}": [lambda _: answer({"hello": 1})] for method in METHODS for path in calls}
+
+    done = command.run(*words)
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "answered with something else, not with Waybill. Check the address." in done.stderr
     assert "Traceback" not in done.stderr
 
 
