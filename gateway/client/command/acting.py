@@ -1,13 +1,13 @@
 """The commands that ask one thing of the server: status, list, files, cancel, retry, rm, submit."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from gateway.client.command.exit_codes import DONE, exit_code_of, worst
 from gateway.client.command.going import Going, complain
-from gateway.client.command.pages import as_json, files_page, jobs_page
+from gateway.client.command.pages import files_page, jobs_page
+from gateway.client.command.standard_streams import print_json
 from gateway.client.job import AsyncJob
 from gateway.client.record import Record
 from shared.errors import WaybillError
@@ -19,7 +19,10 @@ async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | N
     """Create a job; print its id."""
     job = await going.waybill.submit_body(body, idempotency_key=idempotency_key)
     shown = {"job_id": job.job_id, "idempotency_key": job.idempotency_key}
-    print(json.dumps(shown) if going.settings.as_json else job.job_id)
+    if going.settings.as_json:
+        print_json(shown)
+    else:
+        print(job.job_id)
     going.say(f"To fetch it: waybill get --job {job.job_id}")
     return DONE
 
@@ -28,7 +31,7 @@ async def show_versions(going: Going, client: str) -> int:
     """Print which release this is, and which one answers."""
     server = await going.waybill.server_version()
     if going.settings.as_json:
-        print(json.dumps({"client": client, "server": server}))
+        print_json({"client": client, "server": server})
     else:
         print(f"waybill {client}\nserver  {server or 'does not tell its version'} ({going.settings.server})")
     return DONE
@@ -58,7 +61,7 @@ async def show_list(going: Going, *, statuses: Sequence[str], limit: int | None)
 
 def _print_jobs(going: Going, records: Sequence[Record]) -> None:
     if going.settings.as_json:
-        print(as_json([dict(record.body) for record in records]))
+        print_json([dict(record.body) for record in records], indent=2)
     elif records:
         print(jobs_page(records, datetime.now().astimezone()))
 
@@ -67,7 +70,7 @@ async def show_files(going: Going, query: str, *, limit: int | None) -> int:
     """Print files of the catalogue."""
     files = [file async for file in going.waybill.files(query, limit=limit)]
     if going.settings.as_json:
-        print(as_json(files))
+        print_json(files, indent=2)
     elif files:
         print(files_page(files))
     else:
@@ -89,7 +92,7 @@ async def act_on(going: Going, job_ids: Sequence[str], verb: Verb) -> int:
             if not going.settings.as_json:
                 print(state if len(job_ids) == 1 else f"{job_id}  {state}")
     if going.settings.as_json:
-        print(as_json(states))
+        print_json(states, indent=2)
     return worst(codes)
 
 

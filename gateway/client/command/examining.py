@@ -14,7 +14,7 @@ from gateway.client.calls import monotonic_ms
 from gateway.client.command.exit_codes import DONE
 from gateway.client.command.findings import Finding, Reached, Streamed, about_reach, about_stream, unlooked
 from gateway.client.command.going import Going
-from gateway.client.command.pages import as_json
+from gateway.client.command.standard_streams import print_json
 from gateway.client.errors import ServerUnreachable
 from gateway.client.event_stream import EventStream, Frame
 from gateway.client.job import JOBS, AsyncJob
@@ -46,7 +46,7 @@ async def examine(going: Going, *, job_id: str | None, file_id: int | None, watc
 
 def _print(going: Going, findings: list[Finding]) -> None:
     if going.settings.as_json:
-        print(as_json([finding._asdict() for finding in findings]))
+        print_json([finding._asdict() for finding in findings], indent=2)
     else:
         for finding in findings:
             print(f"{finding.level:<4}  {finding.sentence}")

@@ -1,6 +1,5 @@
 """`waybill get`: submit, follow, fetch, check. The same command again goes on with the same job and the same file."""
 
-import json
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from gateway.client.calls import monotonic_ms
 from gateway.client.command.destination import PIPE, Destination, Pipe, destination
 from gateway.client.command.exit_codes import DONE, SKIPPED, UNAVAILABLE
 from gateway.client.command.going import Going
+from gateway.client.command.standard_streams import print_json
 from gateway.client.command.views import Row
 from gateway.client.command.watching import Watched, follow
 from gateway.client.display import amount
@@ -54,7 +54,10 @@ async def get(going: Going, wish: Wish) -> int:
         await _fetched(going, record, lambda told: job.save_by(part, target, replaces=wish.replaces, on_bytes=told))
     going.say(f"Saved {target}, {amount(record.archive_bytes or 0)}.")
     shown = {"job_id": job.job_id, "path": str(target), **_archive(record)}
-    print(json.dumps(shown, ensure_ascii=False) if going.settings.as_json else target)
+    if going.settings.as_json:
+        print_json(shown)
+    else:
+        print(target)
     return SKIPPED if wish.is_strict and record.skipped_files else DONE
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.client.asynchronous import AsyncWaybill
 from gateway.client.command.exit_codes import INTERRUPTED, TIMED_OUT, exit_code_of
 from gateway.client.command.settings import KEY_VARIABLE, Settings
-from gateway.client.command.stdout import reader_left
+from gateway.client.command.standard_streams import stdout_failed, tell
 from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
 from gateway.client.errors import NotWaybill, ServerUnreachable
 from shared.caller_errors import Unauthenticated
@@ -111,8 +111,8 @@ def run(settings: Settings, act: Act) -> int:
     except WaybillError as error:
         complain(_told(error, going))
         return exit_code_of(error)
-    except BrokenPipeError:  # here, because click would make it a failure
-        return reader_left()
+    except OSError as error:  # here, because click would make a pipe that is closed a failure
+        return stdout_failed(error)
     except KeyboardInterrupt:
         complain(f"Interrupted. {going.hint()}")
         with contextlib.suppress(WaybillError):
@@ -132,4 +132,4 @@ def _told(error: WaybillError, going: Going) -> str:
 
 def complain(sentence: str) -> None:
     """Say something to who called, whatever the flags."""
-    print(f"waybill: {sentence.strip()}", file=sys.stderr, flush=True)
+    tell(f"waybill: {sentence.strip()}")

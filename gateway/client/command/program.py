@@ -12,7 +12,7 @@ import click
 from gateway.client.command.exit_codes import INTERRUPTED, TABLE, USAGE
 from gateway.client.command.file_ids import read_file_ids, words_of
 from gateway.client.command.settings import Settings, read_address, with_settings
-from gateway.client.command.stdout import reader_left
+from gateway.client.command.standard_streams import make_ready, print_json, stdout_failed
 
 F = TypeVar("F", bound=Callable[..., Any])
 STATES = ("queued", "processing", "retrying", "completed", "failed", "cancelled")
@@ -204,7 +204,10 @@ def version(settings: Settings) -> int:
         from gateway.client.command.going import run
 
         return run(settings, lambda going: acting.show_versions(going, found))
-    click.echo(f'{{"client": "{found}"}}' if settings.as_json else f"waybill {found}")
+    if settings.as_json:
+        print_json({"client": found})
+    else:
+        print(f"waybill {found}")
     return 0
 
 
@@ -227,6 +230,7 @@ def doctor(settings: Settings, url: str | None, job_id: str | None, file_id: int
 
 def main() -> int:
     """Run the command; give its exit code."""
+    make_ready()
     try:
         code = waybill.main(prog_name="waybill", standalone_mode=False)
         sys.stdout.flush()
@@ -236,5 +240,5 @@ def main() -> int:
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        return reader_left()
+    except OSError as error:
+        return stdout_failed(error)

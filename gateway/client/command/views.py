@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.client.calls import monotonic_ms
+from gateway.client.command.standard_streams import stderr_failed, tell
 from gateway.client.display import percent
 from shared import limits
 
@@ -108,7 +108,7 @@ class LineView:
 
     def say(self, sentence: str) -> None:
         """Print it."""
-        print(sentence, file=sys.stderr, flush=True)
+        tell(sentence)
 
     def close(self) -> None:
         """Print what has changed last."""
@@ -177,10 +177,20 @@ async def looking(view: View) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        view.close()
+        with _heard():
+            view.close()
 
 
 async def _look_on(view: View) -> None:
     while True:
-        view.look()
+        with _heard():
+            view.look()
         await asyncio.sleep(view.look_every_seconds)
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except OSError:  # of a terminal that is gone
+        stderr_failed()

@@ -1,8 +1,6 @@
 """Follows jobs to their ends, and shows them meanwhile."""
 
 import asyncio
-import json
-import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -10,6 +8,7 @@ from datetime import datetime
 from gateway.client.calls import monotonic_ms
 from gateway.client.command.exit_codes import CANCELLED, DONE, JOB_FAILED, NOT_FOUND, SKIPPED, worst
 from gateway.client.command.going import Going
+from gateway.client.command.standard_streams import print_json
 from gateway.client.command.views import Row
 from gateway.client.job import AsyncJob
 from gateway.client.pursuit import OnConnection
@@ -90,8 +89,7 @@ def _telling(going: Going, followed: Sequence[Watched]) -> OnConnection:
 def print_message(job_id: str, message: Message) -> None:
     """Print a message as a line of JSON, at once."""
     placed = {"job_id": job_id} | ({"id": message.id} if message.id else {})
-    sys.stdout.write(json.dumps(placed | dict(message.body), ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    print_json(placed | dict(message.body))
 
 
 async def watch(going: Going, job_ids: Sequence[str], *, is_strict: bool) -> int:

@@ -11,9 +11,10 @@ RECORD = JobRecord(
     job_id="j", owner="o", state=JobState.QUEUED, file_ids=(1,), options=JobOptions(archive_name="holiday"),
     epoch=0, seq=1, entry="1-1", created_at_ms=0, updated_at_ms=0,
 )  # fmt: skip
+NOTHING_KNOWN = Outlook()
 
 
-def shown(record: JobRecord, outlook: Outlook = Outlook()) -> dict[str, object]:
+def shown(record: JobRecord, outlook: Outlook = NOTHING_KNOWN) -> dict[str, object]:
     job = msgspec.json.decode(represent(record, outlook))
     in_a_stream = msgspec.json.decode(snapshot(record, outlook, at_ms=0))
     assert {name: in_a_stream[name] for name in job} == job
