@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.client.calls import Calls
-from gateway.client.errors import JobUnsuccessful, LocalFileTrouble, WaitedTooLong
+from gateway.client.errors import JobUnsuccessful, WaitedTooLong
 from gateway.client.file_name import name_in
 from gateway.client.following import Following
-from gateway.client.part_file import PartFile, Wanted
+from gateway.client.part_file import PartFile, Wanted, insist_on_room_for
 from gateway.client.pursuit import Messages, OnConnection
 from gateway.client.record import Record
 from gateway.client.saving import OnBytes, Saving, Sink
@@ -94,7 +94,7 @@ class AsyncJob:
         wanted = wanted_of(insist_on_archive(await self.record()))
         await asyncio.to_thread(part.prepare, wanted)
         await self.fetch(part, wanted, on_bytes=on_bytes, etag=part.note.get("etag"))
-        await asyncio.to_thread(part.finish, target, wanted)
+        await asyncio.to_thread(part.finish, target, wanted, replaces=replaces)
         return target
 
     async def fetch(self, sink: Sink, wanted: Wanted, *, on_bytes: OnBytes, etag: str | None = None) -> None:
@@ -151,15 +151,6 @@ async def post_job(calls: Calls, request: Mapping[str, Any], idempotency_key: st
 
 def _is_directory(path: Path) -> bool:
     return path.is_dir()
-
-
-def insist_on_room_for(target: Path, *, replaces: bool) -> None:
-    """Raise LocalFileTrouble where a file of this name is, and may not be replaced."""
-    if target.is_dir():
-        raise LocalFileTrouble(f"{target} is a directory. Choose another name.", path=str(target))
-    if target.exists() and not replaces:
-        sentence = f"{target} exists already. Choose another name, or replace it (--force; in Python replaces=True)."
-        raise LocalFileTrouble(sentence, path=str(target))
 
 
 def insist_on_archive(record: Record) -> Record:

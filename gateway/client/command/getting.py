@@ -14,8 +14,8 @@ from gateway.client.command.standard_streams import print_json
 from gateway.client.command.views import Row
 from gateway.client.command.watching import Watched, follow
 from gateway.client.display import amount
-from gateway.client.job import AsyncJob, insist_on_archive, insist_on_room_for, wanted_of
-from gateway.client.part_file import PartFile
+from gateway.client.job import AsyncJob, insist_on_archive, wanted_of
+from gateway.client.part_file import PartFile, insist_on_room_for
 from gateway.client.record import Record
 from gateway.client.saving import OnBytes
 from gateway.client.transfer import Transfer
