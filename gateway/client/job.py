@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from gateway.client.calls import Calls
 from gateway.client.errors import JobUnsuccessful, WaitedTooLong
@@ -36,7 +37,7 @@ class AsyncJob:
     @property
     def path(self) -> str:
         """Its path on the server."""
-        return f"{JOBS}/{self.job_id}"
+        return f"{JOBS}/{quote(self.job_id, safe='')}"
 
     async def record(self) -> Record:
         """Give the job as it is now. Raises JobNotFound, JobGone, and what every call may raise."""

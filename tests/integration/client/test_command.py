@@ -108,7 +108,9 @@ def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
     assert "WAYBILL_URL" in done.stderr
 
 
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:port"])
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:port", "http://127.0.0.1/?a=b"]
+)
 def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None:
     command = WaybillCommand(address, tmp_path)
 
@@ -117,6 +119,56 @@ def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None
     assert (named.returncode, examined.returncode) == (2, 2)
     assert f"{address} is no address of a server" in named.stderr
     assert f"{address} is no address of a server" in examined.stderr
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    done = WaybillCommand("http://user:secret@127.0.0.1:1", tmp_path).run("list")
+
+    assert done.returncode == 2
+    assert "WAYBILL_API_KEY or --key-file" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["status", ""], "no job id"),
+        (["watch", "a" * 100], "no job id"),
+        (["rm", "a\nb"], "no job id"),
+        (["get", "--job", "\udcff"], "its bytes are not UTF-8"),
+        (["submit", "1", "--name", "\udcff"], "its bytes are not UTF-8"),
+        (["files", "\udcff"], "its bytes are not UTF-8"),
+        (["submit", "1", "--idempotency-key", "é"], "visible ASCII characters"),
+        (["submit", "1", "--idempotency-key", "a\nb"], "visible ASCII characters"),
+        (["submit", "--from-file", "picture"], "the 1st of the file ids, is not a number"),
+    ],
+    ids=lambda words: ascii(words)[:40],
+)
+def test_what_cannot_be_sent_is_wrong_usage(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str], told: str
+) -> None:
+    (command.directory / "picture").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    done = command.run(*words)
+
+    assert (done.returncode, done.stdout, faulty.requests) == (2, "", [])
+    assert told in " ".join(done.stderr.split())
+    assert len(done.stderr) < 500
+
+
+def test_ids_are_read_from_a_file_that_windows_has_written(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    (command.directory / "ids.txt").write_bytes(b"\xef\xbb\xbf70000\r\n70001\r\n")
+
+    done = command.run("submit", "--from-file", "ids.txt")
+
+    assert done.returncode == 0
+    assert json.loads(faulty.requests[-1].body)["file_ids"] == [70000, 70001]
+
+
+def test_a_job_id_is_one_part_of_a_path(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    assert command.run("rm", "a/b?c#d").returncode == 5
+
+    assert faulty.requests[-1].path == "/v1/download/jobs/a%2Fb%3Fc%23d"
 
 
 def test_an_archive_that_is_another_one_exits_with_8(faulty: FaultyGateway, command: WaybillCommand) -> None:
