@@ -1,5 +1,6 @@
 """The commands that ask one thing of the server: status, list, files, cancel, retry, rm, submit."""
 
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,9 @@ Verb = Callable[[AsyncJob], Awaitable[str]]
 
 async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | None) -> int:
     """Create a job; print its id."""
-    job = await going.waybill.submit_body(body, idempotency_key=idempotency_key)
+    key = idempotency_key or str(uuid.uuid4())
+    going.hint = lambda: f"It may have been accepted. To ask for the same job: --idempotency-key {key}"
+    job = await going.waybill.submit_body(body, idempotency_key=key)
     shown = {"job_id": job.job_id, "idempotency_key": job.idempotency_key}
     if going.settings.as_json:
         print_json(shown)

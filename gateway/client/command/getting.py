@@ -91,6 +91,7 @@ async def _job_of(going: Going, wish: Wish, part: PartFile, asked: dict[str, Any
     # Noted before it is sent: whatever ends this command, the next one asks for the same job.
     key = key or str(uuid.uuid4())
     part.keep_note(asked=asked, idempotency_key=key)
+    going.hint = lambda: "Run the same command again to go on."
     return await _submitted(going, wish, key)
 
 
@@ -106,11 +107,16 @@ async def _is_usable(job: AsyncJob) -> bool:
 
 def _hint(going: Going, wish: Wish, job: AsyncJob, how: str) -> None:
     if wish.cancels_on_interrupt:
-        going.on_interrupt = lambda waybill: waybill.job(job.job_id).cancel()
+        going.on_interrupt = lambda waybill: _cancelled(waybill.job(job.job_id))
     # Asked for when it is said: a job that the server has lost has another id by then.
     going.hint = lambda: f"Job {job.job_id} goes on; {how}, or: waybill get --job {job.job_id}"
     if going.settings.is_verbose:
         going.say(f"Job {job.job_id}.")
+
+
+async def _cancelled(job: AsyncJob) -> str:
+    state = await job.cancel()
+    return f"Job {job.job_id} is {'being cancelled' if state == 'processing' else state}."
 
 
 async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:

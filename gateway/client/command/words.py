@@ -10,7 +10,7 @@ MAX_JOB_ID_CHARS = 64
 """A UUID has 36; what is longer was pasted by mistake, and is not shown again."""
 
 
-class Text(click.ParamType[str]):
+class Text(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4, and 8.3 will do
     """Text that can be sent: a shell passes on any bytes."""
 
     name = "text"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -257,6 +258,76 @@ def test_a_network_that_keeps_streams_back_is_told_once(faulty: FaultyGateway, c
 
     assert done.returncode == 0
     assert done.stderr.count("Live updates are blocked on this network; checking every 2 seconds.") == 1
+
+
+# ── ended before the job ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ended_by(command: WaybillCommand, signal_number: int, *words: str) -> tuple[int, str, str]:
+    """Run it until it says how the job stands; give its end."""
+    with command.start(*words) as started:
+        started.told("Bundling")
+        started.process.send_signal(signal_number)
+        return started.end()
+
+
+@pytest.fixture
+def endless(faulty: FaultyGateway) -> FaultyGateway:
+    """A gateway whose job does not end."""
+    running = {"status": "processing", "total_bytes": 9}
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(faulty.record(**running))]
+    faulty.answers[STREAM] = [lambda _: stream(faulty.snapshot(total_bytes=9), Hang())]
+    return faulty
+
+
+@pytest.mark.usefixtures("endless")
+def test_who_is_terminated_says_how_to_go_on(command: WaybillCommand) -> None:
+    code, said, told = ended_by(command, signal.SIGTERM, "get", "70000")
+
+    assert (code, said) == (143, "")
+    assert f"Terminated. Job {JOB_ID} goes on; run the same command again" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("state", "told"), [("cancelled", "is cancelled."), ("processing", "is being cancelled.")])
+def test_an_interrupt_that_cancels_says_so(
+    endless: FaultyGateway, command: WaybillCommand, state: str, told: str
+) -> None:
+    endless.answers[f"POST {JOB_PATH}/cancel"] = [lambda _: answer({"job_id": JOB_ID, "status": state}, status=202)]
+
+    code, _, said = ended_by(command, signal.SIGINT, "get", "70000", "--cancel-on-interrupt")
+
+    assert code == 130
+    assert f"Interrupted. Job {JOB_ID} {told}" in said
+    assert "goes on" not in said
+
+
+def test_an_interrupt_that_cannot_cancel_says_that_the_job_goes_on(
+    endless: FaultyGateway, command: WaybillCommand
+) -> None:
+    endless.answers[f"POST {JOB_PATH}/cancel"] = [lambda _: problem(403, "SCOPE_MISSING", "Not for you.")]
+
+    _, _, said = ended_by(command, signal.SIGINT, "get", "70000", "--cancel-on-interrupt")
+
+    assert f"Interrupted. It could not be cancelled: Not for you. Job {JOB_ID} goes on;" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["get", "70000"], "Run the same command again to go on."),
+        (["submit", "70000"], "It may have been accepted. To ask for the same job: --idempotency-key"),
+    ],
+)
+def test_a_request_without_an_answer_can_be_repeated(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str], told: str
+) -> None:
+    faulty.answers["POST /v1/download/jobs"] = [lambda _: nothing()]
+
+    done = command.run(*words, "--tries", "1")
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert told in done.stderr
 
 
 # ── doctor ────────────────────────────────────────────────────────────────────────────────────────────────────────────

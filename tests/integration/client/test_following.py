@@ -342,9 +342,13 @@ def test_an_interrupted_reader_without_a_loop_lets_go_of_all(gateway: FaultyGate
         yield Hang()
 
     gateway.answers[STREAM] = [interrupting]
-    with Waybill(gateway.url) as waybill, pytest.raises(KeyboardInterrupt) as caught:
+
+    def read(waybill: Waybill) -> None:
         for _ in waybill.job(JOB_ID).events():
             is_read.set()
+
+    with Waybill(gateway.url) as waybill, pytest.raises(KeyboardInterrupt) as caught:
+        read(waybill)
 
     assert caught.value.__context__ is None  # no generator was closed while it still ran
 
