@@ -162,7 +162,10 @@ def insist_on_archive(record: Record) -> Record:
         error = record.error or {}
         reason = error.get("message", "The server does not say why.")
         raise JobUnsuccessful(
-            f"Job {record.job_id} failed: {reason}", state=record.status, reason_code=str(error.get("code", ""))
+            f"Job {record.job_id} failed: {reason}",
+            state=record.status,
+            reason_code=str(error.get("code", "")),
+            can_retry=bool(record.can_retry),
         )
     return record
 

@@ -12,7 +12,7 @@ from gateway.client.command.exit_codes import DONE, SKIPPED, UNAVAILABLE
 from gateway.client.command.going import Going
 from gateway.client.command.standard_streams import print_json
 from gateway.client.command.views import Row
-from gateway.client.command.watching import Watched, follow
+from gateway.client.command.watching import Watched, follow, say_how_to_retry
 from gateway.client.display import amount
 from gateway.client.job import AsyncJob, insist_on_archive, wanted_of
 from gateway.client.part_file import PartFile, insist_on_room_for
@@ -131,6 +131,8 @@ async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
         async with going.shown():
             await follow(going, watched, prints=False)
         record = await job.record()
+    if record.can_retry:
+        say_how_to_retry(going, [job.job_id])
     return insist_on_archive(record)
 
 

@@ -106,7 +106,14 @@ async def watch(going: Going, job_ids: Sequence[str], *, is_strict: bool) -> int
             most = limits.MAX_JOBS_PER_STREAM
             lots = [followed[start : start + most] for start in range(0, len(followed), most)]
             await asyncio.gather(*(_follow_together(going, lot) for lot in lots))
+    say_how_to_retry(going, [watched.job.job_id for watched in followed if watched.sight.can_retry])
     return worst(watched.exit_code(is_strict=is_strict) for watched in followed)
+
+
+def say_how_to_retry(going: Going, job_ids: Sequence[str]) -> None:
+    """Say how to start failed jobs anew, where that may help."""
+    if job_ids:
+        going.say(f"Starting {'it' if len(job_ids) == 1 else 'them'} anew may help: waybill retry {' '.join(job_ids)}")
 
 
 async def _follow_together(going: Going, followed: Sequence[Watched]) -> None:

@@ -20,6 +20,7 @@ from tests.support.faulty_gateway import (
     Pieces,
     Request,
     answer,
+    frame,
     head,
     nothing,
     problem,
@@ -258,6 +259,23 @@ def test_a_network_that_keeps_streams_back_is_told_once(faulty: FaultyGateway, c
 
     assert done.returncode == 0
     assert done.stderr.count("Live updates are blocked on this network; checking every 2 seconds.") == 1
+
+
+@pytest.mark.parametrize("words", [["watch", JOB_ID], ["get", "--job", JOB_ID]], ids=["watch", "get"])
+@pytest.mark.parametrize("can_retry", [True, False])
+def test_a_failed_job_that_may_be_started_anew_is_told_with_the_command(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str], can_retry: bool
+) -> None:
+    error = {"code": "INTERNAL", "message": "It broke."}
+    failed = faulty.record(status="failed", error=error, can_retry=can_retry)
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(failed)]
+    end = frame("1-9", {"type": "error", "error": error, "can_retry": can_retry})
+    faulty.answers[STREAM] = [lambda _: stream(frame("1-8", {"type": "snapshot", **failed}), end)]
+
+    done = command.run(*words)
+
+    assert done.returncode == 1
+    assert (f"waybill retry {JOB_ID}" in done.stderr) is can_retry
 
 
 # ── ended before the job ──────────────────────────────────────────────────────────────────────────────────────────────
