@@ -10,8 +10,8 @@ from gateway.client.calls import monotonic_ms
 from gateway.client.command.destination import PIPE, Destination, Pipe, destination
 from gateway.client.command.exit_codes import DONE, SKIPPED, UNAVAILABLE
 from gateway.client.command.going import Going
+from gateway.client.command.layout import Row
 from gateway.client.command.standard_streams import print_json
-from gateway.client.command.views import Row
 from gateway.client.command.watching import Watched, follow, say_how_to_retry
 from gateway.client.display import amount
 from gateway.client.job import AsyncJob, insist_on_archive, wanted_of

@@ -11,7 +11,7 @@ from gateway.client.asynchronous import AsyncWaybill
 from gateway.client.command.exit_codes import INTERRUPTED, TERMINATED, TIMED_OUT, exit_code_of
 from gateway.client.command.settings import KEY_VARIABLE, Settings
 from gateway.client.command.standard_streams import stdout_failed, tell
-from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
+from gateway.client.command.views import LineView, Rows, SilentView, View, looking
 from gateway.client.errors import NotWaybill, ServerUnreachable
 from shared import limits
 from shared.caller_errors import Unauthenticated
@@ -73,6 +73,8 @@ class Going:
         is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not is_shared
         if self.settings.shows_progress and is_terminal:
             from rich.console import Console
+
+            from gateway.client.command.terminal_view import TerminalView
 
             wanted = {"always": True, "never": False, "auto": None}[self.settings.color]
             return TerminalView(

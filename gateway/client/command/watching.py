@@ -8,8 +8,8 @@ from datetime import datetime
 from gateway.client.calls import monotonic_ms
 from gateway.client.command.exit_codes import CANCELLED, DONE, JOB_FAILED, NOT_FOUND, SKIPPED, worst
 from gateway.client.command.going import Going
+from gateway.client.command.layout import Row
 from gateway.client.command.standard_streams import print_json
-from gateway.client.command.views import Row
 from gateway.client.job import AsyncJob
 from gateway.client.pursuit import OnConnection
 from gateway.client.record import Message
@@ -53,7 +53,13 @@ class Watched:
         trouble = connection_sentence(self._mode, lost_seconds=lost_seconds, reason=self._reason) if is_told else None
         quiet = facts.quiet_seconds > limits.SHOWN_QUIET_SECONDS
         step = f"{facts.state} {facts.attempt} {facts.phase} {quiet} {trouble}"
-        return Row(_PHASES.get(facts.state, "Preparing"), trouble or sentence(facts), step, self.sight.progress_ratio)
+        return Row(
+            _PHASES.get(facts.state, "Preparing"),
+            trouble or sentence(facts),
+            step,
+            self.sight.progress_ratio,
+            self.sight.is_over,
+        )
 
     def exit_code(self, *, is_strict: bool = False) -> int:
         """Give the exit code of the job as it stands."""
