@@ -9,11 +9,15 @@ from gateway.client.command.exit_codes import DONE, exit_code_of, worst
 from gateway.client.command.going import Going, complain
 from gateway.client.command.pages import files_page, jobs_page
 from gateway.client.command.standard_streams import print_json
+from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
 from gateway.client.record import Record
-from shared.errors import WaybillError
+from shared.caller_errors import Unauthenticated
+from shared.errors import UnavailableError, WaybillError
 
 Verb = Callable[[AsyncJob], Awaitable[str]]
+OF_ALL = (ServerUnreachable, NotWaybill, UnavailableError, Unauthenticated)
+"""What is met with one job and would be with each: the others would only wait for it anew."""
 
 
 async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | None) -> int:
@@ -46,6 +50,8 @@ async def show_status(going: Going, job_ids: Sequence[str]) -> int:
     for job_id in job_ids:
         try:
             records.append(await going.waybill.job(job_id).record())
+        except OF_ALL:
+            raise
         except WaybillError as error:
             complain(f"{job_id}: {error.message}")
             codes.append(exit_code_of(error))
@@ -84,18 +90,22 @@ async def show_files(going: Going, query: str, *, limit: int | None) -> int:
 async def act_on(going: Going, job_ids: Sequence[str], verb: Verb) -> int:
     """Do one thing to each job, and print what became of it; a refusal stops none of the others."""
     codes, states = [], []
-    for job_id in job_ids:
-        try:
-            state = await verb(going.waybill.job(job_id))
-        except WaybillError as error:
-            complain(f"{job_id}: {error.message}")
-            codes.append(exit_code_of(error))
-        else:
-            states.append({"job_id": job_id, "status": state})
-            if not going.settings.as_json:
-                print(state if len(job_ids) == 1 else f"{job_id}  {state}")
-    if going.settings.as_json:
-        print_json(states, indent=2)
+    try:
+        for job_id in job_ids:
+            try:
+                state = await verb(going.waybill.job(job_id))
+            except OF_ALL:
+                raise
+            except WaybillError as error:
+                complain(f"{job_id}: {error.message}")
+                codes.append(exit_code_of(error))
+            else:
+                states.append({"job_id": job_id, "status": state})
+                if not going.settings.as_json:
+                    print(state if len(job_ids) == 1 else f"{job_id}  {state}")
+    finally:
+        if going.settings.as_json and (states or codes):
+            print_json(states, indent=2)
     return worst(codes)
 
 

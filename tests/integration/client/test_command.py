@@ -100,6 +100,27 @@ def test_json_of_something_else_is_told_as_a_wrong_address(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("word", ["status", "cancel", "rm"])
+def test_a_server_that_does_not_answer_is_asked_about_one_job_of_many(tmp_path: Path, word: str) -> None:
+    [port] = free_ports(1)
+
+    done = WaybillCommand(f"http://127.0.0.1:{port}", tmp_path).run(word, "a", "b", "c", "--tries", "1", "--json")
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr.count("cannot be reached") == 1
+
+
+def test_what_was_done_before_a_server_left_is_printed(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    cancelled = answer({"job_id": JOB_ID, "status": "cancelled"}, status=202)
+    faulty.answers[f"POST {JOB_PATH}/cancel"] = [lambda _: cancelled]
+    faulty.answers["POST /v1/download/jobs/b/cancel"] = [lambda _: nothing()]
+
+    done = command.run("cancel", JOB_ID, "b", "--tries", "1", "--json")
+
+    assert done.returncode == 6
+    assert json.loads(done.stdout) == [{"job_id": JOB_ID, "status": "cancelled"}]
+
+
 def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
     [port] = free_ports(1)
 
