@@ -380,8 +380,10 @@ def test_a_request_without_an_answer_can_be_repeated(
         (lambda one: stream(Hang()), 1, "nothing came for 4 seconds"),
         (lambda one: stream(one.snapshot(), one.late()), 1, "seconds late"),
         (lambda one: web_page(502), 1, "The stream was refused"),
+        (lambda one: web_page(), 1, "answered with a web page"),
+        (lambda one: stream(b"data: hello\n\n"), 1, "is no message of Waybill"),
     ],
-    ids=["open", "cut", "mute", "late", "refused"],
+    ids=["open", "cut", "mute", "late", "refused", "a web page", "no message"],
 )
 def test_doctor_says_what_becomes_of_a_stream(
     faulty: FaultyGateway, command: WaybillCommand, answered: Callable[[FaultyGateway], Pieces], code: int, told: str
@@ -395,6 +397,15 @@ def test_doctor_says_what_becomes_of_a_stream(
     assert done.returncode == code
     assert any(told in finding["sentence"] for finding in findings), findings
     assert all(finding["level"] in ("good", "note", "bad") for finding in findings)
+
+
+def test_doctor_takes_a_clock_that_cannot_be_read_for_none(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    faulty.answers["GET /v1/download/jobs"] = [lambda _: answer({"jobs": [], "next_cursor": None}, date="yesterday")]
+
+    done = command.run("doctor")
+
+    assert done.returncode == 0
+    assert "does not say what time it is" in done.stdout
 
 
 # ── files here ────────────────────────────────────────────────────────────────────────────────────────────────────────
