@@ -100,7 +100,7 @@ def test_nothing_serious_is_found_along_the_way_of_a_real_download(
         visitor.start(cargo.ids_of(*cargo.LONG)[:2])
         visitor.waits_for_progress(10)
         judge(visitor.page, f"real-processing-{scheme}-{width}")
-        visitor.rows.first.get_by_text("Events from now on").click()
+        visitor.rows.first.get_by_text("Events", exact=True).click()
         visitor.sees_state("completed")
         judge(visitor.page, f"real-completed-{scheme}-{width}")
 

@@ -33,6 +33,16 @@ def test_a_download_is_started_watched_and_saved_under_its_name_with_its_bytes(
     assert saved == system.archive(f"{JOBS}/{job['job_id']}")
 
 
+def test_the_event_log_of_a_row_begins_with_its_job_whenever_it_is_opened(browser: Browser, system: System) -> None:
+    with visiting(browser, system.url) as visitor:
+        visitor.start(MIXED_IDS)
+        visitor.sees_state("completed")
+        visitor.rows.first.get_by_text("Events", exact=True).click()
+        events = visitor.rows.first.locator(".waybill-events li")
+        expect(events.first).to_contain_text("queued")
+        expect(events.last).to_contain_text("completed")
+
+
 def test_a_running_job_is_cancelled_and_can_be_started_again(browser: Browser, system: System) -> None:
     with visiting(browser, system.url) as visitor:
         visitor.start(LONG_IDS)

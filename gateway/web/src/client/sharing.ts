@@ -30,7 +30,7 @@ export interface Sharing {
 export interface Follower {
   readonly parts: { readonly world: World; readonly limits: Limits; readonly rows: Rows; readonly clock: ServerClock }
   /** How the own line stands, whether it leads or not. */
-  readonly ownConnection: Connection
+  readonly line: { readonly connection: Connection }
   readonly isLeading: boolean
   /** Unfinished jobs, newest first; those of other tabs among them while this one leads. */
   wanted(): readonly string[]

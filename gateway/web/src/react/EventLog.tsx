@@ -1,4 +1,4 @@
-/** The messages of a job's stream, as they come: recorded while it is open. */
+/** A job's log, from its beginning: read when it is opened, and gone on with while it is open. */
 
 import { useState, type ReactNode } from 'react'
 
@@ -25,9 +25,9 @@ function Events({ id, messages }: { id: string; messages: Messages }): ReactNode
   return (
     // It scrolls by itself, so the keyboard must reach it.
     <ol className="waybill-events" tabIndex={0} aria-label={messages.eventLog}>
-      {events.map((event, at) => (
-        <li key={event.id ?? `${event.at}/${at}`}>
-          <time dateTime={event.at}>{preciseClock(new Date(event.at))}</time> <code>{event.id ?? '–'}</code>{' '}
+      {events.map((event) => (
+        <li key={event.id}>
+          <time dateTime={event.at}>{preciseClock(new Date(event.at))}</time> <code>{event.id}</code>{' '}
           <b>{event.type}</b> <span>{restOf(event)}</span>
         </li>
       ))}

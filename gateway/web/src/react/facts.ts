@@ -26,7 +26,7 @@ export function factsOf(job: Job, { nowMs, remainingSeconds, isResumed = false }
     case 'submitting':
       return defined({ ...common, reason: job.error?.detail, retryInSeconds: secondsUntil(job.retryAt, nowMs) })
     case 'queued':
-      return defined({ ...common, queuePosition: job.position, startsInSeconds: job.startsInSeconds })
+      return defined({ ...common, queuePosition: job.position, remainingSeconds: job.remainingSeconds })
     case 'processing':
       return defined({ ...common, ...progressOf(job, nowMs), remainingSeconds, isResumed })
     case 'retrying': {

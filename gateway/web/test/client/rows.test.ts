@@ -126,20 +126,6 @@ test('the rate is measured here; what time is left is the server’s alone to sa
   expect(row.job).toMatchObject({ bytesPerSecond: expect.closeTo(10) as number, remainingSeconds: undefined })
 })
 
-test('the log keeps the last 200 messages, and only while somebody listens', () => {
-  const { rows, row } = setUp()
-  rows.take(row, '1-2', progress(1))
-  const stop = rows.log('a').subscribe(() => {})
-
-  for (let event = 3; event < 300; event += 1) rows.take(row, `1-${event}`, progress(1))
-  stop()
-  rows.take(row, '1-300', progress(1))
-
-  const log = rows.log('a').getSnapshot()
-  expect(log).toHaveLength(LIMITS.eventsKept)
-  expect(log.at(-1)?.id).toBe('1-299')
-})
-
 test('unfinished rows are marked when they may be old, and only they', () => {
   const { rows } = setUp()
   rows.add({ ...job('b'), state: 'cancelled', reason: '' }, { isKnown: true })
