@@ -255,7 +255,6 @@ export class DownloadClient implements DownloadClientFace {
   close(): void {
     this.#isClosed = true
     this.#stopListening()
-    this.#following.tabs?.close()
     this.#following.leave()
     this.#rows.close()
     for (const submission of this.#submissions.values()) submission.abandon()

@@ -12,7 +12,6 @@ export interface Sharing {
   start(): void
   /** The page goes into the back-forward cache, or away; `start()` comes back. */
   leave(): void
-  close(): void
   /** This tab became visible or hidden. */
   rankChanged(): void
   /** The set of jobs that this tab wants followed has changed. */
