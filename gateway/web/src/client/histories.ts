@@ -67,7 +67,7 @@ export class Histories {
     if (job?.state === 'submitting') return
     const id = job?.id ?? idOrKey
     if (id !== history.jobId) {
-      history.publish([])
+      if (history.getSnapshot().length) history.publish([])
       history.jobId = id
       history.readTo = '0-0'
     }
@@ -79,6 +79,7 @@ export class Histories {
   }
 
   #add(history: History, events: readonly JobEvent[]): void {
+    if (!events.length) return
     const byId = new Map([...history.getSnapshot(), ...events].map((event) => [event.id, event]))
     const all = [...byId.values()].sort((one, other) => compareIds(one.id, other.id))
     history.publish(all.slice(-this.#parts.limits.eventsKept))

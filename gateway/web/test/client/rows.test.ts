@@ -134,3 +134,26 @@ test('unfinished rows are marked when they may be old, and only they', () => {
 
   expect(rows.jobs.getSnapshot().map(({ id, isStale }) => [id, isStale])).toEqual(expect.arrayContaining([['a', true], ['b', false]]))
 })
+
+test('a listener that throws is nobody else’s affair: the others hear, and so does whoever looks for uncaught errors', async () => {
+  const { clock, rows, row } = setUp()
+  const uncaught: unknown[] = []
+  const watching = process.rawListeners('uncaughtException')
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => uncaught.push(error))
+  const broken = new Error('broken')
+  const stop = rows.single('a').subscribe(() => {
+    throw broken
+  })
+  let heard = 0
+  rows.single('a').subscribe(() => (heard += 1))
+  clock.pass(1_000)
+
+  rows.take(row, '1-2', progress(1))
+  stop()
+  await new Promise((resolve) => setImmediate(resolve))
+  process.removeAllListeners('uncaughtException')
+  for (const listener of watching) process.on('uncaughtException', listener as () => void)
+
+  expect(heard).toBe(1)
+  expect(uncaught).toEqual([broken])
+})
