@@ -350,7 +350,7 @@ export class DownloadClient implements DownloadClientFace {
     const jobId = row?.job.id ?? id
     const body = (await this.#parts.calls.call(jobPath(jobId), { jobIds: [jobId] })).body!
     if (!row) return told(unknownJob(id, 0), body)
-    this.#rows.takeRecord(row, body, false)
+    this.#rows.take(row, null, { ...body, type: 'snapshot' })
     this.#following.update()
     return row.job
   }

@@ -94,15 +94,6 @@ export class Following implements Follower, LineListener {
 
   // ── what is heard ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  cursorOf(id: string): string | null {
-    return this.parts.rows.find(id)?.cursor ?? null
-  }
-
-  /** How the line before a queued job moves is told by no event. */
-  needsRecord(id: string): boolean {
-    return this.parts.rows.find(id)?.job.state === 'queued'
-  }
-
   onMessage({ jobId, eventId, message }: StreamMessage): void {
     this.tabs?.relay(jobId, eventId, message)
     this.take(jobId, eventId, message)
@@ -116,18 +107,6 @@ export class Following implements Follower, LineListener {
     const wasEnded = isEnded(row.job)
     if (this.parts.rows.take(row, eventId, message)) this.#histories.hear(row, eventId, message)
     if (wasEnded !== isEnded(row.job)) this.update()
-  }
-
-  onRecord(id: string, record: Message, isFollowed: boolean): void {
-    const row = this.parts.rows.find(id)
-    if (!row) return
-    // The stream is ahead of a record that was read before: only the place in the line is news.
-    if (isFollowed && !(this.needsRecord(id) && record['status'] === 'queued')) return
-    const snapshot = { ...record, type: 'snapshot' }
-    this.parts.rows.takeRecord(row, record, isFollowed)
-    this.#histories.hear(row, null, snapshot)
-    this.tabs?.relay(id, null, snapshot)
-    if (isEnded(row.job)) this.update()
   }
 
   onConnection(connection: Connection): void {

@@ -1,6 +1,6 @@
 /**
  * How the client hears of its jobs: by a stream; by polling where streams are mute or fail, with probes that bring the
- * stream back; and how that stands. It knows jobs by their ids only.
+ * stream back; and how that stands. Of the rows it reads places in logs, and who is queued; it changes none.
  *
  * ```
  *            first frame                        2 mute opens, or 3 without a frame in 60 s
@@ -16,17 +16,12 @@ import type { Parts } from './calls.ts'
 import { reasonOf, type WaybillError } from './errors.ts'
 import type { Message } from './job.ts'
 import { Poller, type PollListener } from './poller.ts'
+import type { Rows } from './rows.ts'
 import { StreamAttempt, type StreamListener, type StreamMessage, type StreamOutcome } from './stream.ts'
 import type { Connection } from './types.ts'
 
 export interface LineListener {
-  /** The last place of a job's log that is known. */
-  cursorOf(id: string): string | null
-  /** Whether its record has news that its stream does not tell. */
-  needsRecord(id: string): boolean
   onMessage(message: StreamMessage): void
-  /** A polled record; `isFollowed` when a stream tells the same job's events at the same time. */
-  onRecord(id: string, record: Message, isFollowed: boolean): void
   onConnection(connection: Connection): void
 }
 
@@ -36,7 +31,7 @@ const IN_ORDER = ['done', 'over', 'max_age', 'ticket_expired']
 export class Line implements StreamListener, PollListener {
   connection: Connection
   readonly onMessage: LineListener['onMessage']
-  readonly #parts: Parts
+  readonly #parts: Parts & { readonly rows: Rows }
   readonly #listener: LineListener
   readonly #poller: Poller
   /** The next stream: after a loss, and for jobs that came. */
@@ -54,7 +49,7 @@ export class Line implements StreamListener, PollListener {
   #reason: string | undefined
   #nudgedAtMs = -Infinity
 
-  constructor(parts: Parts, listener: LineListener) {
+  constructor(parts: Parts & { readonly rows: Rows }, listener: LineListener) {
     this.#parts = parts
     this.#listener = listener
     this.onMessage = (message) => listener.onMessage(message)
@@ -112,7 +107,7 @@ export class Line implements StreamListener, PollListener {
     this.#next.clear()
     this.#reopen.clear()
     this.#opening?.stop()
-    const jobs = this.#first().map((id) => ({ id, cursor: this.#listener.cursorOf(id) }))
+    const jobs = this.#first().map((id) => ({ id, cursor: this.#parts.rows.find(id)?.cursor ?? null }))
     const attempt = (this.#opening = new StreamAttempt(this.#parts, jobs, this))
     void attempt.run().then((outcome) => this.#onEnd(attempt, outcome))
     this.#publish()
@@ -179,7 +174,7 @@ export class Line implements StreamListener, PollListener {
   polled(): { ids: readonly string[]; everyMs: number } {
     const { limits, world } = this.#parts
     if (!this.#live) return { ids: this.#wanted, everyMs: world.page?.isHidden() ? limits.pollHiddenMs : limits.pollVisibleMs }
-    const ids = this.#wanted.filter((id) => !covers(this.#live, id) || this.#listener.needsRecord(id))
+    const ids = this.#wanted.filter((id) => !covers(this.#live, id) || this.#isQueued(id))
     return { ids, everyMs: limits.pollRestMs }
   }
 
@@ -188,9 +183,15 @@ export class Line implements StreamListener, PollListener {
     if (this.#live && !this.#poller.isRunning && this.polled().ids.length) this.#poller.start()
   }
 
-  onRecord(record: Message): void {
-    const id = String(record['job_id'])
-    this.#listener.onRecord(id, record, covers(this.#live, id))
+  /** How the line before a queued job moves is told by no event. */
+  #isQueued(id: string): boolean {
+    return this.#parts.rows.find(id)?.job.state === 'queued'
+  }
+
+  onPolled(jobId: string, message: Message): void {
+    // A stream is ahead of a record that was read before: only the place in the line is news.
+    const isNews = !covers(this.#live, jobId) || (this.#isQueued(jobId) && message['status'] === 'queued')
+    if (isNews) this.onMessage({ jobId, eventId: null, message })
   }
 
   onAnswer(): void {

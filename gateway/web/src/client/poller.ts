@@ -5,14 +5,12 @@ import { backoffMs } from './backoff.ts'
 import { JOBS, jobQuery, type Parts } from './calls.ts'
 import type { WaybillError } from './errors.ts'
 import type { Message } from './job.ts'
-import type { StreamMessage } from './stream.ts'
 
 export interface PollListener {
   /** What to ask for now, and how many milliseconds after this answer to ask again. */
   polled(): { readonly ids: readonly string[]; readonly everyMs: number }
-  onRecord(record: Message): void
-  /** A job that cannot be had, as a stream says it. */
-  onMessage(message: StreamMessage): void
+  /** A record is a snapshot without a place in the log; a job that cannot be had is told as a stream tells it. */
+  onPolled(id: string, message: Message): void
   onAnswer(): void
   onFailure(error: WaybillError): void
 }
@@ -85,9 +83,9 @@ export class Poller {
     // Of the set of jobs as it is now: those of older sets are not asked for again.
     if (this.#etags.size > this.#parts.limits.rememberedJobs) this.#etags.clear()
     if (etag) this.#etags.set(path, etag)
-    for (const record of (body['jobs'] ?? []) as Message[]) this.#listener.onRecord(record)
+    for (const record of (body['jobs'] ?? []) as Message[]) this.#listener.onPolled(String(record['job_id']), { ...record, type: 'snapshot' })
     for (const { job_id: id, ...error } of (body['missing'] ?? []) as Message[]) {
-      this.#listener.onMessage({ jobId: String(id), eventId: null, message: { type: 'error', error, can_retry: false } })
+      this.#listener.onPolled(String(id), { type: 'error', error, can_retry: false })
     }
   }
 }

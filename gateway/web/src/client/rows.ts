@@ -93,23 +93,18 @@ export class Rows {
     this.publish(isUrgent)
   }
 
-  /** Take a message of the stream; what is known already is dropped. Tells whether it was new. */
+  /** Take a message; what is known already is dropped. Tells whether it was new. */
   take(row: Row, eventId: string | null, message: Message): boolean {
     const isSnapshot = message['type'] === 'snapshot'
     // A snapshot with `gap` begins anew, also where its place is an older one (writes were lost in a failover).
     const isNew = eventId === null || (isSnapshot && (message['gap'] !== undefined || !row.isKnown)) || compareIds(eventId, row.cursor) > 0
     if (!isNew) return false
-    row.cursor = eventId ?? row.cursor
-    this.put(row, this.#measured(row, told(row.job, message)))
-    return true
-  }
-
-  /** Take a polled record; `isFollowed` when a stream goes on from `cursor` all the same. */
-  takeRecord(row: Row, record: Message, isFollowed: boolean): void {
-    const job = this.#measured(row, told(row.job, record))
-    // The stream would go on from a place behind what is shown now: let it begin with a snapshot.
-    if (!isFollowed && !isSame(job, row.job)) row.cursor = null
+    const job = this.#measured(row, told(row.job, message))
+    if (eventId !== null) row.cursor = eventId
+    // From a place behind what is shown now a stream would tell it again: let it begin with a snapshot.
+    else if (isSnapshot && job !== row.job) row.cursor = null
     this.put(row, job)
+    return true
   }
 
   /** Grey all rows whose values may be old, or bring them back. */

@@ -97,12 +97,12 @@ test('a snapshot with a gap begins anew, also at an older place', () => {
 
 test('a polled record that says nothing new moves nothing', () => {
   const { rows, row } = setUp()
-  const record = { status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10, updated_at: '2026-11-27T12:00:09Z' }
-  rows.takeRecord(row, record, false)
+  const record = { type: 'snapshot', status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10, updated_at: '2026-11-27T12:00:09Z' }
+  rows.take(row, null, record)
   row.cursor = '1-7'
   const before = row.job
 
-  rows.takeRecord(row, record, false)
+  rows.take(row, null, record)
 
   expect(row.job).toBe(before)
   expect(row.cursor).toBe('1-7')
@@ -111,7 +111,7 @@ test('a polled record that says nothing new moves nothing', () => {
 test('after a polled record that is news the stream shall begin with a snapshot', () => {
   const { rows, row } = setUp()
 
-  rows.takeRecord(row, { status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10 }, false)
+  rows.take(row, null, { type: 'snapshot', status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10 })
 
   expect(row.cursor).toBeNull()
 })
