@@ -11,8 +11,8 @@ import { Observed } from './observed.ts'
 import type { Row, Rows } from './rows.ts'
 import type { JobEvent } from './types.ts'
 
+/** `jobId` is whose log was read: none while nobody looks, and a lost job that was made again has another. */
 class History extends Observed<readonly JobEvent[]> {
-  /** Whose log was read; a lost job that was made again has another id. */
   jobId = ''
   /** Up to which event it was. */
   readTo = '0-0'
@@ -36,7 +36,8 @@ export class Histories {
     if (found) return found
     const history: History = new History([], (isObserved) => {
       this.#onObserved(isObserved)
-      void this.#read(idOrKey, history)
+      if (isObserved) void this.#read(idOrKey, history)
+      else begin(history, '')
     })
     this.#histories.set(idOrKey, history)
     return history
@@ -66,13 +67,11 @@ export class Histories {
     const job = this.#parts.rows.find(idOrKey)?.job
     if (job?.state === 'submitting') return
     const id = job?.id ?? idOrKey
-    if (id !== history.jobId) {
-      if (history.getSnapshot().length) history.publish([])
-      history.jobId = id
-      history.readTo = '0-0'
-    }
+    if (id !== history.jobId) begin(history, id)
     const path = jobPath(id, `/events?after=${history.readTo}&limit=${this.#parts.limits.eventsPerPage}`)
     const { body } = await this.#parts.calls.call(path, { jobIds: [id] })
+    // Meanwhile nobody looks any more, or at another one.
+    if (id !== history.jobId) return
     this.#add(history, body!['events'] as JobEvent[])
     history.readTo = String(body!['next_after'])
     history.isBehind ||= body!['has_more'] === true
@@ -84,4 +83,11 @@ export class Histories {
     const all = [...byId.values()].sort((one, other) => compareIds(one.id, other.id))
     history.publish(all.slice(-this.#parts.limits.eventsKept))
   }
+}
+
+/** Forget what was read: a thousand events that nobody looks at are not worth their memory. */
+function begin(history: History, jobId: string): void {
+  history.jobId = jobId
+  history.readTo = '0-0'
+  if (history.getSnapshot().length) history.publish([])
 }

@@ -97,8 +97,9 @@ export class Rows {
   take(row: Row, eventId: string | null, message: Message): boolean {
     const isSnapshot = message['type'] === 'snapshot'
     // A snapshot with `gap` begins anew, also where its place is an older one (writes were lost in a failover).
-    const isNew = eventId === null || (isSnapshot && (message['gap'] !== undefined || !row.isKnown)) || compareIds(eventId, row.cursor) > 0
-    if (!isNew) return false
+    const isAnew = isSnapshot && message['gap'] !== undefined
+    const isNew = eventId === null || (isSnapshot && !row.isKnown) || compareIds(eventId, row.cursor) > 0
+    if (!isAnew && (!isNew || (isEnded(row.job) && OF_A_RUN.test(String(message['type']))))) return false
     const job = this.#measured(row, told(row.job, message))
     if (eventId !== null) row.cursor = eventId
     // From a place behind what is shown now a stream would tell it again: let it begin with a snapshot.
@@ -163,6 +164,9 @@ export class Rows {
     return isSame(measured, row.job) ? row.job : measured
   }
 }
+
+/** After its end a job has none of these but behind `queued`. A record that was polled may have told the end before its stream tells the way there. */
+const OF_A_RUN = /^(started|progress|retrying)$/
 
 /** Tell whether nothing but the moment of the look is different. */
 function isSame(one: Job, other: Job): boolean {

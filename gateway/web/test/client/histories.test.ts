@@ -42,11 +42,15 @@ function watch(limits: Partial<Limits> = {}): void {
 
 const idsShown = () => client.events(ID).getSnapshot().map(({ id }) => id)
 
-/** Wait until the log that is shown ends with this event. */
-function shownTo(id: string): Promise<void> {
+/** Wait until the log that is shown ends with this event, and look on unless it is `once`. */
+function shownTo(id: string, once = false): Promise<void> {
   return new Promise((resolve) => {
-    const look = () => idsShown().at(-1) === id && resolve()
-    client.events(ID).subscribe(look)
+    const stop = client.events(ID).subscribe(() => look())
+    const look = () => {
+      if (idsShown().at(-1) !== id) return
+      resolve()
+      if (once) stop()
+    }
     look()
   })
 }
@@ -90,6 +94,20 @@ test('a log that could not be read is read when there is a reason to look again'
 
   await shownTo('1-3')
 
+  expect(idsShown()).toEqual(['1-1', '1-2', '1-3'])
+})
+
+test('what nobody looks at any more is forgotten, and read once more for whoever looks again', async () => {
+  server.on(STREAM, (response) => void openStream(response))
+  watch()
+  const stop = client.events(ID).subscribe(() => {})
+  await shownTo('1-3', true)
+
+  stop()
+  const kept = idsShown()
+  await shownTo('1-3')
+
+  expect(kept).toEqual([])
   expect(idsShown()).toEqual(['1-1', '1-2', '1-3'])
 })
 

@@ -116,6 +116,20 @@ test('after a polled record that is news the stream shall begin with a snapshot'
   expect(row.cursor).toBeNull()
 })
 
+test('a job that has ended by a polled record does not run again when its stream tells how it came there', () => {
+  const { rows, row } = setUp()
+  const states: (string | undefined)[] = []
+  rows.single('a').subscribe(() => states.push(rows.single('a').getSnapshot()?.state))
+  rows.take(row, null, { type: 'snapshot', status: 'completed', updated_at: later(5_000), expires_at: later(9_000) })
+
+  rows.take(row, '1-2', progress(10))
+  rows.take(row, '1-3', { type: 'completed', at: later(5_000), download_url: '/f' })
+  rows.take(row, '2-4', { type: 'queued', at: later(6_000) })
+  rows.take(row, '3-5', { type: 'started', at: later(7_000), attempt: 1 })
+
+  expect(states).toEqual(['completed', 'queued', 'processing'])
+})
+
 test('the rate is measured here; what time is left is the server’s alone to say', () => {
   const { rows, row } = setUp()
 
