@@ -4,6 +4,7 @@ import type { Credentials } from './credentials.ts'
 import { errorOfAnswer, networkError, refusal, WaybillError } from './errors.ts'
 import type { Message } from './job.ts'
 import type { Limits } from './limits.ts'
+import type { Rows } from './rows.ts'
 import type { ServerClock } from './server_clock.ts'
 import type { Authorization } from './types.ts'
 import type { World } from './world.ts'
@@ -41,15 +42,16 @@ export interface Parts {
   readonly world: World
   readonly limits: Limits
   readonly clock: ServerClock
+  readonly rows: Rows
 }
 
 export class Calls {
   readonly credentials: Credentials
   readonly #base: string
   readonly #fetchCredentials: RequestCredentials | undefined
-  readonly #parts: Omit<Parts, 'calls'>
+  readonly #parts: Pick<Parts, 'world' | 'limits' | 'clock'>
 
-  constructor(base: string, fetchCredentials: RequestCredentials | undefined, credentials: Credentials, parts: Omit<Parts, 'calls'>) {
+  constructor(base: string, fetchCredentials: RequestCredentials | undefined, credentials: Credentials, parts: Pick<Parts, 'world' | 'limits' | 'clock'>) {
     this.#base = base
     this.#fetchCredentials = fetchCredentials
     this.credentials = credentials

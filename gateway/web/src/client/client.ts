@@ -46,16 +46,16 @@ export class DownloadClient implements DownloadClientFace {
     const clock = new ServerClock(world, limits)
     const base = (options.baseUrl ?? '').replace(/\/+$/, '')
     const name = `waybill:${base}:${options.scope ?? ''}`
-    const calls = new Calls(base, options.credentials, new Credentials(options.authorize, world, limits), { world, limits, clock })
-    this.#parts = { calls, world, limits, clock }
     const onObserved = (isObserved: boolean) => isObserved && this.#start()
     const rows = (this.#rows = new Rows(world, limits, onObserved))
-    const histories = (this.#histories = new Histories({ ...this.#parts, rows }, onObserved))
+    const calls = new Calls(base, options.credentials, new Credentials(options.authorize, world, limits), { world, limits, clock })
+    const parts = (this.#parts = { calls, world, limits, clock, rows })
+    const histories = (this.#histories = new Histories(parts, onObserved))
     this.#memory = new Memory(options.remember === false ? null : world.storage, name, limits)
     const listener = { onLost: (row: Row) => this.#heal(row), onList: (forgotten: string | null) => this.#readList(forgotten) }
     // Outside of browsers there are no tabs, and an open channel would keep a program from ending.
     const sharing = options.shareTabs && world.page ? { name, by: options.shareTabs } : null
-    this.#following = new Following({ ...this.#parts, rows, histories }, sharing, listener, onObserved)
+    this.#following = new Following({ ...parts, histories }, sharing, listener, onObserved)
     this.jobs = rows.jobs
     this.connection = this.#following.connection
   }

@@ -9,7 +9,7 @@ import type { Histories } from './histories.ts'
 import { goneJob, isEnded, type Message } from './job.ts'
 import { Line, type LineListener } from './line.ts'
 import { Observed } from './observed.ts'
-import type { Row, Rows } from './rows.ts'
+import type { Row } from './rows.ts'
 import type { Follower, Sharing, ShareTabs } from './sharing.ts'
 import type { StreamMessage } from './stream.ts'
 import type { Connection } from './types.ts'
@@ -24,7 +24,7 @@ export interface FollowingListener {
 
 export class Following implements Follower, LineListener {
   readonly connection: Observed<Connection>
-  readonly parts: Parts & { readonly rows: Rows }
+  readonly parts: Parts
   readonly line: Line
   /** Null where every tab is for itself. */
   readonly tabs: Sharing | null
@@ -36,7 +36,7 @@ export class Following implements Follower, LineListener {
   #isHere = false
 
   constructor(
-    parts: Following['parts'] & { readonly histories: Histories },
+    parts: Parts & { readonly histories: Histories },
     sharing: { readonly name: string; readonly by: ShareTabs } | null,
     listener: FollowingListener,
     onObserved: (isObserved: boolean) => void,

@@ -8,7 +8,7 @@ import { jobPath, type Parts } from './calls.ts'
 import { compareIds } from './event_id.ts'
 import type { Message } from './job.ts'
 import { Observed } from './observed.ts'
-import type { Row, Rows } from './rows.ts'
+import type { Row } from './rows.ts'
 import type { JobEvent } from './types.ts'
 
 /** `jobId` is whose log was read: none while nobody looks, and a lost job that was made again has another. */
@@ -21,11 +21,11 @@ class History extends Observed<readonly JobEvent[]> {
 }
 
 export class Histories {
-  readonly #parts: Parts & { readonly rows: Rows }
+  readonly #parts: Parts
   readonly #onObserved: (isObserved: boolean) => void
   readonly #histories = new Map<string, History>()
 
-  constructor(parts: Parts & { readonly rows: Rows }, onObserved: (isObserved: boolean) => void) {
+  constructor(parts: Parts, onObserved: (isObserved: boolean) => void) {
     this.#parts = parts
     this.#onObserved = onObserved
   }

@@ -16,7 +16,6 @@ import type { Parts } from './calls.ts'
 import { reasonOf, type WaybillError } from './errors.ts'
 import type { Message } from './job.ts'
 import { Poller, type PollListener } from './poller.ts'
-import type { Rows } from './rows.ts'
 import { StreamAttempt, type StreamListener, type StreamMessage, type StreamOutcome } from './stream.ts'
 import type { Connection } from './types.ts'
 
@@ -31,7 +30,7 @@ const IN_ORDER = ['done', 'over', 'max_age', 'ticket_expired']
 export class Line implements StreamListener, PollListener {
   connection: Connection
   readonly onMessage: LineListener['onMessage']
-  readonly #parts: Parts & { readonly rows: Rows }
+  readonly #parts: Parts
   readonly #listener: LineListener
   readonly #poller: Poller
   /** The next stream: after a loss, and for jobs that came. */
@@ -49,7 +48,7 @@ export class Line implements StreamListener, PollListener {
   #reason: string | undefined
   #nudgedAtMs = -Infinity
 
-  constructor(parts: Parts & { readonly rows: Rows }, listener: LineListener) {
+  constructor(parts: Parts, listener: LineListener) {
     this.#parts = parts
     this.#listener = listener
     this.onMessage = (message) => listener.onMessage(message)
