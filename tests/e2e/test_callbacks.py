@@ -235,10 +235,12 @@ def test_the_receiver_of_the_examples_takes_what_is_ours_once_and_refuses_all_el
             forged = anybody.post(url, content=b"{}", headers={"webhook-id": "msg_1"})
         asyncio.run(redeliver(system, job_id))
         until(lambda: told(system, job_id) == [("delivered", 1)], "the example takes it again")
+        test = [sys.executable, "-m", "processor", "callbacks", "test", url, "--owner", OWNER]
+        tested = subprocess.run(test, env=environment(ALLOWED), capture_output=True, text=True, timeout=60, check=False)
     finally:
         example.kill()
         example.wait()
 
     lines = [line for line in (tmp_path / "told").read_text().splitlines() if line.startswith("download.")]
-    assert forged.status_code == 401
-    assert [line.split()[:2] for line in lines] == [["download.completed", job_id]]
+    assert (forged.status_code, tested.returncode) == (401, 0)
+    assert [line.split()[:2] for line in lines] == [["download.completed", job_id], ["download.test", "-"]]
