@@ -492,6 +492,17 @@ async def test_a_try_of_a_deliverer_that_died_is_made_again_when_its_lease_has_r
     assert (await kept(single, job_id)).attempt == 2
 
 
+async def test_a_callback_that_its_deliverers_die_of_is_given_up_at_last(single: JobStore, receiver: Receiver) -> None:
+    job_id = await complete(single, receiver.url)
+    for _ in range(len(SCHEDULE_SECONDS) + limits.MAX_CRASHES):
+        now_ms = await due_at_ms(single)
+        [_] = await Outbox(single).take(0, "dead", lease_ms=limits.CALLBACK_LEASE_MS, count=1, now_ms=now_ms)
+
+    await deliver(deliverer(single)[0], now_ms=await due_at_ms(single))
+
+    assert ((await kept(single, job_id)).state, receiver.received) == (CallbackState.DEAD, [])
+
+
 async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
     single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
