@@ -137,6 +137,7 @@ async def walk(store: JobStore, url: str) -> None:
         assert await outbox.redeliver(told) is Redelivered.OK
         assert await outbox.next_due_at_ms(0) is not None
         assert len(await outbox.deliveries(told)) == 1
+        assert [finding async for page in consistency.walk(0) for finding in page.findings] == []
         await jobs.letters_of(store).discard(await jobs.letter_of(store, told))
         fleet = Fleet(store.connection)
         await fleet.say("p1", Sign(slots=4, open_slots=4))

@@ -103,7 +103,7 @@ end
 
 -- What waits and stands nowhere would never be told.
 local function look_at_callbacks()
-  if redis.call('TYPE', KEYS[10]).ok ~= 'hash' then return end
+  if type(redis.pcall('HLEN', KEYS[10])) ~= 'number' then return end  -- somebody else's key
   for _, name in ipairs(callbacks_of()) do
     local id = callback_id(job, name)
     if not is_settled(name) and not redis.call('ZSCORE', KEYS[9], id) then
