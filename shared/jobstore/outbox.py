@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from shared import limits
-from shared.errors import RecordUnreadable
+from shared.errors import RecordUnreadable, UnavailableError
 from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.callback import (
@@ -75,14 +75,22 @@ class Outbox:
     ) -> list[TakenCallback]:
         """Take at most `count` callbacks that are due, each for a lease of `lease_ms`.
 
-        `deliverer` begins the token of each, so that one who looks into Redis sees in whose hands it is.
+        `deliverer` begins the token of each, so that one who looks into Redis sees in whose hands it is. Where Redis
+        fails for some of them, the others are given.
         """
         reply = await self._connection.run_script(
             script.DUE_CALLBACKS, [keys.outbox(partition)], _written(now_ms), count
         )
         names = await self._ours(partition, cast("list[bytes]", reply))
-        taken = await asyncio.gather(*(self._take(name, partition, deliverer, lease_ms, now_ms) for name in names))
-        return [callback for callback in taken if callback is not None]
+        answers = await asyncio.gather(
+            *(self._take(name, partition, deliverer, lease_ms, now_ms) for name in names), return_exceptions=True
+        )
+        taken = [answer for answer in answers if isinstance(answer, TakenCallback)]
+        # One that Redis went away from is due again after its lease; those that were taken are not to wait for that.
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        if errors and not (taken and all(isinstance(error, UnavailableError) for error in errors)):
+            raise errors[0]
+        return taken
 
     async def _take(
         self, name: CallbackName, partition: int, deliverer: str, lease_ms: int, now_ms: int | None

@@ -83,7 +83,7 @@ end
 local function look_for_callback()
   local finished_at = whole(r[8])
   if not is_over or not r[6] or not whole(r[7]) or not finished_at or finished_at + KEPT_MS <= now then return end
-  if redis.call('HEXISTS', KEYS[10], r[7]) == 0 then
+  if redis.pcall('HEXISTS', KEYS[10], r[7]) ~= 1 then
     find('record_without_callback', function()
       local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
       post({job = job, message = last and last[2][2] or '', now = now}, r[7])

@@ -7,9 +7,10 @@
 --        NOT_DUE: somebody else was first  |  GONE: there is no such callback, and the outbox has it no more
 -- uses: clock callback
 local name, id = ARGV[2], callback_id(ARGV[1], ARGV[2])
-local r = redis.call('HMGET', KEYS[10], name, name .. ':letter', name .. ':tries', name .. ':token', name .. ':state',
+local r = redis.pcall('HMGET', KEYS[10], name, name .. ':letter', name .. ':tries', name .. ':token', name .. ':state',
   name .. ':attempt')
-if not r[1] or r[5] == 'delivered' or r[5] == 'dead' then
+if r.err and not is_foreign(r) then return r end
+if r.err or not r[1] or r[5] == 'delivered' or r[5] == 'dead' then
   redis.call('ZREM', KEYS[9], id)
   return {'GONE'}
 end

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 from shared import clock, limits
+from shared.errors import RedisUnavailable
 from shared.jobs import JobState
 from shared.jobstore import keys, script
 from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
@@ -468,6 +470,43 @@ async def test_an_entry_whose_callback_is_gone_goes_too(single: JobStore) -> Non
     await take_none(single, job_id)
 
     assert await Outbox(single).next_due_at_ms(0) is None
+
+
+async def test_a_key_of_another_type_stops_no_other_callback(single: JobStore) -> None:
+    bad, good = await completed(single), await completed(single)
+    await single.connection.execute("SET", keys.callbacks(0, bad), "x")
+
+    taken = await take(single, good)
+
+    assert taken.name.job_id == good
+    assert await single.connection.execute("ZRANGE", keys.outbox(0), 0, -1) == [taken.callback_id.encode()]
+
+
+async def test_an_end_is_told_although_a_key_of_another_type_stood_in_its_place(store: JobStore) -> None:
+    run = await jobs.start(store, callback_url=URL)
+    await store.connection.execute("SET", keys.callbacks(jobs.partition_number(run.job_id), run.job_id), "x")
+
+    await store.finish(run, jobs.completion())
+
+    assert (await take(store, run.job_id)).message == jobs.COMPLETED
+
+
+async def test_what_was_taken_is_given_although_one_of_the_page_cannot_be(
+    single: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, found = await completed(single), await completed(single)
+    run_script = single.connection.run_script
+
+    async def answer(operation: script.Script, names: Any, *arguments: Any, **options: Any) -> object:
+        if operation is script.TAKE_CALLBACK and arguments[0] == lost:
+            raise RedisUnavailable("It went away.")
+        return await run_script(operation, names, *arguments, **options)
+
+    monkeypatch.setattr(single.connection, "run_script", answer)
+
+    assert (await take(single, found)).name.job_id == found
+    with pytest.raises(RedisUnavailable):
+        await Outbox(single).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
 
 
 async def test_a_callback_that_cannot_be_read_is_given_up(single: JobStore) -> None:

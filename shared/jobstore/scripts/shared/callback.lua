@@ -9,6 +9,11 @@ local KEPT_MS = 259200000
 local MOST_SETTLED = 20
 local PARTS = {'', ':state', ':token', ':attempt', ':tries', ':asked', ':letter', ':dead_id'}
 
+-- Tells whether a reply says that somebody else's key stands in a callback's place.
+local function is_foreign(reply)
+  return type(reply) == 'table' and reply.err ~= nil and string.find(reply.err, 'WRONGTYPE') ~= nil
+end
+
 local function callback_id(job, name)
   return 'msg_' .. string.gsub(job, '-', '') .. '_' .. name
 end

@@ -29,6 +29,7 @@ local function drop_settled(names)
 end
 
 local function post(ending, name, letter)
+  if is_foreign(redis.pcall('HLEN', KEYS[10])) then redis.call('DEL', KEYS[10]) end  -- an end must not fail halfway
   local names = drop_settled(callbacks_of())
   names[#names + 1] = name
   redis.call('HSET', KEYS[10], 'ends', table.concat(names, ' '), name, what_is_carried(ending.message))
