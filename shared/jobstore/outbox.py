@@ -20,6 +20,7 @@ from shared.errors import RecordUnreadable, UnavailableError
 from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.callback import (
+    CALLBACK_PARTS,
     CallbackName,
     CallbackRecord,
     CallbackState,
@@ -181,17 +182,24 @@ class Outbox:
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return []
-        reply = cast("list[bytes]", await self._connection.execute("HGETALL", keys.callbacks(partition, job_id)))
-        found = {reply[i].decode(errors="replace"): reply[i + 1] for i in range(0, len(reply), 2)}
-        ends = found.get("ends", b"").decode(errors="replace").split()
-        read = [CallbackName.of_field(job_id, field) for field in ends]
+        kept = keys.callbacks(partition, job_id)
+        ends, url = await self._fields(kept, "ends", "callback_url")
+        read = [CallbackName.of_field(job_id, field) for field in (ends or b"").decode(errors="replace").split()]
         names = [name for name in read if name is not None and name.is_for_admins == for_admins]
-        due = await asyncio.gather(*(self._due_at_ms(partition, name) for name in names))
-        return [decode_callback(name, found, due_at_ms=at_ms) for name, at_ms in zip(names, due, strict=True)]
+        if not names:
+            return []
+        parts, due = await asyncio.gather(
+            self._fields(kept, *(f"{name.field}:{part}" for name in names for part in CALLBACK_PARTS)),
+            self._connection.execute("ZMSCORE", keys.outbox(partition), *(name.text for name in names)),
+        )
+        own = [parts[at : at + len(CALLBACK_PARTS)] for at in range(0, len(parts), len(CALLBACK_PARTS))]
+        return [
+            decode_callback(name, url, each, due_at_ms=None if score is None else int(float(score)))
+            for name, each, score in zip(names, own, cast("list[Any]", due), strict=True)
+        ]
 
-    async def _due_at_ms(self, partition: int, name: CallbackName) -> int | None:
-        score = await self._connection.execute("ZSCORE", keys.outbox(partition), name.text)
-        return None if score is None else int(float(cast("bytes", score)))
+    async def _fields(self, key: str, *fields: str) -> list[bytes | None]:
+        return cast("list[bytes | None]", await self._connection.execute("HMGET", key, *fields))
 
     async def redeliver(self, job_id: str) -> Redelivered:
         """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet."""

@@ -205,15 +205,36 @@ async def test_a_job_without_a_url_leaves_nothing(store: JobStore) -> None:
     assert await Outbox(store).deliveries(run.job_id) == []
 
 
-async def test_a_callback_carries_what_people_may_know_of_the_job(store: JobStore) -> None:
-    job_id = await completed(store)
-
-    told = (await take(store, job_id)).record
-
-    record = await store.find(job_id)
+async def test_a_callback_carries_what_is_told_of_the_job(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    await jobs.redrive(store, failed)
+    await store.finish(await jobs.claim(store, await jobs.take(store, failed.job_id)), jobs.completion())
+    record = await store.find(failed.job_id)
     assert record is not None
-    internal = {"entry": "", "token": None, "processor": None, "object_key": None, "due_at_ms": 0, "run_at_ms": None}
-    assert told == msgspec.structs.replace(record, standing=None, **internal)
+    await jobs.cancel(store, failed.job_id, deletes=True)
+
+    partition = jobs.partition_number(failed.job_id)
+    told = (await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10))[-1]
+
+    assert told.total_files == len(record.file_ids) > 1
+    of_the_run = {"entry": "", "token": None, "processor": None, "object_key": None, "due_at_ms": 0, "run_at_ms": None}
+    of_its_making = {"file_ids": (), "redriven_at_ms": None, "standing": None, "failures": 0, "crashes": 0}
+    assert told.record == msgspec.structs.replace(record, **of_the_run, **of_its_making)
+
+
+async def test_a_callback_of_a_thousand_files_is_as_small_as_one_of_two(single: JobStore) -> None:
+    few, many = jobs.new_job(single, callback_url=URL), jobs.new_job(single, callback_url=URL)
+    many = msgspec.structs.replace(many, file_ids=tuple(range(10_000_000, 10_001_000)))
+    sizes_bytes = []
+    for new in (few, many):
+        await single.create(new)
+        await jobs.cancel(single, new.job_id)
+        sizes_bytes.append(await single.connection.execute("HSTRLEN", keys.callbacks(0, new.job_id), "1"))
+
+    taken = await Outbox(single).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+
+    assert [callback.total_files for callback in taken] == [len(few.file_ids), 1_000]
+    assert sizes_bytes[1] - sizes_bytes[0] < 10  # type: ignore[operator]  # the number has more digits
 
 
 async def test_a_callback_outlives_the_record_of_its_job(store: JobStore) -> None:
@@ -434,7 +455,7 @@ async def test_of_a_job_that_is_redriven_for_ever_the_last_callbacks_are_kept(si
 
     assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT :]
     fields = await single.connection.execute("HLEN", keys.callbacks(0, run.job_id))
-    assert fields == 1 + 5 * limits.CALLBACK_ENDS_KEPT - 4
+    assert fields == 3 + 5 * limits.CALLBACK_ENDS_KEPT - 4
 
 
 async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore) -> None:

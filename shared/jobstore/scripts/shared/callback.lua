@@ -1,5 +1,6 @@
--- What is kept of a job's callbacks, in one hash of all of them: `ends` names them in order, each by the epoch of its end (and
--- `_admin` for the admins' one), `<name>` has what a delivery needs, and these say where it stands:
+-- What is kept of a job's callbacks, in one hash of all of them: `owner` and `callback_url` are the job's, `ends` names them
+-- in order, each by the epoch of its end (and `_admin` for the admins' one), `<name>` has what else a delivery needs, and
+-- these say where it stands:
 --   <name>:state   delivering, delivered or dead; none while it waits
 --   <name>:token   of the last try, by which its deliverer is known      <name>:attempt  number of tries
 --   <name>:tries   the last of them (JSON)                               <name>:asked    token of the last wish to tell it again
