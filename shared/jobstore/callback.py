@@ -21,7 +21,7 @@ from shared.jobstore.record import decode_record
 
 _FOR_ADMINS = "_admin"
 
-CALLBACK_PARTS = ("state", "attempt", "tries")
+CALLBACK_PARTS = ("state", "ended", "tries")
 """What is kept of a callback for whoever looks, each in a field of its own."""
 
 
@@ -87,10 +87,11 @@ class DeliveryOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
 class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     """One try of a callback in a deliverer's hands; `token` is its fence.
 
-    `record` is the job as it was when it ended (`entry`, `token` and all else that is about running it are empty, and so
-    is `file_ids`; its `callback_url` says whom to tell, but for the admins' callback), `total_files` how many were asked
-    for, `message` its terminal event as it was encoded. `letter`: the dead letter that the admins are told of. `attempt` counts the tries with this one, and without those
-    that were released; `tries` are the last ones before it.
+    `record` is the job as it was when it ended; `entry`, `token`, `file_ids` and all else that is not told are empty,
+    its `callback_url` says whom to tell, but for the admins' callback. `total_files` is how many were asked for,
+    `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
+    one more than the tries that have ended: those that were released are none, nor are those whose deliverer died.
+    `tries` are the last ones before it.
     """
 
     name: CallbackName
@@ -154,6 +155,19 @@ class DeadCallback(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None
 
 
+class Unread(NamedTuple):
+    """One try of a callback that its deliverer cannot read: what take_callback.lua gives, as it came."""
+
+    name: CallbackName
+    token: str
+    attempt: int
+    carried: bytes
+    letter: bytes
+    tries: bytes
+    owner: bytes
+    url: bytes
+
+
 def decode_taken(name: CallbackName, *, partition: int, token: str, reply: Sequence[Any]) -> TakenCallback:
     """Read what take_callback.lua gives behind its word. Raises RecordUnreadable."""
     attempt, carried, letter, tries, owner, url = reply
@@ -181,13 +195,13 @@ def decode_callback(
     name: CallbackName, url: bytes | None, parts: Sequence[bytes | None], *, due_at_ms: int | None
 ) -> CallbackRecord:
     """Read one callback from its CALLBACK_PARTS; what cannot be read is left empty."""
-    state, attempt, tries = (part or b"" for part in parts)
+    state, ended, tries = (part or b"" for part in parts)
     known = _STATES.get(state.decode(errors="replace"), CallbackState.WAITING)
     return CallbackRecord(
         name=name,
         state=known,
         url=url.decode(errors="replace") if url and not name.is_for_admins else None,
-        attempt=int(attempt) if attempt.isdigit() else 0,
+        attempt=(int(ended) if ended.isdigit() else 0) + (known is CallbackState.DELIVERING),
         tries=decode_tries(tries),
         next_try_at_ms=due_at_ms if known is CallbackState.WAITING else None,
     )

@@ -27,6 +27,7 @@ from shared.jobstore.callback import (
     DeadCallback,
     DeliveryOutcome,
     TakenCallback,
+    Unread,
     decode_callback,
     decode_dead,
     decode_taken,
@@ -103,11 +104,19 @@ class Outbox:
         try:
             return decode_taken(name, partition=partition, token=token, reply=rest)
         except RecordUnreadable as error:
-            # Nobody could ever deliver it, and it would be due for ever.
-            fields = flatten({"owner": "", "url": "", "attempts": 0, "reason": error.message})
-            dead = keys.dead_callbacks(partition)
-            await self._run(script.SETTLE_CALLBACK, name, token, CallbackState.DEAD, b"[]", *fields, more=(dead,))
+            await self._set_aside(Unread(name, token, *rest), error.message, now_ms)
             return None
+
+    async def _set_aside(self, unread: Unread, reason: str, now_ms: int | None) -> None:
+        """Leave it to a newer deliverer; what nobody could read for days is given up, or it would be due for ever."""
+        pause_ms, most_ms = limits.CALLBACK_UNREAD_PAUSE_MS, limits.CALLBACK_UNREAD_FOR_MS
+        word, _ = await self._run(
+            script.SET_ASIDE_CALLBACK, unread.name, unread.token, pause_ms, _written(now_ms), most_ms
+        )
+        if word == "OVER":
+            ended = unread.attempt - 1
+            fields = flatten({"owner": unread.owner, "url": unread.url, "attempts": ended, "reason": reason})
+            await self._end(unread.name, unread.token, CallbackState.DEAD, b"", fields)
 
     async def _ours(self, partition: int, raw: list[bytes]) -> list[CallbackName]:
         """Read ids; what is none of this partition was not written by us, and would be due for ever."""
@@ -137,15 +146,18 @@ class Outbox:
     async def _settle(
         self, taken: TakenCallback, state: CallbackState, outcome: DeliveryOutcome, **fields: str | int | None
     ) -> bool:
-        word, _ = await self._run(
-            script.SETTLE_CALLBACK,
-            taken.name,
-            taken.token,
-            state,
-            taken.tries_with(outcome),
-            *flatten({**fields}),
-            more=(keys.dead_callbacks(taken.partition),),
-        )
+        return await self._end(taken.name, taken.token, state, taken.tries_with(outcome), flatten({**fields}))
+
+    async def _end(
+        self,
+        name: CallbackName,
+        token: str,
+        state: CallbackState,
+        tries: bytes,
+        fields: list[str | bytes | int],
+    ) -> bool:
+        dead = keys.dead_callbacks(partition_of(name.job_id) or 0)
+        word, _ = await self._run(script.SETTLE_CALLBACK, name, token, state, tries, *fields, more=(dead,))
         return word != "STALE"
 
     async def try_again(

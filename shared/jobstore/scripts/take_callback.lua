@@ -9,21 +9,21 @@
 -- uses: clock callback
 local name, id = ARGV[2], callback_id(ARGV[1], ARGV[2])
 local r = redis.pcall('HMGET', KEYS[10], name, name .. ':letter', name .. ':tries', name .. ':token', name .. ':state',
-  name .. ':attempt', 'owner', 'callback_url')
+  name .. ':ended', 'owner', 'callback_url')
 if r.err and not is_foreign(r) then return r end
 if r.err or not r[1] or r[5] == 'delivered' or r[5] == 'dead' then
   redis.call('ZREM', KEYS[9], id)
   return {'GONE'}
 end
 
-local function reply(attempt) return {'OK', attempt, r[1], r[2] or '', r[3] or '', r[7] or '', r[8] or ''} end
-if r[4] == ARGV[3] then return r[5] == 'delivering' and reply(tonumber(r[6])) or {'NOT_DUE'} end
+-- A try counts when it has ended: a deliverer that dies, for whatever reason, has tried nothing that would be known.
+local function reply() return {'OK', (tonumber(r[6]) or 0) + 1, r[1], r[2] or '', r[3] or '', r[7] or '', r[8] or ''} end
+if r[4] == ARGV[3] then return r[5] == 'delivering' and reply() or {'NOT_DUE'} end
 
 local now = ARGV[5] ~= '' and tonumber(ARGV[5]) or now_ms()
 local due_at = tonumber(redis.call('ZSCORE', KEYS[9], id) or nil)
 if not due_at or due_at > now then return {'NOT_DUE'} end
 
-local attempt = (tonumber(r[6]) or 0) + 1
 redis.call('ZADD', KEYS[9], now + tonumber(ARGV[4]), id)
-redis.call('HSET', KEYS[10], name .. ':state', 'delivering', name .. ':token', ARGV[3], name .. ':attempt', attempt)
-return reply(attempt)
+redis.call('HSET', KEYS[10], name .. ':state', 'delivering', name .. ':token', ARGV[3])
+return reply()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -328,9 +328,23 @@ async def test_the_callback_of_a_deliverer_that_died_is_due_when_its_lease_is_ov
 
     second = await take(store, job_id, now_ms=clock.now_ms() + jobs.LEASE_MS + 1_000, deliverer="p2")
 
-    assert (second.callback_id, second.attempt) == (first.callback_id, 2)
+    assert (second.callback_id, second.attempt) == (first.callback_id, 1)
     assert not await Outbox(store).delivered(first, HEARD)
     assert (await only(store, job_id)).state is CallbackState.DELIVERING
+
+
+async def test_a_try_counts_once_it_has_ended_however_many_deliverers_have_died(store: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms()
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=0)
+
+    for _ in range(10):
+        now_ms += jobs.LEASE_MS + 1_000
+        await take(store, job_id, now_ms=now_ms)
+
+    last = await take(store, job_id, now_ms=now_ms + jobs.LEASE_MS + 1_000)
+    assert (last.attempt, last.tries, (await only(store, job_id)).attempt) == (2, (REFUSED,), 2)
+    await outbox.give_up(last, AWAY)
+    assert [dead.attempts for dead in await outbox.dead(last.partition)] == [(await only(store, job_id)).attempt] == [2]
 
 
 async def test_who_is_superseded_changes_nothing(store: JobStore) -> None:
@@ -530,15 +544,44 @@ async def test_what_was_taken_is_given_although_one_of_the_page_cannot_be(
         await Outbox(single).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
 
 
-async def test_a_callback_that_cannot_be_read_is_given_up(single: JobStore) -> None:
-    job_id = await completed(single)
+UNREADABLE = [("", b"\xff{"), ("", b'["m"]'), ("", b'["m","state","completed","total_files","x"]'), ("schema", b"")]
+
+
+@pytest.mark.parametrize(("field", "text"), UNREADABLE)
+async def test_a_callback_that_cannot_be_read_waits_for_one_who_can(single: JobStore, field: str, text: bytes) -> None:
+    job_id, outbox, now_ms = await completed(single), Outbox(single), clock.now_ms() + 1_000
+    callback, name = await only(single, job_id), keys.callbacks(0, job_id)
+    whole = cast("bytes", await single.connection.execute("HGET", name, callback.name.field))
+    newer = whole.replace(b'"schema","1"', b'"schema","2"')
+    assert newer != whole
+    await single.connection.execute("HSET", name, callback.name.field, newer if field else text)
+
+    await take_none(single, job_id, now_ms=now_ms)
+
+    seen = await only(single, job_id)
+    assert (seen.state, seen.attempt, seen.tries) == (CallbackState.WAITING, 0, ())
+    assert seen.next_try_at_ms == now_ms + limits.CALLBACK_UNREAD_PAUSE_MS
+    await single.connection.execute("HSET", name, callback.name.field, whole)
+    again = await take(single, job_id, now_ms=now_ms + limits.CALLBACK_UNREAD_PAUSE_MS)
+    assert (again.attempt, await outbox.dead(0)) == (1, [])
+
+
+async def test_a_callback_that_nobody_could_read_for_days_is_given_up(single: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(single), Outbox(single), clock.now_ms() + 1_000
+    await outbox.try_again(await take(single, job_id), REFUSED, delay_ms=0)
     callback = await only(single, job_id)
     await single.connection.execute("HSET", keys.callbacks(0, job_id), callback.name.field, b"\xff{")
+    await take_none(single, job_id, now_ms=now_ms)
+    await take_none(single, job_id, now_ms=now_ms + limits.CALLBACK_UNREAD_FOR_MS - 1)
+    last_ms = now_ms + limits.CALLBACK_UNREAD_FOR_MS + limits.CALLBACK_UNREAD_PAUSE_MS
+    waits = (await only(single, job_id)).state
 
-    await take_none(single, job_id)
+    await take_none(single, job_id, now_ms=last_ms)
 
-    assert [dead.callback_id for dead in await Outbox(single).dead(0)] == [callback.callback_id]
-    assert (await only(single, job_id)).state is CallbackState.DEAD
+    assert waits is CallbackState.WAITING
+    [dead] = await outbox.dead(0)
+    assert (dead.callback_id, dead.owner, dead.url, dead.attempts) == (callback.callback_id, jobs.OWNER, URL, 1)
+    assert ((await only(single, job_id)).state, (await only(single, job_id)).tries) == (CallbackState.DEAD, (REFUSED,))
 
 
 # ── once more ─────────────────────────────────────────────────────────────────────────────────────────────────────────
