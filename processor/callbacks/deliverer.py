@@ -185,9 +185,6 @@ class Deliverer:
             await self._settle(taken, verdict, outcome, reception, now_ms)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
-        if taken.attempt > len(self._schedule_seconds) + limits.MAX_CRASHES:
-            # Tries that ended are as many as the schedule has: of the others nobody came back to tell.
-            return Reception(trouble=Trouble.BROKE, details="several processors have died while they told it")
         try:
             return await self._courier.carry(taken)
         except Exception:  # a mistake of ours about one callback, of which others say more when they try it

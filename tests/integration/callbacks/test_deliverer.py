@@ -489,18 +489,7 @@ async def test_a_try_of_a_deliverer_that_died_is_made_again_when_its_lease_has_r
     late = await deliver(one, now_ms=now_ms + limits.CALLBACK_LEASE_MS)
 
     assert (early, late, len(receiver.received)) == (0, 1, 1)
-    assert (await kept(single, job_id)).attempt == 2
-
-
-async def test_a_callback_that_its_deliverers_die_of_is_given_up_at_last(single: JobStore, receiver: Receiver) -> None:
-    job_id = await complete(single, receiver.url)
-    for _ in range(len(SCHEDULE_SECONDS) + limits.MAX_CRASHES):
-        now_ms = await due_at_ms(single)
-        [_] = await Outbox(single).take(0, "dead", lease_ms=limits.CALLBACK_LEASE_MS, count=1, now_ms=now_ms)
-
-    await deliver(deliverer(single)[0], now_ms=await due_at_ms(single))
-
-    assert ((await kept(single, job_id)).state, receiver.received) == (CallbackState.DEAD, [])
+    assert (await kept(single, job_id)).attempt == 1  # the try of which nobody came back to tell is none
 
 
 async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
@@ -526,7 +515,7 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
     assert len(metrics.receptions) == 2
 
 
-async def test_what_nobody_can_read_is_dead_and_the_others_are_told(single: JobStore, receiver: Receiver) -> None:
+async def test_what_cannot_be_read_is_set_aside_and_the_others_are_told(single: JobStore, receiver: Receiver) -> None:
     damaged = await complete(single, receiver.url)
     whole = await complete(single, receiver.url)
     await single.connection.execute("HSET", keys.callbacks(0, damaged), "1", "\x00 nothing")
@@ -534,7 +523,7 @@ async def test_what_nobody_can_read_is_dead_and_the_others_are_told(single: JobS
     await deliver(deliverer(single)[0])
 
     assert [received.job_id for received in receiver.received] == [whole]
-    assert [dead.job_id for dead in await Outbox(single).dead(0)] == [damaged]
+    assert (await kept(single, damaged)).state is CallbackState.WAITING
 
 
 async def test_the_call_is_part_of_the_jobs_trace(single: JobStore, receiver: Receiver) -> None:
