@@ -218,6 +218,8 @@ CALLBACK_DRAIN_WITHIN_SECONDS = 5.0  # for calls under way when a processor stop
 CALLBACK_HANDED_BACK_WITHIN_SECONDS = 2.0  # by a processor that stops; what is not, is due again when its lease ends
 MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two
 
+CALLBACK_UNREAD_PAUSE_MS = 300_000  # before a callback of a newer version is looked at again by one who may know it
+CALLBACK_UNREAD_FOR_MS = 3 * 86_400_000  # then it is given up: as long as a receiver that is away is waited for
 MAX_DEAD_CALLBACKS = 10_000  # for each partition: those that were given up
 DEAD_CALLBACKS_PER_PAGE = 100  # of a listing of them
 CALLBACK_TRIES_KEPT = 20  # of one callback, for its owner to see; a schedule of three days has half as many

@@ -85,7 +85,7 @@ def body_of(taken: TakenCallback, links: Links) -> bytes:
     """Encode what is sent."""
     if taken.letter is not None:
         return dead_letter_body(taken.letter)
-    return end_body(taken.record, taken.message, links)
+    return end_body(taken.record, taken.message, links, total_files=taken.total_files)
 
 
 def dead_letter_body(letter: DeadLetter) -> bytes:
@@ -93,11 +93,13 @@ def dead_letter_body(letter: DeadLetter) -> bytes:
     return msgspec.json.encode(DeadLetterMessage(timestamp(letter.at_ms), view(letter)))
 
 
-def end_body(record: JobRecord, message: bytes, links: Links) -> bytes:
-    """Encode what is told of a job's end; `message` is its terminal event."""
+def end_body(record: JobRecord, message: bytes, links: Links, *, total_files: int) -> bytes:
+    """Encode what is told of a job's end; `message` is its terminal event, `total_files` how many were asked for."""
     ended_at_ms = record.finished_at_ms or record.updated_at_ms
     return msgspec.json.encode(
-        EndMessage(f"download.{record.state}", timestamp(ended_at_ms), _ended(record, _read(message), links))
+        EndMessage(
+            f"download.{record.state}", timestamp(ended_at_ms), _ended(record, _read(message), links, total_files)
+        )
     )
 
 
@@ -115,13 +117,13 @@ def _read(message: bytes) -> _Terminal | None:
         return None
 
 
-def _ended(record: JobRecord, event: _Terminal | None, links: Links) -> EndedJob:
+def _ended(record: JobRecord, event: _Terminal | None, links: Links, total_files: int) -> EndedJob:
     bundle, progress = record.bundle, record.progress
     return EndedJob(
         job_id=record.job_id,
         status=record.state,
         files_processed=progress.files_processed,
-        total_files=len(record.file_ids),
+        total_files=total_files,
         bytes_processed=progress.bytes_processed,
         total_bytes=progress.total_bytes,
         attempt=record.attempt,

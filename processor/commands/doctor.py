@@ -122,7 +122,7 @@ async def _walk(consistency: Consistency, partitions: Sequence[int], *, repairs:
                     if is_repaired or not repairs or finding.kind is Kind.RECORD_UNREADABLE:
                         _count(misfits, finding, is_repaired=is_repaired)
     except RedisRefused as error:
-        remedy = "docs/redis.md has the ACL." if "NOPERM" in error.message else ""
+        remedy = "docs/redis.md has the ACL." if error.is_for_lack_of_rights else ""
         return [
             *misfits_checks(misfits),
             Check(Standing.NOTE, "jobs", f"Not all could be looked at. {error.message}", remedy),

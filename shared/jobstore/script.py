@@ -60,6 +60,7 @@ DUE_CALLBACKS = _load("due_callbacks")
 TAKE_CALLBACK = _load("take_callback")
 POSTPONE_CALLBACK = _load("postpone_callback")
 SETTLE_CALLBACK = _load("settle_callback")
+SET_ASIDE_CALLBACK = _load("set_aside_callback")
 REDELIVER = _load("redeliver")
 COUNT_CALLBACKS = _load("count_callbacks")
 
@@ -96,6 +97,7 @@ ALL = (
     TAKE_CALLBACK,
     POSTPONE_CALLBACK,
     SETTLE_CALLBACK,
+    SET_ASIDE_CALLBACK,
     REDELIVER,
     COUNT_CALLBACKS,
 )

@@ -17,6 +17,7 @@ from tests.support import jobs
 from tests.support.operator import Operator
 from tests.support.receiver import Receiver
 from tests.support.service import environment
+from tests.support.stores import running_store
 
 URL = "https://hooks.example.org/hunter2"
 REFUSED = DeliveryOutcome(at_ms=1_795_461_600_000, duration_ms=12, status=503, error="The receiver answered 503.")
@@ -50,14 +51,13 @@ async def run(store_url: str, *arguments: str) -> "subprocess.CompletedProcess[s
     )
 
 
-async def test_what_waits_and_what_was_given_up_is_listed_without_the_path_of_its_url(
-    store: JobStore, operator: Operator
-) -> None:
-    waiting, dead = await waiting_and_dead(store)
-    url = operator.environment["REDIS_URL"]
+async def test_what_waits_and_what_was_given_up_is_listed_without_the_path_of_its_url(redis_url: str) -> None:
+    async with running_store(redis_url, partitions=4) as store:
+        waiting, dead = await waiting_and_dead(store)
 
-    listed, given_up = await run(url, "list"), await run(url, "dead")
-    listed_json, given_up_json = await run(url, "list", "--json"), await run(url, "dead", "--json")
+        listed, given_up, listed_json, given_up_json = await asyncio.gather(
+            *(run(redis_url, *words) for words in (["list"], ["dead"], ["list", "--json"], ["dead", "--json"]))
+        )
 
     assert listed.stderr == "1 wait or are being told, 1 were given up\n"
     assert [waiting in listed.stdout, dead in listed.stdout] == [True, False]

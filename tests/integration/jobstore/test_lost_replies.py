@@ -28,7 +28,7 @@ from shared.jobstore.outbox import Outbox
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.queue import Queue
 from shared.jobstore.reader import BlockingReader
-from shared.jobstore.record import encode_json
+from shared.jobstore.record import as_words, encode_json
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
@@ -363,6 +363,16 @@ def on_callback(
     return operate
 
 
+async def set_aside(store: JobStore, taken: object) -> object:
+    """Leave the first job's callback to a deliverer who can read it, as Outbox.take does."""
+    assert isinstance(taken, TakenCallback)
+    names = keys.of_job(0, JOB_IDS[0])
+    reply = await store.connection.run_script(
+        script.SET_ASIDE_CALLBACK, names, JOB_IDS[0], "1", taken.token, 1_000, "", DAY_MS
+    )
+    return as_words(reply)[0] != "STALE"
+
+
 OPERATIONS = [
     Case(script.PARTITIONS, "at the start", nothing, lambda store, _: store.prepare()),
     Case(
@@ -522,6 +532,12 @@ OPERATIONS = [
         "a try that was not made",
         callback_in_hand,
         on_callback(lambda outbox, taken: outbox.release(taken)),
+    ),
+    Case(
+        script.SET_ASIDE_CALLBACK,
+        "it could not be read",
+        callback_in_hand,
+        set_aside,
     ),
     Case(
         script.SETTLE_CALLBACK,

@@ -24,7 +24,13 @@ def taken(host: str, owner: str = "anna", *, is_for_admins: bool = False) -> Tak
         callback_url=f"https://{host}/hunter2",
     )
     return TakenCallback(
-        name=CallbackName(job_id, 1, is_for_admins), partition=0, token="t", attempt=1, record=record, message=b""
+        name=CallbackName(job_id, 1, is_for_admins),
+        partition=0,
+        token="t",
+        attempt=1,
+        record=record,
+        total_files=1,
+        message=b"",
     )
 
 

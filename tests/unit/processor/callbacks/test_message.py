@@ -39,7 +39,7 @@ def record(state: JobState, **more: object) -> JobRecord:
 
 def said(job: JobRecord, message: bytes, links: Links = Links()) -> dict[str, object]:  # noqa: B008  a frozen value
     """Read what is sent."""
-    told: dict[str, object] = msgspec.json.decode(end_body(job, message, links))
+    told: dict[str, object] = msgspec.json.decode(end_body(job, message, links, total_files=2))
     return told["data"] | {"type": told["type"], "timestamp": told["timestamp"]}  # type: ignore[operator,no-any-return]
 
 
