@@ -101,7 +101,9 @@ class Gateway:
             drain=self._hub.drain,
             count_refusal=metrics.count_http_refusal,
         )
-        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
+        self._admin = admin_server(
+            settings.admin_host, settings.admin_port, self.problems, is_stopping=lambda: self._hub.is_draining
+        )
         self._is_prepared = False
 
     def _make_app(self, metrics: GatewayMetrics, cors: Cors) -> Litestar:

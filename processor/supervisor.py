@@ -106,9 +106,11 @@ class Supervisor:
         )
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._offices = self._make_offices(work.objects, policy, metrics, AdminCallbackMetrics(meter))
-        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
+        self._admin = admin_server(
+            settings.admin_host, settings.admin_port, self.problems, is_stopping=self._stopping.is_set
+        )
         self._duties: list[asyncio.Task[None]] = []
 
     def _make_offices(
