@@ -134,7 +134,9 @@ class Supervisor:
             jobs = len(self._consumer.jobs_in_hand())
             problems.append(f"This processor is draining: it takes no more jobs, and has {jobs} in hand.")
         if self._connection.healthy_since is None:
-            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+            problems.append(
+                f"Redis does not answer: {self._connection.last_trouble} (REDIS_URL={self._connection.location.shown})."
+            )
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
         return problems + [problem for store in self._stores for problem in store.problems()]
