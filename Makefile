@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run page operate dead-letters test check check-deploy audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api chaos clean s3-server readers web mutants
+.PHONY: help environment run page operate dead-letters test check check-deploy audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,9 @@ bench-api: environment ## Measure creates and polls of one gateway, with and wit
 
 bench-streams: environment ## Measure streams with 10,000 viewers (ARGS='--viewers 500 --rate 1000 --seconds 2', '--parts contenders')
 	@$(BIN)/python -m tests.load.bench_streams $(ARGS)
+
+bench-10k: environment ## Let 10,000 downloads be created, queued, run and watched at once (ARGS='--jobs 500 --processors 2')
+	@$(BIN)/python -m tests.load.bench_10k $(ARGS)
 
 # make itself puts SEED, MINUTES and PARTITIONS into the environment.
 chaos: environment ## Kill, freeze and cut off real processes, and check what is left (SEED=<number> MINUTES=5 PARTITIONS=1)

@@ -15,6 +15,14 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
 
     Raises RecordUnreadable for a damaged one, which its owner alone is told of.
     """
+    record = await find_gone_too(store, caller, job_id)
+    if (refusal := refusal_of(record, now_ms())) is not None:
+        raise refusal
+    return record
+
+
+async def find_gone_too(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
+    """Find a caller's job as find_job() does, and one whose time is over as well: its callback may still be told."""
     if not caller.may_see(job_id):
         raise job_not_found()
     try:
@@ -26,8 +34,6 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> JobRecord:
     # Before anything else is looked at: that a job of others is gone, or failed, is theirs to know.
     if record is None or whose(record.owner) != caller.owner:
         raise job_not_found()
-    if (refusal := refusal_of(record, now_ms())) is not None:
-        raise refusal
     return record
 
 

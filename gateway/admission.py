@@ -103,6 +103,10 @@ class Admission:
         # By a name of its own: what one of two at once gives back is not the count of the other, which began the job.
         return await self._count(owner, f"retry {secrets.token_hex(8)}", in_flight)
 
+    async def ask_redelivery(self, owner: str) -> None:
+        """Let a callback be told again: it sends requests into the world, as a create does, and counts as one."""
+        await self._count(owner, f"redeliver {secrets.token_hex(8)}", ())
+
     async def ask_again(self, owner: str) -> Permit:
         """Let a repetition go on: it counts among no creates, and is refused only when there is no job yet."""
         return Permit(owner, in_flight=await self._in_flight(owner) if self._looks_at_jobs(has_key=False) else ())
@@ -220,7 +224,8 @@ class Admission:
             "creates",
             TooManyCreates(
                 f"You have created {self._allowance.creates_per_minute:,} jobs within a minute, or begun them anew, "
-                f"which is your limit. Wait {wait_seconds} s, or put more files into one job.",
+                f"or had their ends told again, which is your limit. Wait {wait_seconds} s, or put more files into one "
+                "job.",
                 retry_after_seconds=wait_seconds,
                 headers=rate_limit_headers(self._standings(permit, None)),
             ),

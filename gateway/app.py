@@ -25,6 +25,7 @@ from gateway.queue_watch import QueueWatch
 from gateway.routes.catalogue import read_files
 from gateway.routes.contract import read_document, read_page, read_version
 from gateway.routes.creation import create_job
+from gateway.routes.deliveries import read_deliveries, redeliver
 from gateway.routes.events import read_events
 from gateway.routes.files import fetch_archive
 from gateway.routes.jobs import cancel_job, delete_job, read_job
@@ -45,6 +46,7 @@ from shared.jobstore.access import open_commands
 from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.store import JobStore
 from shared.listener import listen
@@ -60,7 +62,7 @@ log = structlog.get_logger(__name__)
 
 ROUTES = (
     create_job, read_jobs, read_job, cancel_job, delete_job, retry_job, read_events, stream_job, stream_jobs,
-    fetch_archive, read_files, give_ticket,
+    fetch_archive, read_deliveries, redeliver, read_files, give_ticket,
     read_document, read_page, read_version,
     show_page, show_icon, show_asset,
 )  # fmt: skip
@@ -133,7 +135,11 @@ class Gateway:
             "objects": self._objects,
             "following": following,
             "retention": retention,
-            "intake": Intake(following, self._catalogue, idempotency_keys, admission),
+            "intake": Intake(
+                following, self._catalogue, idempotency_keys, admission, callback_rules=self._settings.callback_rules
+            ),
+            "admission": admission,
+            "outbox": Outbox(self._store),
             "contract": publish(),
             "catalogue": self._catalogue,
             "lists_files": self._settings.list_files,

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.json_body import read_json
 from shared import limits
+from shared.callbacks.target import CallbackRules, read_target
 from shared.errors import InvalidRequest
 from shared.jobs import JobRequest
 from shared.refusal import explain
@@ -17,12 +18,16 @@ ALLOWED = {
     "archive_name": f"a text of 1 to {limits.MAX_ARCHIVE_NAME_CHARS:,} characters",
     "on_missing": "fail or skip",
     "ticket": "true or false",
+    "callback_url": f"an https:// address of 1 to {limits.MAX_CALLBACK_URL_CHARS:,} characters",
 }
 """What the members of a request may be, for people."""
 
 
-def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
-    """Read the body of a create call; raises a RequestError that says what to change."""
+def read_job_request(content_type: str | None, body: bytes, callback_rules: CallbackRules) -> JobRequest:
+    """Read the body of a create call; raises a RequestError that says what to change.
+
+    The callback's URL is judged by its text alone: what its name leads to is looked at when the callback is sent.
+    """
     parsed = read_json(content_type, body)
     _refuse_too_many(parsed)
     try:
@@ -30,7 +35,9 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"The request is not valid: {explain(error, parsed, ALLOWED)}.") from None
     _refuse_duplicates(request.file_ids)
-    return request
+    if request.callback_url is None:
+        return request
+    return msgspec.structs.replace(request, callback_url=read_target(request.callback_url, callback_rules).url)
 
 
 def _with_whole_ids(parsed: Any) -> Any:

@@ -17,11 +17,16 @@ S = TypeVar("S", bound=RedisSettings)
 
 
 _EXAMPLE_SECRET = "EXAMPLE-of-random-text"
+_EXAMPLE_CALLBACK_SECRET = "whsec_EXAMPLE"
 # What such a text says is read further by whoever knows its form.
 _READ_FURTHER: dict[str, Callable[[Any], object]] = {
     "redis_url": RedisSettings.redis_location,
     "sources_url": lambda settings: settings.sources,
     "objects_url": lambda settings: settings.objects,
+    "callback_ports": lambda settings: settings.callback_port_ranges,
+    "callback_networks": lambda settings: settings.networks_for_callbacks,
+    "callback_schedule": lambda settings: settings.schedule_seconds,
+    "callback_secrets": lambda settings: settings.signing_secrets,
     "trusted_proxies": lambda settings: settings.trusted_networks,
 }
 
@@ -74,6 +79,10 @@ def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
         yield _contradiction(
             settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"
         )
+    if isinstance(settings, ProcessorSettings) and _EXAMPLE_CALLBACK_SECRET in settings.callback_secrets:
+        yield _known_to_all("callback_secrets")
+    if isinstance(settings, CommonSettings):
+        yield from _contradictions_of_tickets(settings)
     if isinstance(settings, CommonSettings) and _are_sources_among_archives(settings):
         yield _contradiction(
             settings,
@@ -123,14 +132,8 @@ def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction
             "jwt_jwks",
             "because tokens are judged by the one or by the other",
         )
-    for secrets in ("jwt_secrets", "ticket_secrets"):
-        if _EXAMPLE_SECRET in getattr(settings, secrets):
-            sentence = f"WAYBILL_{secrets.upper()} holds the example of the documentation, which everybody knows."
-            yield Contradiction(frozenset({secrets}), sentence)
-    key_ids = [word.partition(":")[0] for word in settings.ticket_secrets.split()]
-    if len(set(key_ids)) < len(key_ids):
-        sentence = "WAYBILL_TICKET_SECRETS has an id twice: a ticket names one secret, so give each an id of its own."
-        yield Contradiction(frozenset({"ticket_secrets"}), sentence)
+    if _EXAMPLE_SECRET in settings.jwt_secrets:
+        yield _known_to_all("jwt_secrets")
     for given in ("jwt_secrets", "jwt_jwks", "jwt_issuer", "jwt_audience", "jwt_scope_claim"):
         if getattr(settings, given) and not settings.takes_tokens:
             yield _contradiction(settings, given, "means nothing with", "auth", "which takes no tokens")
@@ -139,6 +142,20 @@ def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction
             yield _contradiction(
                 settings, needed, "must be there with", "jwt_jwks", "whose keys sign tokens for other services too"
             )
+
+
+def _contradictions_of_tickets(settings: CommonSettings) -> Iterator[Contradiction]:
+    if _EXAMPLE_SECRET in settings.ticket_secrets:
+        yield _known_to_all("ticket_secrets")
+    key_ids = [word.partition(":")[0] for word in settings.ticket_secrets.split()]
+    if len(set(key_ids)) < len(key_ids):
+        sentence = "WAYBILL_TICKET_SECRETS has an id twice: a ticket names one secret, so give each an id of its own."
+        yield Contradiction(frozenset({"ticket_secrets"}), sentence)
+
+
+def _known_to_all(field: str) -> Contradiction:
+    sentence = f"WAYBILL_{field.upper()} holds the example of the documentation, which everybody knows."
+    return Contradiction(frozenset({field}), sentence)
 
 
 def _are_sources_among_archives(settings: CommonSettings) -> bool:

@@ -9,7 +9,8 @@
     │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered,
     │   │   OriginRefused
     │   ├── LimitReached: TooManyJobsInFlight, TooManyCreates, TooManyOwnerStreams (429)
-    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, FilesNotListed
+    │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, JobNotEnded, NoCallback,
+    │       FilesNotListed
     ├── UnavailableError           try again later (503)
     │   └── RedisUnavailable, RedisFull, RedisRefused, CatalogueUnavailable, TokenKeysUnavailable,
     │       Draining, TooManyStreams, BacklogFull, RedisNearlyFull

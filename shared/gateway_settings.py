@@ -1,16 +1,14 @@
 """The gateway's settings."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
 from shared import limits
-from shared.errors import SettingsError
-from shared.settings import CommonSettings, Port
+from shared.callbacks.addresses import Network
+from shared.settings import CommonSettings, Port, listed, networks_in
 
-_TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
 _BETWEEN = r"[ ,]+"
 _HOST = r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])"
 _ORIGIN = r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
@@ -86,21 +84,6 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             description="The claim of a token with its scopes, of which waybill:user and waybill:admin are read. "
             "Without it every good token has the scope user.",
             examples=["scope"],
-        ),
-    ] = ""
-    ticket_secrets: Annotated[
-        str,
-        Meta(
-            pattern=rf"^({_TICKET_SECRET}( +{_TICKET_SECRET})*)?$",
-            description="The secrets with which tickets are signed, each behind an id: the first signs, all are taken, "
-            "so that one can take another's place. Without them, and with authentication, there are no tickets.",
-            examples=["k1:EXAMPLE-of-random-text-of-32-characters-or-more"],
-            extra={
-                "secret": True,
-                "form": f"keyid:secret, once or several times, with spaces between them: ids of 1 to "
-                f"{limits.MAX_TICKET_KEY_ID_CHARS} letters, digits, - and _, secrets of "
-                f"{limits.MIN_TICKET_SECRET_CHARS} characters or more",
-            },
         ),
     ] = ""
     ticket_seconds: Annotated[
@@ -301,27 +284,14 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     @property
     def host_names(self) -> tuple[str, ...]:
         """Give the names of `hosts`."""
-        return _listed(self.hosts)
+        return listed(self.hosts)
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         """Give the origins of `cors_origins`; `*` alone means all."""
-        return _listed(self.cors_origins)
+        return listed(self.cors_origins)
 
     @property
-    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+    def trusted_networks(self) -> tuple[Network, ...]:
         """Give the networks of `trusted_proxies`, an address being one of itself alone. Raises SettingsError."""
-        return tuple(map(_network, _listed(self.trusted_proxies)))
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, re.split(_BETWEEN, text)))
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text)
-    except ValueError:
-        raise SettingsError(
-            [f"WAYBILL_TRUSTED_PROXIES has {text!r}, which is neither an address nor a network such as 10.0.0.0/8."]
-        ) from None
+        return networks_in(self.trusted_proxies, variable="WAYBILL_TRUSTED_PROXIES")

@@ -93,12 +93,14 @@ class JobRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `archive_name`: the name the archive is saved under; `.zip` is added when it is missing.
     `on_missing`: whether a missing file fails the job, or is left out and reported.
     `ticket`: whether the URLs of the answer are to work without a header for a while; nothing of the job itself.
+    `callback_url`: who is told how the job ended.
     """
 
     file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=limits.MAX_FILES_PER_JOB)]
     archive_name: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ARCHIVE_NAME_CHARS)] | None = None
     on_missing: OnMissing = OnMissing.FAIL
     ticket: bool = False
+    callback_url: Annotated[str, Meta(min_length=1, max_length=limits.MAX_CALLBACK_URL_CHARS)] | None = None
 
 
 class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -220,6 +222,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     object_key: str | None = None
     bundle: BundleSummary | None = None
     traceparent: str | None = None
+    callback_url: str | None = None
     checkpoint: Checkpoint | None = None
     created_at_ms: int
     updated_at_ms: int

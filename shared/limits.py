@@ -202,7 +202,30 @@ CALLBACK_ADDRESSES_TRIED = (
 CALLBACK_LOOK_UP_THREADS = 8  # a name server that never answers holds one for half a minute
 MIN_CALLBACK_SECRET_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
 MAX_CALLBACK_SECRET_BYTES = 64  # of the same
+MAX_CALLBACK_TRIES = 20  # of one callback, which keeps as many answers
+MAX_CALLBACK_PAUSE_SECONDS = 604_800  # between two tries: who waits for longer does not wait any more
+CALLBACK_JITTER_RATIO = 0.25  # of a pause, added at most: what failed together must not come back together
+CALLBACK_RETRY_AFTER_MAX_SECONDS = 86_400  # of a receiver's Retry-After: a day is as long as the longest own pause
+CALLBACK_WITHIN_SECONDS = 20.0  # one try, from the look-up of the name to the head of the answer
+CALLBACK_CONNECT_WITHIN_SECONDS = 10.0  # of these, for one address: two lost packets are sent again within it
+CALLBACK_LEASE_MS = 60_000  # of one try: three times as long, so that nobody else tries meanwhile
+CALLBACKS_AT_ONCE = 32  # of one processor, which waits for most of the time
+CALLBACKS_PER_HOST_AT_ONCE = 4  # of these: a slow receiver must not hold up everybody else's
+CALLBACK_HOST_BUSY_MS = 1_000  # put off for at least this when a receiver has so many already
+CALLBACK_HOST_BUSY_EACH_MS = 100  # and for so much more for each one that was put off before
+CALLBACK_HOST_BUSY_CAP_MS = 60_000  # of that: a receiver that is quick again is soon told
+CALLBACKS_LOOKED_FOR_EVERY_SECONDS = 1.0  # ± 20 %; an end is told within about this
+CALLBACK_DRAIN_WITHIN_SECONDS = 5.0  # for calls under way when a processor stops; the rest are handed back
+CALLBACK_HANDED_BACK_WITHIN_SECONDS = 2.0  # by a processor that stops; what is not, is due again when its lease ends
 MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two
+
+MAX_DEAD_CALLBACKS = 10_000  # for each partition: those that were given up
+DEAD_CALLBACKS_PER_PAGE = 100  # of a listing of them
+CALLBACK_TRIES_KEPT = 20  # of one callback, for its owner to see; a schedule of three days has half as many
+CALLBACK_KEPT_MS = (
+    3 * 86_400_000
+)  # after the last callback of a job was told, or given up: for whoever looks, or redelivers
+CALLBACK_ENDS_KEPT = 20  # of a job that is redriven again and again: callbacks that were told, or given up
 
 # The archive
 COPY_CHUNK_BYTES = 256 * 1024  # in one read; so much between two failures of a store is progress

@@ -5,7 +5,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from shared import limits
-from shared.settings import CommonSettings, Port
+from shared.callbacks.signing_secret import SigningSecret, read_signing_secrets
+from shared.errors import SettingsError
+from shared.settings import CommonSettings, Port, listed
+
+_BETWEEN = r"[ ,]+"
+_DELAY = r"[0-9]{1,6}"
 
 
 class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
@@ -87,6 +92,64 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
             extra={"form": "an http:// or https:// URL", "secret": True},
         ),
     ] = ""
+    callback_secrets: Annotated[
+        str,
+        Meta(
+            description="The secrets of which each owner's own is made, with which the callbacks of its jobs are "
+            "signed. All sign: put a new one beside the old one, and take the old one away later. Without them "
+            "callbacks are not signed. See docs/callbacks.md.",
+            examples=["whsec_EXAMPLEofBase64OfRandomBytes0123456789abcdef"],
+            extra={
+                "secret": True,
+                "form": f"one to {limits.MAX_CALLBACK_SECRETS} texts of whsec_ and base64 of "
+                f"{limits.MIN_CALLBACK_SECRET_BYTES} to {limits.MAX_CALLBACK_SECRET_BYTES} bytes, with spaces between "
+                "them",
+            },
+        ),
+    ] = ""
+
+    callback_schedule: Annotated[
+        str,
+        Meta(
+            pattern=rf"^{_DELAY}({_BETWEEN}{_DELAY}){{0,{limits.MAX_CALLBACK_TRIES - 1}}}$",
+            description="When a callback is tried: how long after the end of its job, then after each try that failed, "
+            "each time up to a quarter longer, so that they do not come all at once. After the last one it is given "
+            "up.",
+            examples=["0 5 300 1800 7200"],
+            extra={
+                "form": f"one to {limits.MAX_CALLBACK_TRIES} pauses in whole seconds, of a week at most, with spaces "
+                "or commas between them"
+            },
+        ),
+    ] = "0 5 300 1800 7200 18000 36000 50400 72000 86400"
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$",
+            description="The address at which callers reach the gateways. Links in callbacks begin with it; without "
+            "it they are paths, and the receiver must know where they lead.",
+            examples=["https://downloads.example.org"],
+            extra={"form": "an http:// or https:// URL without a query"},
+        ),
+    ] = ""
+
+    @property
+    def schedule_seconds(self) -> tuple[int, ...]:
+        """Give the pauses of `callback_schedule`. Raises SettingsError."""
+        schedule_seconds = tuple(map(int, listed(self.callback_schedule)))
+        if max(schedule_seconds) > limits.MAX_CALLBACK_PAUSE_SECONDS:
+            raise SettingsError(
+                [
+                    f"WAYBILL_CALLBACK_SCHEDULE has a pause of {max(schedule_seconds):,} seconds; the limit is "
+                    f"{limits.MAX_CALLBACK_PAUSE_SECONDS:,}, a week."
+                ]
+            )
+        return schedule_seconds
+
+    @property
+    def signing_secrets(self) -> tuple[SigningSecret, ...]:
+        """Give the secrets of `callback_secrets`. Raises SettingsError."""
+        return read_signing_secrets(self.callback_secrets, variable="WAYBILL_CALLBACK_SECRETS")
 
     @property
     def drain_seconds(self) -> float:

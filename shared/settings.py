@@ -4,15 +4,27 @@ A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have n
 (setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
 """
 
+import re
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from shared import limits
+from shared.callbacks.addresses import Network
+from shared.callbacks.target import CallbackRules
+from shared.errors import SettingsError
 from shared.jobstore.location import RedisLocation, parse_location
 from shared.objects.location import DirectoryOptions, Keys, StoreLocation, with_keys
 from shared.objects.location import parse_location as parse_store_location
+
+_BETWEEN = r"[ ,]+"
+_PORTS = r"[0-9]{1,5}(-[0-9]{1,5})?"
+# No address, whose last part would be a number.
+_CALLBACK_HOST = r"(\*\.)?([A-Za-z0-9_-]+\.)*[A-Za-z_][A-Za-z0-9_-]*"
+
+_TICKET_SECRET = rf"[A-Za-z0-9_-]{{1,{limits.MAX_TICKET_KEY_ID_CHARS}}}:\S{{{limits.MIN_TICKET_SECRET_CHARS},}}"
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Directory = Annotated[str, Meta(min_length=1, extra={"form": "the path of a directory"})]
@@ -148,6 +160,58 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
     ] = 86_400
+    ticket_secrets: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_TICKET_SECRET}( +{_TICKET_SECRET})*)?$",
+            description="The secrets with which tickets are signed, each behind an id: the first signs, all are taken, "
+            "so that one can take another's place. Without them, and with authentication, there are no tickets. "
+            "Processors need those of the gateways for the links in callbacks, which have no ticket otherwise.",
+            examples=["k1:EXAMPLE-of-random-text-of-32-characters-or-more"],
+            extra={
+                "secret": True,
+                "form": f"keyid:secret, once or several times, with spaces between them: ids of 1 to "
+                f"{limits.MAX_TICKET_KEY_ID_CHARS} letters, digits, - and _, secrets of "
+                f"{limits.MIN_TICKET_SECRET_CHARS} characters or more",
+            },
+        ),
+    ] = ""
+    callback_http: Annotated[
+        bool,
+        Meta(
+            description="Whether the callback_url of a job may begin with http:// too. What is sent there, links to "
+            "archives among it, everybody on the way can read. See docs/callbacks.md.",
+            examples=["true"],
+        ),
+    ] = False
+    callback_ports: Annotated[
+        str,
+        Meta(
+            pattern=rf"^{_PORTS}({_BETWEEN}{_PORTS})*$",
+            description="The ports that the callback_url of a job may have.",
+            examples=["443 8000-8999"],
+            extra={"form": "one or several ports or ranges of them, with spaces or commas between them"},
+        ),
+    ] = "80 443"
+    callback_networks: Annotated[
+        str,
+        Meta(
+            description="Networks to which callbacks may go although they are not public: every owner may then have "
+            "anything called in them. Metadata addresses of clouds stay refused.",
+            examples=["10.20.30.0/24 fd12:3456::/48"],
+            extra={"form": "one or several addresses or networks, with spaces or commas between them"},
+        ),
+    ] = ""
+    callback_hosts: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_CALLBACK_HOST}({_BETWEEN}{_CALLBACK_HOST})*)?$",
+            description="Host names to which callbacks may go whatever they lead to, but for metadata addresses; "
+            "*.example.net for all below it. Those whose names you give out yourself alone.",
+            examples=["hooks.internal *.svc.cluster.local"],
+            extra={"form": "one or several names, with spaces or commas between them"},
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
@@ -178,6 +242,53 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
             "WAYBILL_OBJECTS", self.objects_access_key_id, self.objects_secret_access_key, self.objects_session_token
         )
         return with_keys(_location(self.objects_url, self.objects_dir, variable="WAYBILL_OBJECTS_URL"), keys)
+
+    @property
+    def callback_port_ranges(self) -> tuple[range, ...]:
+        """Give the ports of `callback_ports`. Raises SettingsError."""
+        return tuple(map(_port_range, listed(self.callback_ports)))
+
+    @property
+    def networks_for_callbacks(self) -> tuple[Network, ...]:
+        """Give the networks of `callback_networks`. Raises SettingsError."""
+        return networks_in(self.callback_networks, variable="WAYBILL_CALLBACK_NETWORKS")
+
+    @property
+    def callback_rules(self) -> CallbackRules:
+        """Give where the callbacks of jobs may go. Raises SettingsError."""
+        return CallbackRules(
+            takes_http=self.callback_http,
+            ports=self.callback_port_ranges,
+            networks=self.networks_for_callbacks,
+            hosts=listed(self.callback_hosts.lower()),
+        )
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Take apart what stands in one variable with spaces or commas between it."""
+    return tuple(filter(None, re.split(_BETWEEN, text)))
+
+
+def networks_in(text: str, *, variable: str) -> tuple[Network, ...]:
+    """Read networks, an address being one of itself alone. Raises SettingsError."""
+    return tuple(_network(word, variable) for word in listed(text))
+
+
+def _network(text: str, variable: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise SettingsError(
+            [f"{variable} has {text!r}, which is neither an address nor a network such as 10.0.0.0/8."]
+        ) from None
+
+
+def _port_range(text: str) -> range:
+    first, _, last = text.partition("-")
+    ports = range(int(first), int(last or first) + 1)
+    if not ports or not 1 <= ports[0] <= ports[-1] <= 65_535:
+        raise SettingsError([f"WAYBILL_CALLBACK_PORTS has {text!r}; ports are from 1 to 65535, the lower one first."])
+    return ports
 
 
 def _location(url: str, directory: str, *, variable: str) -> StoreLocation:

@@ -18,7 +18,7 @@ from gateway.auth.bearer import read_bearer
 from gateway.auth.caller import LOCAL, Caller, Scope
 from gateway.auth.issuer_keys import IssuerKeys, SecretKeys
 from gateway.auth.jwks import read_secrets
-from gateway.auth.ticket import TicketSecret, read_ticket_secrets, ticket_in
+from gateway.auth.ticket import ticket_in
 from gateway.auth.tickets import Tickets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared import limits
@@ -27,6 +27,7 @@ from shared.clock import now_ms
 from shared.gateway_settings import GatewaySettings
 from shared.jobstore.access import Commands
 from shared.jobstore.api_keys import ApiKeys
+from shared.ticket import TicketSecret, read_ticket_secrets
 
 
 class Tokens:

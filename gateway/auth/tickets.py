@@ -6,9 +6,10 @@ from typing import NamedTuple
 import structlog
 
 from gateway.auth.caller import Caller
-from gateway.auth.ticket import Ticket, TicketSecret, caller_by_ticket, write_ticket
+from gateway.auth.ticket import caller_by_ticket
 from shared.caller_errors import TicketsNotOffered
 from shared.clock import now_ms
+from shared.ticket import Ticket, TicketSecret, write_ticket
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,5 @@
-"""Every call, a row each; those about events have theirs in event_calls.py. A test finds the route without a row.
+"""Every call, a row each; a test finds the route without a row. Those about events stand in event_calls.py, those about
+callbacks in delivery_calls.py.
 
 A row names the errors of shared/errors.py that the call raises itself; statuses and codes follow from them. Parameters
 and headers are declared once, in parameters.py and headers.py, and what their members mean in members.py.
@@ -6,6 +7,7 @@ and headers are declared once, in parameters.py and headers.py, and what their m
 
 from gateway.contract import examples, headers, parameters, refusals
 from gateway.contract.call import JOB, JOBS, JSON, Answer, Body, Call, Header, Link, head_of
+from gateway.contract.delivery_calls import READ_DELIVERIES, REDELIVER
 from gateway.contract.event_calls import READ_EVENTS, STREAM_JOB, STREAM_JOBS
 from gateway.contract.schemas import Release, reference
 from gateway.representation import JobView, JobWithTicket
@@ -36,7 +38,7 @@ _CREATED = {
 }
 _FOLLOW_UPS = tuple(
     Link(call_id[0].upper() + call_id[1:], 202, call_id)
-    for call_id in ("readJob", "readEvents", "cancelJob", "retryJob", "deleteJob", "fetchArchive")
+    for call_id in ("readJob", "readEvents", "cancelJob", "retryJob", "deleteJob", "fetchArchive", "readDeliveries")
 )
 CREATE_JOB = Call(
     method="POST",
@@ -48,7 +50,8 @@ CREATE_JOB = Call(
     request=Body(
         JSON,
         reference(JobRequest),
-        {"file_ids": [70_000, 70_001, 70_002], "archive_name": "samples", "on_missing": "skip", "ticket": True},
+        {"file_ids": [70_000, 70_001, 70_002], "archive_name": "samples", "on_missing": "skip", "ticket": True,
+         "callback_url": "https://shop.example.org/downloads"},
     ),
     answers=(
         Answer(
@@ -354,6 +357,9 @@ CALLS: tuple[Call, ...] = (
     DELETE_JOB,
     FETCH_ARCHIVE,
     head_of(FETCH_ARCHIVE, call_id="fetchArchiveHead", answers=(_FROM_RECORD, *FETCH_ARCHIVE.answers[1:3])),
+    READ_DELIVERIES,
+    head_of(READ_DELIVERIES, call_id="readDeliveriesHead"),
+    REDELIVER,
     LIST_FILES,
     head_of(LIST_FILES, call_id="listFilesHead"),
     GIVE_TICKET,

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from gateway.auth.ticket import Ticket, TicketSecret, write_ticket
 from gateway.estimate import Outlook
 from gateway.representation import represent, status_path
 from shared.events import timestamp
 from shared.jobs import BundleSummary, JobOptions, JobRecord, JobState, ProgressSnapshot
+from shared.ticket import Ticket, TicketSecret, write_ticket
 
 JOB_ID = "2f6d0e1a-7c3b-8000-9f4e-5d6c7b8a9012"
 UNKNOWN_JOB_ID = "00000000-0000-8000-8000-000000000000"
@@ -52,6 +52,7 @@ def accepted_job(*, ticket: str | None = None, **told: object) -> dict[str, obje
         "events_url": f"{path}/events{query}",
         "file_url": f"{path}/file{query}",
         "cancel_url": f"{path}/cancel",
+        "deliveries_url": None,
         "ticket": ticket,
         "ticket_expires_at": moment(TICKET_SECONDS) if ticket else None,
     } | told

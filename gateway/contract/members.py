@@ -34,12 +34,20 @@ MEMBERS: dict[str, Member] = {
     "at": Member("When it was written.", _TIME),
     "attempt": Member("Counts the runs of this job from 1; 0 before the first.", _COUNT),
     "bytes_processed": Member("Bytes of the archive that are made.", _COUNT),
+    "answer_status": Member(
+        "The HTTP status that the receiver answered; null when it did not.", {"minimum": 100, "maximum": 599}
+    ),
+    "callback_url": Member("Who is told how the job ended.", {"format": "uri"}),
     "can_retry": Member("Starting the job anew may help."),
     "cancel_url": Member("POST to this path to give the job up.", _PATH),
     "code": Member("Stable, for programs to decide by."),
     "created_at": Member("When the job was created.", _TIME),
+    "deliveries": Member("What was told, one for each end of the job, the oldest first."),
+    "deliveries_url": Member("The path of what became of its callback; null without one.", _PATH),
+    "delivery_status": Member("`waiting` for its next try, `delivering`, `delivered`, or `dead`: given up."),
     "detail": Member("What happened to which thing, and what to do: a sentence for people."),
     "download_url": Member("The stable path of the archive; null until the job is completed.", _PATH),
+    "duration_ms": Member("How long it took, in milliseconds.", _COUNT),
     "error": Member("Why the run or the job failed."),
     "estimated_duration": Member(
         "From the creation to the end: a range of seconds. Null: nothing is known.", {"pattern": "^[0-9]+-[0-9]+s$"}
@@ -66,6 +74,7 @@ MEMBERS: dict[str, Member] = {
     "missed": Member("How many events are missing; null when nobody knows.", _COUNT),
     "name": Member("The file's name; null where the catalogue does not know it."),
     "next_after": Member("Send it as `after`, or as `Last-Event-ID`, to go on.", _EVENT_ID),
+    "next_try_at": Member("When it is tried next; null unless it waits.", _TIME),
     "next_cursor": Member("Send it as `cursor` to go on; null at the end."),
     "on_missing": Member("Whether a missing file fails the job, or is left out and reported."),
     "phase": Member("What the run does now, when that changed: `planning`, `bundling`, `finishing`."),
@@ -91,9 +100,11 @@ MEMBERS: dict[str, Member] = {
     "to": Member("The id of the last event that is missing.", _EVENT_ID),
     "total_bytes": Member("The archive's size, once it is planned.", _COUNT),
     "total_files": Member("How many files were asked for.", {"minimum": 1}),
+    "tries": Member("The last 20 tries that have ended, the oldest first."),
     "type": Member("Which message this is."),
     "updated_at": Member("When the job changed last.", _TIME),
     "version": Member("The release that answers."),
+    "webhook_id": Member("Its `webhook-id`: the same at each try."),
     "websocket_url": Member("The path of its stream, to be opened as a WebSocket; null where there are none.", _PATH),
     # Where a name says something of its own.
     "JobError.code": Member("Stable, for programs to decide by: see [Why a job fails](#why-a-job-fails)."),
@@ -101,6 +112,10 @@ MEMBERS: dict[str, Member] = {
         "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `limit`, `max_age`, `ticket_expired`, "
         "`unreadable`; `gateway`: the proxy says that none is there."
     ),
+    "Delivery.attempt": Member("Counts its tries, with the one that goes on.", _COUNT),
+    "Delivery.callback_url": Member("Where it goes.", {"format": "uri"}),
+    "Try.at": Member("When it began.", _TIME),
+    "Try.error": Member("Why there was no answer, in words; null when there was one."),
     "File.name": Member("The file's name."),
     "FilesPage.files": Member("Files, by their ids."),
     "JobRequest.file_ids": Member(

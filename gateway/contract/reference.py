@@ -37,6 +37,7 @@ def reference_text() -> str:
         _chapter("estimates"),
         _chapter("giving_up"),
         _chapter("retry"),
+        _chapter("callbacks"),
         _chapter("lifetimes"),
         _chapter("missing_files"),
         _failures(),

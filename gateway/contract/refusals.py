@@ -6,7 +6,7 @@ proxy refuses before there is an error of ours.
 
 import msgspec
 
-from shared import caller_errors, errors, limit_errors, limits
+from shared import callback_errors, caller_errors, errors, limit_errors, limits
 from shared.errors import WaybillError
 
 
@@ -62,6 +62,8 @@ _REMEDIES: dict[type[WaybillError], str] = {
     errors.JobNotReady: "the archive is being made: follow the stream",
     errors.JobFailed: "the job failed, or was cancelled: its record says why",
     errors.JobNotFailed: "only a failed job is begun anew: its record says where it stands",
+    callback_errors.JobNotEnded: "wait for its end: its callback is sent then",
+    callback_errors.NoCallback: "name a `callback_url` when you create a job",
     errors.JobGone: "the archive has expired, or the job was deleted: create it again",
     errors.UnsupportedMediaType: "`Content-Type: application/json`, no `Content-Encoding`",
     caller_errors.Misdirected: "call the service by its own name",

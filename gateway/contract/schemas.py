@@ -13,6 +13,7 @@ from gateway.contract.members import member_of
 from gateway.representation import JobView, JobWithTicket, Snapshot
 from gateway.routes.catalogue import FilesView
 from gateway.routes.creation import Accepted
+from gateway.routes.deliveries import DeliveriesView, RedeliveryView
 from gateway.routes.events import EventsPage
 from gateway.routes.jobs import CancelView
 from gateway.routes.listing import BatchView, JobsView
@@ -53,7 +54,7 @@ class Release(msgspec.Struct, frozen=True):
 
 _BODIES = (
     JobRequest, Accepted, JobView, JobWithTicket, JobsView, BatchView, CancelView, EventsPage, FilesView, TicketRequest,
-    TicketView, Problem, Release,
+    TicketView, DeliveriesView, RedeliveryView, Problem, Release,
 )  # fmt: skip
 _PUBLIC_NAMES = {
     "JobView": "Job",
@@ -62,6 +63,10 @@ _PUBLIC_NAMES = {
     "FileView": "File",
     "FilesView": "FilesPage",
     "CancelView": "Cancellation",
+    "DeliveriesView": "Deliveries",
+    "DeliveryView": "Delivery",
+    "RedeliveryView": "Redelivery",
+    "TryView": "Try",
     "TicketView": "Ticket",
     "Failed": "Error",
 }

@@ -32,6 +32,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """The answer to a create call, or to a retry; paths are relative to this server.
 
     With a ticket those that only read have it in their query; `ticket_expires_at` is RFC 3339. null: none was wanted.
+    `deliveries_url`: null without a callback.
     """
 
     job_id: str
@@ -44,6 +45,7 @@ class Accepted(msgspec.Struct, frozen=True):
     events_url: str
     file_url: str
     cancel_url: str
+    deliveries_url: str | None
     ticket: str | None
     ticket_expires_at: str | None
 
@@ -71,7 +73,8 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     store, queue, tickets = following.store, following.queue, following.gate.tickets
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
-    wanted = read_job_request(", ".join(request.headers.getall("content-type", [])), await request.body())
+    content_type = ", ".join(request.headers.getall("content-type", []))
+    wanted = read_job_request(content_type, await request.body(), intake.callback_rules)
     if wanted.ticket:
         tickets.insist_on_offered()
     beginning = await _begin(intake, wanted, caller, key)
@@ -87,7 +90,14 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     if ended is not None:
         body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
-    body = accepted(job_id, position, promise, issued, takes_websockets=following.socket_door.offered)
+    body = accepted(
+        job_id,
+        position,
+        promise,
+        issued,
+        takes_websockets=following.socket_door.offered,
+        has_callback=wanted.callback_url is not None,
+    )
     return Response(body, media_type="application/json", headers=headers)
 
 
@@ -112,6 +122,7 @@ def accepted(
     issued: Issued | None = None,
     *,
     takes_websockets: bool,
+    has_callback: bool,
     status: JobState = JobState.QUEUED,
 ) -> bytes:
     """Encode the answer about a job that has its run before it: where everything is, and what is known of its time."""
@@ -127,6 +138,7 @@ def accepted(
         events_url=f"{path}/events{query}",
         file_url=f"{path}/file{query}",
         cancel_url=f"{path}/cancel",
+        deliveries_url=f"{path}/deliveries" if has_callback else None,
         ticket=issued.ticket if issued else None,
         ticket_expires_at=events.timestamp(issued.expires_at_ms) if issued else None,
     )
@@ -175,6 +187,7 @@ async def _create(
         traceparent=traceparent_of_current_span(),
         expected_bytes=expected_bytes,
         promised_ms=promise.expected_ms,
+        callback_url=wanted.callback_url,
     )
     try:
         created = await intake.admission.create(job, beginning.permit)

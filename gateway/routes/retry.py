@@ -44,7 +44,12 @@ async def retry_job(
         "retry-after": str(limits.POLL_AFTER_SECONDS),
         "cache-control": "no-store",
     }
-    body = accepted(job_id, status=status, takes_websockets=following.socket_door.offered)
+    body = accepted(
+        job_id,
+        status=status,
+        takes_websockets=following.socket_door.offered,
+        has_callback=record.callback_url is not None,
+    )
     return Response(body, media_type="application/json", headers=headers)
 
 

@@ -46,7 +46,7 @@ class Janitor:
         processor: str,
     ) -> None:
         self._store = store
-        self._lifetimes = Lifetimes(store.connection, partitions=store.partitions)
+        self._lifetimes = Lifetimes(store.connection, partitions=store.partitions, tells_admins=store.tells_admins)
         self._objects = objects
         self._retention = retention
         self._metrics = metrics

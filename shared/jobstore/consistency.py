@@ -1,6 +1,6 @@
 """Whether entries, records and lists fit together, and how they are put right where they do not.
 
-    entries ─▶ expiry ─▶ counts ─▶ records, owners' lists        page by page, each job judged by one script
+    entries ─▶ expiry ─▶ counts ─▶ records, callbacks, owners' lists        page by page, each job judged by one script
 
 Every change of a job is one script, so nothing of this can happen by itself; it is what a failover, a restored copy, an
 older version or somebody's hand leaves behind. The numbers of dead letters are left as they are: their holes are told.
@@ -31,10 +31,12 @@ class Kind(StrEnum):
     RECORD_WITHOUT_ENTRY = "record_without_entry"
     RECORD_WITHOUT_VISIT = "record_without_visit"
     RECORD_NOT_COUNTED = "record_not_counted"
+    RECORD_WITHOUT_CALLBACK = "record_without_callback"
     RECORD_UNREADABLE = "record_unreadable"
     VISIT_WITHOUT_RECORD = "visit_without_record"
     LISTING_WITHOUT_RECORD = "listing_without_record"
     COUNT_WITHOUT_JOB = "count_without_job"
+    CALLBACK_WITHOUT_ENTRY = "callback_without_entry"
 
     @property
     def can_be_repaired(self) -> bool:
@@ -49,10 +51,12 @@ _SENTENCES = {
     Kind.RECORD_WITHOUT_ENTRY: "It has not ended, and has no entry in the command stream that a processor is given.",
     Kind.RECORD_WITHOUT_VISIT: "The janitor does not know of it: it would never be ended, or never be cleared away.",
     Kind.RECORD_NOT_COUNTED: "It has not ended, and does not count as in flight: its owner may have one more for it.",
+    Kind.RECORD_WITHOUT_CALLBACK: "It has ended, and there is no callback that tells of it, though one was wanted.",
     Kind.RECORD_UNREADABLE: "Its record is damaged, or of another version of Waybill, and is left as it is.",
     Kind.VISIT_WITHOUT_RECORD: "The janitor is to look at it, and Redis has no record of it.",
     Kind.LISTING_WITHOUT_RECORD: "Its owner's list names it, and Redis has no record of it.",
     Kind.COUNT_WITHOUT_JOB: "It counts as in flight, and has ended or is gone: its owner may have one fewer for it.",
+    Kind.CALLBACK_WITHOUT_ENTRY: "One of its callbacks waits, and does not stand in the outbox: nobody would be told.",
 }
 
 
@@ -64,6 +68,7 @@ class Place(StrEnum):
     VISIT = "visit"
     COUNT = "count"
     LISTING = "listing"
+    CALLBACK = "callback"
 
 
 class Sighting(NamedTuple):
@@ -161,6 +166,8 @@ class Consistency:
         async for names in self._names(partition):
             found = (keys.job_of_record(partition, name) for name in names)
             yield _ours(partition, (Sighting(job_id, Place.RECORD) for job_id in found if job_id))
+            told = (keys.job_of_callbacks(partition, name) for name in names)
+            yield _ours(partition, (Sighting(job_id, Place.CALLBACK) for job_id in told if job_id))
             for owner in filter(None, (keys.owner_of_list(partition, name) for name in names)):
                 async for members in self._members(keys.owner_jobs(partition, owner)):
                     yield _ours(partition, (Sighting(job_id, Place.LISTING, owner=owner) for job_id in members))

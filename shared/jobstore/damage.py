@@ -30,6 +30,7 @@ async def bury_damaged(store: JobStore, entry: Entry, error: JobError, *, messag
         message,
         terms.retention_ms,
         encode_json(error),
+        int(store.tells_admins),
         len(unreadable),
         *unreadable,
         *flatten({"expires_at": terms.expires_at_ms, **required}),

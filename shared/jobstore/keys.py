@@ -65,6 +65,28 @@ def expiry(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:expiry"
 
 
+def outbox(partition: int) -> str:
+    """Name the sorted set of the callbacks to deliver, by when they are tried next (milliseconds since 1970).
+
+    It is also the sharded channel that tells deliverers of a new one.
+    """
+    return f"{PREFIX}:{{{partition}}}:outbox"
+
+
+def callbacks(partition: int, job_id: str) -> str:
+    """Name the hash of a job's callbacks, one for each of its ends, with all that a delivery needs.
+
+    One key for each job and not for each callback: a callback's id has the epoch of the end, which whoever ends a job
+    does not know before, and no script builds a key.
+    """
+    return f"{PREFIX}:{{{partition}}}:callbacks:{job_id}"
+
+
+def dead_callbacks(partition: int) -> str:
+    """Name the stream of callbacks that were given up."""
+    return f"{PREFIX}:{{{partition}}}:dead_callbacks"
+
+
 def in_flight(partition: int) -> str:
     """Name the sorted set of the unfinished jobs by owner: `<owner> <job id>`, all of score 0."""
     return f"{PREFIX}:{{{partition}}}:in_flight"
@@ -115,6 +137,11 @@ def job_of_record(partition: int, key: str) -> str | None:
     return _rest(key, record(partition, ""))
 
 
+def job_of_callbacks(partition: int, key: str) -> str | None:
+    """Read the job id from the name of its callbacks; None for any other key."""
+    return _rest(key, callbacks(partition, ""))
+
+
 def all_of(partition: int) -> str:
     """Give the pattern (Redis SCAN, MATCH) of all keys of a partition."""
     return f"{PREFIX}:{{{partition}}}:*"
@@ -135,6 +162,8 @@ class JobKeys(NamedTuple):
     wake: str
     expiry: str
     in_flight: str
+    outbox: str
+    callbacks: str
 
 
 def of_job(partition: int, job_id: str) -> JobKeys:
@@ -148,4 +177,6 @@ def of_job(partition: int, job_id: str) -> JobKeys:
         wake=wake(partition),
         expiry=expiry(partition),
         in_flight=in_flight(partition),
+        outbox=outbox(partition),
+        callbacks=callbacks(partition, job_id),
     )

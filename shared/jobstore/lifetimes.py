@@ -68,12 +68,14 @@ class KnownObject(NamedTuple):
 class Lifetimes:
     """The janitor's operations. Raises as the job store does, and may be repeated as its operations may.
 
-    `now_ms` (milliseconds since 1970) is for tests that let days pass; None is Redis' own clock.
+    `now_ms` (milliseconds since 1970) is for tests that let days pass; None is Redis' own clock. `tells_admins` as in
+    the job store.
     """
 
-    def __init__(self, connection: Commands, *, partitions: int) -> None:
+    def __init__(self, connection: Commands, *, partitions: int, tells_admins: bool = False) -> None:
         self._connection = connection
         self.partitions = partitions
+        self._tells_admins = tells_admins
 
     async def next_due(self, partition: int, *, janitor: str, now_ms: int | None = None) -> list[str] | None:
         """Name the jobs that are due, at most JANITOR_PAGE_JOBS; None when somebody else is the partition's janitor."""
@@ -127,6 +129,7 @@ class Lifetimes:
                 deleted_key,
                 limits.MAX_WAITING_MS,
                 aborted,
+                int(self._tells_admins),
             )
         )
         if word == "ABORT":

@@ -26,7 +26,10 @@ class Answer(StrEnum):
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What create needs: the job's id (which carries its partition), its owner, its files, its first event."""
+    """What create needs: the job's id (which carries its partition), its owner, its files, its first event.
+
+    `callback_url`: who is told its end; None: nobody.
+    """
 
     job_id: str
     owner: str
@@ -34,6 +37,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     options: JobOptions
     queued_message: bytes
     traceparent: str | None = None
+    callback_url: str | None = None
     expected_bytes: int | None = None
     promised_ms: int | None = None
 

@@ -41,7 +41,7 @@ _NUMBERS = {
     "run_at": "run_at_ms",
     "redriven_at": "redriven_at_ms",
 }
-_TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "dead_id")
+_TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "callback_url", "dead_id")
 _STRUCTS: dict[str, type] = {
     "file_ids": tuple[int, ...],
     "options": JobOptions,

@@ -58,6 +58,12 @@ LEAVE = _load("leave")
 LOOK = _load("look")
 COUNT_CREATE = _load("count_create")
 HOLD_STREAMS = _load("hold_streams")
+DUE_CALLBACKS = _load("due_callbacks")
+TAKE_CALLBACK = _load("take_callback")
+POSTPONE_CALLBACK = _load("postpone_callback")
+SETTLE_CALLBACK = _load("settle_callback")
+REDELIVER = _load("redeliver")
+COUNT_CALLBACKS = _load("count_callbacks")
 
 ALL = (
     CREATE,
@@ -90,4 +96,10 @@ ALL = (
     LOOK,
     COUNT_CREATE,
     HOLD_STREAMS,
+    DUE_CALLBACKS,
+    TAKE_CALLBACK,
+    POSTPONE_CALLBACK,
+    SETTLE_CALLBACK,
+    REDELIVER,
+    COUNT_CALLBACKS,
 )

@@ -42,12 +42,14 @@ class JobStore:
     """All job state in Redis.
 
     Every method raises RedisUnavailable when Redis does not answer in time, and may then be repeated: a repeated
-    operation answers with the first outcome. Times are Redis' own clock.
+    operation answers with the first outcome. Times are Redis' own clock. `tells_admins`: the dead letters that this
+    process writes leave a callback to the admins in the outbox.
     """
 
-    def __init__(self, connection: Commands, *, partitions: int) -> None:
+    def __init__(self, connection: Commands, *, partitions: int, tells_admins: bool = False) -> None:
         self.connection = connection
         self.partitions = partitions
+        self.tells_admins = tells_admins
 
     # ── start ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -116,6 +118,7 @@ class JobStore:
                 "file_ids": encode_json(job.file_ids),
                 "options": encode_json(job.options),
                 "traceparent": job.traceparent,
+                "callback_url": job.callback_url,
             }
         )
         word, (unfinished, in_flight, *places) = as_words(
@@ -227,6 +230,7 @@ class JobStore:
                 terms.buried_message,
                 buried_error,
                 terms.retention_ms,
+                int(self.tells_admins),
                 "expires_at",
                 terms.expires_at_ms,
             )
@@ -298,6 +302,7 @@ class JobStore:
             ending.retention_ms,
             ending.reason,
             encode_json(ending.letter_error) if ending.letter_error else error,
+            int(self.tells_admins),
             *fields,
         )
         return Answer(as_words(reply)[0])

@@ -18,7 +18,7 @@ _GAP = r"(?:\s|\+|%20|%09|\\+[tnr]|\\+u00(?:20|09))++"
 _SECRETS = re.compile(
     rf"""(?=[twbexs])(?P<kept>
         ticket {_IS} (?=.)                           # in a URL
-      | wt\d_ (?=[A-Za-z0-9_-]{{16}})             # a ticket by itself (gateway/auth/ticket.py)
+      | wt\d_ (?=[A-Za-z0-9_-]{{16}})             # a ticket by itself (shared/ticket.py)
       | wb_[0-9a-f]{{16}}_                        # an API key, without its public id (gateway/auth/api_key.py)
       | bearer {_GAP} (?!realm=)                    # a header, and not the challenge
       | (?-i:eyJ) (?=[\w-]{{16}})                 # a JSON Web Token by itself: an object in base64 (RFC 7515 §3.1)

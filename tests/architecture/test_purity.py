@@ -130,6 +130,7 @@ PURE = (
     "shared/settings.py",
     "shared/settings_manual.py",
     "shared/telemetry/redaction.py",
+    "shared/ticket.py",
 )
 # Clocks, randomness, files, network, processes, threads, logs.
 IMPURE_IMPORTS = frozenset(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from shared.event_id import START, EventId
 from shared.jobs import JobState
+from shared.jobstore.callback import CallbackState
 from tests.chaos.history import SUPERSEDED, UNKNOWN, Asked, Call, Deed, Event, History, Sighting, What
 from tests.chaos.life import TERMINAL, Life, at_ms, code_of
 
@@ -391,6 +392,31 @@ def retries_begin_what_has_failed(history: History) -> Iterator[str]:
             yield f"{call.job_id} was to be begun anew, and its log does not say so"
 
 
+def each_end_has_one_callback(history: History) -> Iterator[str]:
+    """A job that somebody is to be told of has one callback for each of its ends; any other has none."""
+    for job_id, record in history.records.items():
+        told = [callback.name.epoch for callback in history.callbacks.get(job_id, [])]
+        ends = [event.event_id.epoch for event in history.logs.get(job_id, ()) if event.type in TERMINAL]
+        if record.callback_url is None:
+            ends = []
+        elif _is_trimmed(history, job_id):
+            told = told[-len(ends) :]
+        if told != ends:
+            yield f"{job_id} ended under {ends}, and has callbacks for {told}"
+
+
+def every_end_is_told(history: History) -> Iterator[str]:
+    """Each callback was delivered, and heard by somebody, or is a dead one; nobody has heard of anything else."""
+    heard = set(history.heard)
+    known = {callback.callback_id for kept in history.callbacks.values() for callback in kept}
+    for callback in (callback for kept in history.callbacks.values() for callback in kept):
+        if callback.state not in (CallbackState.DELIVERED, CallbackState.DEAD):
+            yield f"{callback.callback_id} is {callback.state}"
+        if callback.state is CallbackState.DELIVERED and callback.callback_id not in heard:
+            yield f"{callback.callback_id} was delivered, and nobody has heard it"
+    yield from (f"somebody has heard of {callback_id}" for callback_id in sorted(heard - known))
+
+
 def jobs_in_flight_are_counted(history: History) -> Iterator[str]:
     """At each moment every unfinished job counts once, for its own owner, and nothing else does."""
     for census in history.censuses:
@@ -451,6 +477,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     a_key_is_one_job,
     redrives_go_on,
     retries_begin_what_has_failed,
+    each_end_has_one_callback,
+    every_end_is_told,
     jobs_in_flight_are_counted,
     expired_jobs_have_letters_that_say_so,
     the_list_is_complete,

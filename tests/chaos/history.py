@@ -7,6 +7,7 @@ import msgspec
 
 from shared.event_id import EventId
 from shared.jobs import JobRecord
+from shared.jobstore.callback import CallbackRecord
 
 SUPERSEDED = ("STALE", "GONE")
 """The answers by which a run learns that its job is not its own any more."""
@@ -139,9 +140,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     was stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries`, `pending`:
     what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
     nothing is. `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators
-    wanted. `listed`: the ids in the owner's list. `findings`: what doctor would say does not fit together, in words.
-    `censuses`: taken again and again during the storm, and at its end. `left`: what is still there once the time of
-    everything is over, by its name in Redis or in the store.
+    wanted. `callbacks`: what is kept of each job's, once the outbox is drained, `heard` the ids that receivers have
+    answered with success, each as often as it came. `listed`: the ids in the owner's list. `findings`: what doctor
+    would say does not fit together, in words. `censuses`: taken again and again during the storm, and at its end.
+    `left`: what is still there once the time of everything is over, by its name in Redis or in the store.
     """
 
     accepted: frozenset[str]
@@ -158,6 +160,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     archives: dict[str, str]
     open_uploads: list[str]
     calls: list[Call]
+    callbacks: dict[str, list[CallbackRecord]]
+    heard: list[str]
     listed: list[str]
     findings: list[str]
     censuses: list[Census]

@@ -9,7 +9,9 @@ import msgspec
 
 from shared.clock import now_ms
 from shared.jobs import JobRecord
+from shared.jobstore.callback import CallbackRecord
 from shared.jobstore.consistency import Consistency
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.store import JobStore
 from shared.objects.directory import ObjectDirectory
 from tests.chaos.history import Asked, Call, DeadLetter, Event
@@ -27,6 +29,7 @@ class Remains(NamedTuple):
     entries: dict[str, str]
     pending: dict[str, str]
     dead_letters: list[DeadLetter]
+    callbacks: dict[str, list[CallbackRecord]]
     open_uploads: list[str]
     findings: list[str]
 
@@ -57,6 +60,7 @@ async def read_remains(system: System, accepted: Collection[str]) -> Remains:
             entries=entries,
             pending=pending,
             dead_letters=dead_letters,
+            callbacks={job_id: kept for job_id in job_ids if (kept := await Outbox(store).deliveries(job_id))},
             open_uploads=[upload.upload_id async for upload in ObjectDirectory(system.objects_dir).open_uploads()],
             findings=[finding async for finding in _findings(store)] + list(_repairs(system)),
         )

@@ -117,6 +117,8 @@ def history_of(system: System, fleet: Fleet, crowd: Crowd, censuses: Iterable[Ce
         archives=archives,
         open_uploads=remains.open_uploads,
         calls=[*crowd.calls, *looks],
+        callbacks=remains.callbacks,
+        heard=[],
         listed=listed,
         findings=remains.findings,
         censuses=[*censuses, *_censuses(system)],

@@ -9,6 +9,7 @@ import pytest
 from shared.event_id import EventId
 from shared.events import timestamp
 from shared.jobs import Checkpoint, JobOptions, JobRecord, JobState
+from shared.jobstore.callback import CallbackName, CallbackRecord, CallbackState
 from shared.objects.info import Upload
 from tests.chaos.checker import INVARIANTS, breaches
 from tests.chaos.history import Answer, Asked, Call, Census, DeadLetter, Deed, Event, History, Shown, Sighting, What
@@ -73,11 +74,23 @@ DEEDS = [
     deed("p3", What.BEGAN, 2, job_id=BAD),
     deed("p3", What.ANSWERED, 2, "finish OK", job_id=BAD),
 ]
+URL = "https://example.org/hook"
+
+
+def told(job_id: str, epoch: int, state: CallbackState = CallbackState.DELIVERED) -> CallbackRecord:
+    """Write down what is kept of a callback."""
+    return CallbackRecord(
+        name=CallbackName(job_id, epoch), state=state, url=URL, attempt=1, tries=(), next_try_at_ms=None
+    )
+
+
 CALM = History(
     accepted=frozenset({GOOD, BAD}),
     logs={GOOD: GOOD_LOG, BAD: BAD_LOG},
     records={
-        GOOD: record(GOOD, JobState.COMPLETED, 3, 7, attempt=2, crashes=1, object_key="bundles/good.zip"),
+        GOOD: record(
+            GOOD, JobState.COMPLETED, 3, 7, attempt=2, crashes=1, object_key="bundles/good.zip", callback_url=URL
+        ),
         BAD: record(BAD, JobState.FAILED, 2, 5, attempt=2, failures=2, dead_id="9-1"),
     },
     sightings=[
@@ -97,6 +110,8 @@ CALM = History(
     archives={GOOD: ""},
     open_uploads=["u1"],
     calls=[],
+    callbacks={GOOD: [told(GOOD, 3)]},
+    heard=[told(GOOD, 3).callback_id] * 2,  # the first deliverer has died before it could note the answer
     listed=[GOOD, BAD],
     findings=[],
     censuses=[Census(unfinished=frozenset({f" {GOOD}"}), counted=frozenset({f" {GOOD}"}))],
@@ -162,10 +177,12 @@ WILFUL = msgspec.structs.replace(
     logs=CALM.logs | {LATE: LATE_LOG, AGAIN: AGAIN_LOG, DROPPED: DROPPED_LOG, DELETED: DELETED_LOG},
     records=CALM.records
     | {
-        LATE: record(LATE, JobState.FAILED, 4, 6, attempt=1, failures=1, dead_id="9-2"),
+        LATE: record(LATE, JobState.FAILED, 4, 6, attempt=1, failures=1, dead_id="9-2", callback_url=URL),
         AGAIN: record(AGAIN, JobState.COMPLETED, 3, 6, attempt=1, object_key="bundles/again.zip"),
         DROPPED: record(DROPPED, JobState.CANCELLED, 2, 3, attempt=1, crashes=1),
-        DELETED: record(DELETED, JobState.CANCELLED, 2, 6, attempt=1, failures=1, deleted_at_ms=DIED_AT_MS),
+        DELETED: record(
+            DELETED, JobState.CANCELLED, 2, 6, attempt=1, failures=1, deleted_at_ms=DIED_AT_MS, callback_url=URL
+        ),
     },
     sightings=[
         Sighting(client="viewer", job_id=LATE, shown=[Shown(seen) for seen in LATE_LOG[:2]], saw_end=True),
@@ -188,6 +205,12 @@ WILFUL = msgspec.structs.replace(
     archives=CALM.archives | {AGAIN: ""},
     dead_letters=[*CALM.dead_letters, DeadLetter("9-2", LATE, "expired")],
     calls=CALLS,
+    callbacks=CALM.callbacks
+    | {
+        LATE: [told(LATE, 1), told(LATE, 4, CallbackState.DEAD)],
+        DELETED: [told(DELETED, 1), told(DELETED, 2)],  # its log is trimmed
+    },
+    heard=[*CALM.heard, *(told(*end).callback_id for end in ((LATE, 1), (DELETED, 1), (DELETED, 2)))],
     listed=[GOOD, BAD, LATE, AGAIN, DROPPED],
 )
 """A history in which callers cancel and delete, an operator redrives, and a job waits for too long."""
@@ -275,6 +298,13 @@ def counting(*, unfinished: Iterable[str] = (), counted: Iterable[str] = ()) -> 
 
 
 RUN_AGAIN = [*DROPPED_LOG[:2], event("2-3", "started", attempt=2), event("2-4", "cancelled")]
+
+
+def with_callbacks(job_id: str, *kept: CallbackRecord) -> History:
+    """Forge the callbacks of a job."""
+    return wilful(callbacks=WILFUL.callbacks | {job_id: list(kept)})
+
+
 FORGERIES = [
     Forgery("cancels_are_kept", "it is run again", wilful_log(DROPPED, RUN_AGAIN, seq=4)),
     Forgery(
@@ -362,6 +392,22 @@ FORGERIES = [
     Forgery("the_list_is_complete", "one is missing", wilful(listed=[GOOD, BAD, LATE, AGAIN])),
     Forgery("the_list_is_complete", "a deleted one", wilful(listed=[*WILFUL.listed, DELETED])),
     Forgery("the_list_is_complete", "one twice", wilful(listed=[*WILFUL.listed, GOOD])),
+    Forgery("each_end_has_one_callback", "none", but(callbacks={})),
+    Forgery("each_end_has_one_callback", "two", with_callbacks(GOOD, told(GOOD, 3), told(GOOD, 3))),
+    Forgery("each_end_has_one_callback", "one of another end", with_callbacks(GOOD, told(GOOD, 2))),
+    Forgery("each_end_has_one_callback", "nobody wanted it", with_callbacks(BAD, told(BAD, 2))),
+    Forgery("each_end_has_one_callback", "the first end is not told", with_callbacks(LATE, told(LATE, 4))),
+    Forgery("each_end_has_one_callback", "none behind a trimmed log", with_callbacks(DELETED, told(DELETED, 1))),
+    Forgery("every_end_is_told", "it waits", with_callbacks(GOOD, told(GOOD, 3, CallbackState.WAITING))),
+    Forgery(
+        "every_end_is_told",
+        "it is in a dead one's hands",
+        with_callbacks(GOOD, told(GOOD, 3, CallbackState.DELIVERING)),
+    ),
+    Forgery("every_end_is_told", "nobody has heard it", but(heard=[])),
+    Forgery(
+        "every_end_is_told", "somebody has heard what never was", but(heard=[*CALM.heard, told(BAD, 2).callback_id])
+    ),
     Forgery("everything_fits_together", "a finding", wilful(findings=["It has no entry."])),
     Forgery("nothing_is_left", "an archive", wilful(left=["bundles/good.zip"])),
     Forgery("who_drains_claims_nothing_more", "a claim", with_deeds(deed("p2", What.CLAIMING, 4))),

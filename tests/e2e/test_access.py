@@ -24,6 +24,9 @@ UNKNOWN = f"{JOBS}/{make_job_id(0, 1)}"
 SSE = {"Accept": "text/event-stream"}
 OF_A_JOB = [
     ("POST", "/retry", {}),
+    ("GET", "/deliveries", {}),
+    ("HEAD", "/deliveries", {}),
+    ("POST", "/redeliver", {}),
     ("GET", "", {}),
     ("HEAD", "", {}),
     ("GET", "", {"Prefer": "wait=20"}),

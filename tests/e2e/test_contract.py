@@ -21,6 +21,7 @@ MET_ELSEWHERE = {
     ("GET", STREAM_JOBS.path, 101): "the same",
 }
 TICKETS = GIVE_TICKET.path
+NOBODY = "http://127.0.0.1/nobody-listens-here"
 FILES = LIST_FILES.path
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -36,7 +37,12 @@ class Met(NamedTuple):
 @pytest.fixture(scope="module")
 def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of this module's own, which lists its files, and lacks the last of them."""
-    with System(tmp_path_factory.mktemp("telling"), settings={"WAYBILL_LIST_FILES": "true"}) as running:
+    settings = {
+        "WAYBILL_LIST_FILES": "true",
+        "WAYBILL_CALLBACK_HTTP": "true",
+        "WAYBILL_CALLBACK_NETWORKS": "127.0.0.0/8",
+    }
+    with System(tmp_path_factory.mktemp("telling"), settings=settings) as running:
         (running.sources_dir / cargo.LONG[-1].key).unlink()
         yield running
 
@@ -46,7 +52,8 @@ def test_each_promised_answer_is_given(telling: System) -> None:
     ended, failed, deleted, running = [
         system.create_job(*files) for files in (cargo.MIXED, cargo.LONG[-1:], cargo.MIXED, cargo.LONG[:-1])
     ]
-    for path in (ended, failed):
+    told = system.create_job(*cargo.MIXED, callback_url=NOBODY)
+    for path in (ended, failed, told):
         system.wait_for_end(path)
     etag = system.get(f"{ended}/file").headers["etag"]
     last_id = system.log(ended)[-1]["id"]
@@ -72,6 +79,9 @@ def test_each_promised_answer_is_given(telling: System) -> None:
         ("POST", f"{running}/cancel", {}),
         ("POST", f"{ended}/cancel", {}),
         ("POST", f"{failed}/retry", {}),
+        ("GET", f"{told}/deliveries", {}),
+        ("HEAD", f"{told}/deliveries", {}),
+        ("POST", f"{told}/redeliver", {}),
         ("DELETE", deleted, {}),
         ("GET", FILES, {}),
         ("HEAD", FILES, {}),

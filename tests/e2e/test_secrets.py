@@ -31,6 +31,8 @@ def value_of(setting: Setting) -> str:
     """Give a secret setting a value that it takes."""
     begin = "https://127.0.0.1/" if (setting.example or "").startswith("http") else ""
     begin = "2026-11:" if setting.field == "ticket_secrets" else begin
+    if setting.field == "callback_secrets":
+        return f"whsec_{SENTINEL}"
     return f"{begin}{SENTINEL}-{setting.field.replace('_', '-')}"
 
 

@@ -12,8 +12,8 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
 from deploy.local.resp import ask
-from gateway.auth.ticket import Ticket, TicketSecret, write_ticket
 from shared.jobs import make_job_id
+from shared.ticket import Ticket, TicketSecret, write_ticket
 from tests.support import cargo
 from tests.support.harbour import Harbour
 from tests.support.local_http import local_client, strict_client

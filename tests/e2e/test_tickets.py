@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from deploy.local.resp import ask
-from gateway.auth.ticket import PREFIX, Ticket, TicketSecret, write_ticket
 from gateway.contract.call import JOB
 from gateway.contract.calls import CALLS
 from shared.jobs import make_job_id
+from shared.ticket import PREFIX, Ticket, TicketSecret, write_ticket
 from tests.support import cargo, curl
 from tests.support.harbour import Harbour, Person
 from tests.support.local_http import local_client, strict_client

@@ -1,4 +1,4 @@
-"""Operators, and the store that they look at; the tests of dead letters have an operator of their own."""
+"""Operators, and the store that they look at."""
 
 from collections.abc import AsyncIterator
 

@@ -2,15 +2,13 @@
 
 import asyncio
 import json
+import math
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from deploy.local.valkey import EmbeddedValkey
 from shared.jobs import JobState
@@ -18,27 +16,22 @@ from shared.jobstore.operations import Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
+from tests.support.operator import Ended, Operator
 from tests.support.ports import free_ports
 from tests.support.servers import frozen
-from tests.support.service import environment
-from tests.support.stores import running_store
 from tests.support.waiting import PATIENCE_SECONDS
 
-Ended = subprocess.CompletedProcess[str]
 COMMAND = [sys.executable, "-m", "processor", "dead-letters"]
 
 
-class Operator:
-    """Runs the command against one Redis, with no setting but its URL."""
+class DeadLetters(Operator):
+    """Runs `dead-letters …` against one Redis; a letter is a line, however wide."""
 
-    def __init__(self, url: str) -> None:
-        self.environment = environment({"REDIS_URL": url})
+    columns = math.inf
 
     async def run(self, *arguments: str) -> Ended:
         """Run the command to its end."""
-        return await asyncio.to_thread(
-            subprocess.run, [*COMMAND, *arguments], env=self.environment, capture_output=True, text=True, timeout=60
-        )
+        return await super().run("dead-letters", *arguments)
 
     async def listed(self, *filters: str) -> list[str]:
         """Give the jobs that a list shows."""
@@ -53,22 +46,15 @@ def objects(ended: Ended) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def operator(server: Server) -> Operator:
+def operator(server: Server) -> DeadLetters:
     """An operator of each set-up."""
-    return Operator(server.url)
-
-
-@pytest_asyncio.fixture
-async def single(redis_url: str) -> AsyncIterator[JobStore]:
-    """A store on one server: for what does not depend on the set-up."""
-    async with running_store(redis_url, partitions=1) as running:
-        yield running
+    return DeadLetters(server.url)
 
 
 @pytest.fixture
-def somebody(redis_url: str) -> Operator:
+def somebody(redis_url: str) -> DeadLetters:
     """An operator of that one server."""
-    return Operator(redis_url)
+    return DeadLetters(redis_url)
 
 
 async def state_of(store: JobStore, run: Run) -> JobState:
@@ -81,7 +67,9 @@ async def state_of(store: JobStore, run: Run) -> JobState:
 # ── list and show ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_list_shows_the_letters_of_all_partitions_the_newest_first(store: JobStore, operator: Operator) -> None:
+async def test_list_shows_the_letters_of_all_partitions_the_newest_first(
+    store: JobStore, operator: DeadLetters
+) -> None:
     runs: list[str] = []
     for _ in range(5):
         runs.append((await jobs.fail(store)).job_id)
@@ -95,7 +83,7 @@ async def test_list_shows_the_letters_of_all_partitions_the_newest_first(store: 
     assert oldest_two.stderr == "2 dead letters; there are more, see --limit\n"
 
 
-async def test_list_is_a_readable_table_whose_counts_are_on_stderr(single: JobStore, somebody: Operator) -> None:
+async def test_list_is_a_readable_table_whose_counts_are_on_stderr(single: JobStore, somebody: DeadLetters) -> None:
     run = await jobs.fail(single)
 
     ended = await somebody.run("list")
@@ -106,7 +94,7 @@ async def test_list_is_a_readable_table_whose_counts_are_on_stderr(single: JobSt
     assert ended.stderr == "1 dead letter\n"
 
 
-async def test_filters_choose(single: JobStore, somebody: Operator) -> None:
+async def test_filters_choose(single: JobStore, somebody: DeadLetters) -> None:
     failed, permanent = await jobs.fail(single), await jobs.fail(single, reason="permanent")
 
     assert await somebody.listed("--reason", "permanent") == [permanent.job_id]
@@ -116,13 +104,13 @@ async def test_filters_choose(single: JobStore, somebody: Operator) -> None:
     assert await somebody.listed("--since", "2999-01-01") == []
 
 
-async def test_a_list_of_an_empty_redis_is_no_error(somebody: Operator) -> None:
+async def test_a_list_of_an_empty_redis_is_no_error(somebody: DeadLetters) -> None:
     ended = await somebody.run("list")
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "0 dead letters\n")
 
 
-async def test_show_tells_all_of_one_letter_by_its_job_or_its_own_id(store: JobStore, operator: Operator) -> None:
+async def test_show_tells_all_of_one_letter_by_its_job_or_its_own_id(store: JobStore, operator: DeadLetters) -> None:
     run = await jobs.fail(store)
     letter = await jobs.letter_of(store, run.job_id)
 
@@ -139,7 +127,7 @@ async def test_show_tells_all_of_one_letter_by_its_job_or_its_own_id(store: JobS
     assert (shown["dead_id"], shown["owner"], shown["attempts"]) == (letter.dead_id, jobs.OWNER, 1)
 
 
-async def test_show_of_what_is_not_there_is_told(single: JobStore, somebody: Operator) -> None:
+async def test_show_of_what_is_not_there_is_told(single: JobStore, somebody: DeadLetters) -> None:
     ended = await somebody.run("show", single.new_job_id())
 
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -149,7 +137,7 @@ async def test_show_of_what_is_not_there_is_told(single: JobStore, somebody: Ope
 # ── redrive and discard ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_redrive_queues_the_named_jobs_and_no_other(store: JobStore, operator: Operator) -> None:
+async def test_redrive_queues_the_named_jobs_and_no_other(store: JobStore, operator: DeadLetters) -> None:
     first, second, other = [await jobs.fail(store) for _ in range(3)]
     letter = await jobs.letter_of(store, second.job_id)
 
@@ -161,7 +149,7 @@ async def test_redrive_queues_the_named_jobs_and_no_other(store: JobStore, opera
     assert (await inspection.event_types(store, first.job_id))[-1] == "queued"
 
 
-async def test_redrive_all_takes_what_the_filters_let_through(store: JobStore, operator: Operator) -> None:
+async def test_redrive_all_takes_what_the_filters_let_through(store: JobStore, operator: DeadLetters) -> None:
     failed, permanent = await jobs.fail(store), await jobs.fail(store, reason="permanent")
 
     ended = await operator.run("redrive", "--all", "--reason", "permanent", "--json")
@@ -172,7 +160,7 @@ async def test_redrive_all_takes_what_the_filters_let_through(store: JobStore, o
     assert await state_of(store, permanent) is JobState.QUEUED
 
 
-async def test_a_dry_run_says_what_it_would_do_and_does_nothing(single: JobStore, somebody: Operator) -> None:
+async def test_a_dry_run_says_what_it_would_do_and_does_nothing(single: JobStore, somebody: DeadLetters) -> None:
     run = await jobs.fail(single)
     before = await inspection.everything_about(single, run.job_id)
 
@@ -186,7 +174,7 @@ async def test_a_dry_run_says_what_it_would_do_and_does_nothing(single: JobStore
     assert await inspection.everything_about(single, run.job_id) == before
 
 
-async def test_discard_deletes_the_letters_and_leaves_the_jobs_failed(store: JobStore, operator: Operator) -> None:
+async def test_discard_deletes_the_letters_and_leaves_the_jobs_failed(store: JobStore, operator: DeadLetters) -> None:
     run = await jobs.fail(store)
 
     ended = await operator.run("discard", run.job_id)
@@ -196,7 +184,7 @@ async def test_discard_deletes_the_letters_and_leaves_the_jobs_failed(store: Job
     assert await state_of(store, run) is JobState.FAILED
 
 
-async def test_what_could_not_be_done_is_told_and_the_rest_is_done(single: JobStore, somebody: Operator) -> None:
+async def test_what_could_not_be_done_is_told_and_the_rest_is_done(single: JobStore, somebody: DeadLetters) -> None:
     run, forgotten = await jobs.fail(single), await jobs.fail(single)
     await single.connection.execute("DEL", f"waybill:{{0}}:job:{forgotten.job_id}")
 
@@ -210,7 +198,7 @@ async def test_what_could_not_be_done_is_told_and_the_rest_is_done(single: JobSt
 
 
 async def test_the_rate_is_kept_and_an_interruption_falls_between_two_letters(
-    single: JobStore, somebody: Operator
+    single: JobStore, somebody: DeadLetters
 ) -> None:
     runs = [await jobs.fail(single) for _ in range(3)]
 
@@ -251,7 +239,7 @@ async def test_the_rate_is_kept_and_an_interruption_falls_between_two_letters(
     ],
 )
 async def test_a_wrong_usage_touches_nothing_and_says_why(
-    single: JobStore, somebody: Operator, arguments: list[str], told: str
+    single: JobStore, somebody: DeadLetters, arguments: list[str], told: str
 ) -> None:
     run = await jobs.fail(single)
 
@@ -265,7 +253,7 @@ async def test_a_wrong_usage_touches_nothing_and_says_why(
 
 @pytest.mark.parametrize("level", [[], ["list"], ["show"], ["redrive"], ["discard"]])
 async def test_help_is_there_at_every_level(level: list[str]) -> None:
-    ended = await Operator("http://wrong").run(*level, "--help")
+    ended = await DeadLetters("http://wrong").run(*level, "--help")
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("usage: python -m processor dead-letters")
@@ -274,7 +262,7 @@ async def test_help_is_there_at_every_level(level: list[str]) -> None:
 async def test_a_redis_that_is_away_is_one_line_within_seconds() -> None:
     [port] = free_ports(1)
 
-    ended = await Operator(f"redis://:hunter2@127.0.0.1:{port}/0").run("list")
+    ended = await DeadLetters(f"redis://:hunter2@127.0.0.1:{port}/0").run("list")
 
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
@@ -287,14 +275,14 @@ async def test_a_redis_that_is_away_is_one_line_within_seconds() -> None:
 async def test_a_server_without_tls_that_is_asked_for_it_is_told_how_its_url_begins(
     standalone_server: EmbeddedValkey,
 ) -> None:
-    ended = await Operator(standalone_server.url.replace("redis://", "rediss://")).run("list")
+    ended = await DeadLetters(standalone_server.url.replace("redis://", "rediss://")).run("list")
 
     assert ended.returncode == 2
     assert "without TLS it is redis:// and not rediss://" in ended.stderr
 
 
 async def test_a_redis_that_goes_away_midway_is_told_with_what_was_done(
-    single: JobStore, somebody: Operator, standalone_server: EmbeddedValkey
+    single: JobStore, somebody: DeadLetters, standalone_server: EmbeddedValkey
 ) -> None:
     runs = [await jobs.fail(single) for _ in range(2)]
 
@@ -316,7 +304,7 @@ async def test_a_redis_that_goes_away_midway_is_told_with_what_was_done(
 
 
 async def test_a_wrong_setting_is_one_line() -> None:
-    ended = await Operator("http://:hunter2@h").run("list")
+    ended = await DeadLetters("http://:hunter2@h").run("list")
 
     [line] = ended.stderr.splitlines()
     assert ended.returncode == 2
@@ -324,7 +312,7 @@ async def test_a_wrong_setting_is_one_line() -> None:
     assert "hunter2" not in line
 
 
-async def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(single: JobStore, somebody: Operator) -> None:
+async def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(single: JobStore, somebody: DeadLetters) -> None:
     for _ in range(3):
         await jobs.fail(single)
     read_end, write_end = os.pipe()

@@ -26,13 +26,13 @@ from deploy.local.tether import tethered
 from deploy.local.valkey import EmbeddedValkey
 from tests.load.bench_jobs import cpu_us, spent_cpu_us
 from tests.load.callers import NUMBER, Answered, Callers
+from tests.load.lone_gateway import lone_gateway
 from tests.load.remote import Remote, remote
 from tests.support import cargo
 from tests.support.api_keys import new_api_key
 from tests.support.local_http import local_client
 from tests.support.ports import free_ports
 from tests.support.servers import empty
-from tests.support.service import Service
 from tests.support.system import JOBS
 from tests.support.waiting import until
 
@@ -75,31 +75,6 @@ def create_request(headers: Mapping[str, str]) -> bytes:
     """Write a create call of two files."""
     body = b'{"file_ids":[%d,%d]}' % tuple(cargo.ids_of(*cargo.MIXED[:2]))
     return request_of("POST", JOBS, {"content-type": "application/json", **headers}, body)
-
-
-@contextlib.contextmanager
-def gateway(home: Path, url: str, settings: Mapping[str, str]) -> Iterator[Service]:
-    """Run one gateway on a core of its own."""
-    port, admin_port = free_ports(2)
-    (home / "sources").mkdir(exist_ok=True)
-    (home / "objects").mkdir(exist_ok=True)
-    cargo.write_catalogue(home / "catalogue.jsonl")
-    own = {
-        "REDIS_URL": url,
-        "WAYBILL_PORT": str(port),
-        "WAYBILL_ADMIN_PORT": str(admin_port),
-        "WAYBILL_CATALOGUE": str(home / "catalogue.jsonl"),
-        "WAYBILL_SOURCES_DIR": str(home / "sources"),
-        "WAYBILL_OBJECTS_DIR": str(home / "objects"),
-        "WAYBILL_LOG_LEVEL": "warning",
-    }
-    service = Service("gateway", own | dict(settings), home / f"gateway-{port}.log")
-    try:
-        service.wait_until_ready()
-        pin(service.pid, GATEWAYS_CORE)
-        yield service
-    finally:
-        service.close()
 
 
 def pin(pid: int, cores: set[int]) -> None:
@@ -162,7 +137,8 @@ class Bench:
         headers = {}
         if settings["WAYBILL_AUTH"] == "keys":
             headers = {"authorization": f"Bearer {new_api_key(self._server.url, 'anna')}"}
-        with gateway(home, self._server.url, settings) as service, local_client() as client:
+        with lone_gateway(home, self._server.url, settings) as service, local_client() as client:
+            pin(service.pid, GATEWAYS_CORE)  # a core of its own
             at = (whom, service.port, service.pid)
             created = client.post(
                 service.url + JOBS, json={"file_ids": cargo.ids_of(*cargo.MIXED[:2])}, headers=headers

@@ -22,7 +22,10 @@ from typing import NamedTuple
 
 from deploy.local.resp import ask
 from deploy.local.valkey import EmbeddedValkey
+from shared import limits
+from shared.clock import now_ms
 from shared.jobs import JobState
+from shared.jobstore.lifetimes import Step
 from shared.jobstore.store import JobStore
 from tests.load.bench_store import info
 from tests.load.take_over import measure_take_over
@@ -40,10 +43,22 @@ PICKUPS = 500
 LOOK_EVERY_SECONDS = 0.02
 JOBS_WEIGHED = 1_000
 EVENTS_OF_A_RUN = 30
-STATES = (
-    (JobState.QUEUED, "queued"),
-    (JobState.PROCESSING, f"running, {EVENTS_OF_A_RUN} events"),
-    (JobState.COMPLETED, f"ended, {EVENTS_OF_A_RUN + 1} events, not trimmed"),
+TRIM_AFTER_MS = 2 * limits.LOG_TRIMMED_AFTER_MS
+
+
+class Stage(NamedTuple):
+    """How far a job has come whose memory is weighed; `is_trimmed`: the janitor was there, its log is short."""
+
+    title: str
+    state: JobState
+    is_trimmed: bool = False
+
+
+STAGES = (
+    Stage("queued", JobState.QUEUED),
+    Stage(f"running, {EVENTS_OF_A_RUN} events", JobState.PROCESSING),
+    Stage(f"ended, {EVENTS_OF_A_RUN + 1} events, not trimmed", JobState.COMPLETED),
+    Stage("ended, trimmed", JobState.COMPLETED, is_trimmed=True),
 )
 CONTENDERS = ("arq", "saq", "taskiq", "streaq")
 CONTENDERS_PYTHON = ".venv-bench/bin/python"
@@ -141,25 +156,29 @@ async def measure_pickup(home: Path, server: EmbeddedValkey) -> list[float]:
     return waits
 
 
-async def weigh(server: EmbeddedValkey, store: JobStore, state: JobState) -> float:
-    """Give the bytes of Redis' memory that one job takes in a state."""
+async def weigh(server: EmbeddedValkey, store: JobStore, stage: Stage) -> float:
+    """Give the bytes of Redis' memory that one job takes at a stage."""
     empty(server)
     await store.prepare()
     # What was there before is freed in the background.
     await asyncio.to_thread(until, lambda: info(server, "memory")["lazyfree_pending_objects"] == "0", "Redis is empty")
     before = int(info(server, "memory")["used_memory"])
+    lifetimes = jobs.lifetimes_of(store)
     in_hand: list[str] = []
     for _ in range(JOBS_WEIGHED):
-        await jobs.create(store)
-        if state is JobState.QUEUED:
+        job_id = await jobs.create(store)
+        if stage.state is JobState.QUEUED:
             continue
         (entry,) = await store.take(0, processor="p1", most=1, in_hand=in_hand)
         run = await jobs.claim(store, entry)
-        in_hand += [entry.entry_id] if state is JobState.PROCESSING else []
+        in_hand += [entry.entry_id] if stage.state is JobState.PROCESSING else []
         for seq in range(3, EVENTS_OF_A_RUN + 1):
             await store.append_progress(run, seq=seq, message=jobs.progress(seq / 100))
-        if state is JobState.COMPLETED:
+        if stage.state is JobState.COMPLETED:
             await store.finish(run, jobs.completion())
+        if stage.is_trimmed:
+            taken = await lifetimes.expire(job_id, jobs.expiry_terms(), now_ms=now_ms() + TRIM_AFTER_MS)
+            assert taken.step is Step.TRIMMED, taken
     return (int(info(server, "memory")["used_memory"]) - before) / JOBS_WEIGHED
 
 
@@ -206,8 +225,8 @@ async def measure_all(home: Path, server: EmbeddedValkey, options: argparse.Name
           f"p99 {statistics.quantiles(waits, n=100)[98]:.1f} ms")  # fmt: skip
     print("\nbytes of Redis' memory for each job of two files\n")
     async with running_store(server.url, partitions=1) as store:
-        for state, title in STATES:
-            print(f"{title:32}{await weigh(server, store, state):>8,.0f}")
+        for stage in STAGES:
+            print(f"{stage.title:32}{await weigh(server, store, stage):>8,.0f}")
     waits_seconds = await measure_take_over(home, server, processor)
     median_seconds = statistics.median(waits_seconds)
     longest_seconds = max(waits_seconds)

@@ -21,14 +21,12 @@ from deploy.local.valkey import EmbeddedValkey
 from tests.load.bench_jobs import cpu_us, spent_cpu_us
 from tests.load.bench_store import info
 from tests.load.epoll_viewers import Crowd, Heard, SocketCrowd
+from tests.load.lone_gateway import lone_gateway
 from tests.load.push_reading import measure_push_reading
 from tests.load.remote import Remote, raise_file_limit, remote
 from tests.load.storm import FIRST_SEQ, Blown, Storm
 from tests.load.stream_contenders import CONTENDERS, CONTENDERS_PYTHON, running_contender
-from tests.support import cargo
-from tests.support.ports import free_ports
 from tests.support.servers import empty
-from tests.support.service import Service
 
 STREAM = "/v1/download/jobs/{}/stream"
 STREAM_OF_MANY = "/v1/download/stream?{}"
@@ -132,30 +130,6 @@ def resident_kb(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def gateway(home: Path, url: str) -> Iterator[Service]:
-    """Run one gateway."""
-    port, admin_port = free_ports(2)
-    (home / "sources").mkdir(exist_ok=True)
-    (home / "objects").mkdir(exist_ok=True)
-    cargo.write_catalogue(home / "catalogue.jsonl")
-    settings = {
-        "REDIS_URL": url,
-        "WAYBILL_PORT": str(port),
-        "WAYBILL_ADMIN_PORT": str(admin_port),
-        "WAYBILL_CATALOGUE": str(home / "catalogue.jsonl"),
-        "WAYBILL_SOURCES_DIR": str(home / "sources"),
-        "WAYBILL_OBJECTS_DIR": str(home / "objects"),
-        "WAYBILL_LOG_LEVEL": "warning",
-    }
-    service = Service("gateway", settings, home / f"gateway-{port}.log")
-    try:
-        service.wait_until_ready()
-        yield service
-    finally:
-        service.close()
-
-
-@contextlib.contextmanager
 def field(
     home: Path, server: EmbeddedValkey, gateways: int = 1, path_format: str = STREAM, crowd: type[Crowd] = Crowd
 ) -> Iterator[Field]:
@@ -163,7 +137,7 @@ def field(
     empty(server)
     with contextlib.ExitStack() as stack:
         storm = stack.enter_context(remote(Storm, server.url))
-        services = [stack.enter_context(gateway(home, server.url)) for _ in range(gateways)]
+        services = [stack.enter_context(lone_gateway(home, server.url)) for _ in range(gateways)]
         yield Field(server, services, storm, stack.enter_context(remote(crowd, path_format)))
 
 
@@ -361,7 +335,7 @@ def measure_fleet(home: Path, server: EmbeddedValkey, options: argparse.Namespac
 
 def serving(home: Path, name: str, url: str) -> contextlib.AbstractContextManager[Server]:
     """Give a gateway, or one of the others."""
-    return gateway(home, url) if name == OURS else running_contender(home, name, url)
+    return lone_gateway(home, url) if name == OURS else running_contender(home, name, url)
 
 
 def measure_contenders(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> None:

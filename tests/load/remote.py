@@ -22,6 +22,10 @@ class Remote:
         """Let it begin a call."""
         self._connection.send((method, arguments))
 
+    def has_answered(self, within_seconds: float) -> bool:
+        """Tell whether the call that was begun has ended, or does so in this time."""
+        return self._connection.poll(within_seconds)
+
     def receive(self) -> Any:
         """Wait for the value of the call that was begun."""
         assert self._connection.poll(ANSWER_WITHIN_SECONDS), "the other process does not answer"

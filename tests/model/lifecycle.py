@@ -9,6 +9,7 @@
     anything that waits ──cancel──▶ cancelled        processing: its run is asked, or else the next claim does it
     anything that waits ──expire──▶ failed           a day later; cancelled, when its run was asked and did not do it
     ended ──expire──▶ trimmed ──▶ tombstone ──▶ forgotten
+    ended ──▶ callback waits ──take──▶ delivering ──▶ delivered | dead     its own life, longer than the record's
 
 Time stands still here, and is counted in leases: a lease or a delay lasts until somebody lets it go by. The time of the
 janitor is passed in, and counted in days from now.
@@ -22,9 +23,11 @@ from typing import NamedTuple
 from shared import limits
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobState
+from shared.jobstore.callback import CallbackState
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Answer
+from shared.jobstore.outbox import Redelivered
 
 NEW = None
 PARKED = "parked"
@@ -35,6 +38,8 @@ TRIMMED_AFTER_DAYS = 0.01
 KEPT_DAYS = 30_000.0
 """From now until an archive's time is over: until 2096 is longer than 4 days, and shorter than 40,000."""
 KEPT_EVENTS = 3
+DELIVERY_LEASE_DAYS = 0.25
+"""How long a deliverer has a callback."""
 
 
 class Claimed(StrEnum):
@@ -54,6 +59,55 @@ class ClaimMessages(NamedTuple):
     started: bytes
     buried: bytes
     cancelled: bytes
+
+
+@dataclass
+class Callback:
+    """What tells of one end of a job."""
+
+    epoch: int
+    is_for_admins: bool
+    due_day: float
+    state: CallbackState = CallbackState.WAITING
+    token: str | None = None
+    attempt: int = 0
+    tries: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nobody tries it any more."""
+        return self.state in (CallbackState.DELIVERED, CallbackState.DEAD)
+
+    def is_due(self, day: float) -> bool:
+        """Tell whether a deliverer gets it."""
+        return not self.is_settled and self.due_day <= day
+
+    def take(self, token: str, day: float) -> None:
+        """Begin a try."""
+        self.state, self.token = CallbackState.DELIVERING, token
+        self.attempt += 1
+        self.due_day = day + DELIVERY_LEASE_DAYS
+
+    def refuses(self, token: str) -> bool:
+        """Tell whether this is no try of the one who has it."""
+        return self.token != token
+
+    def settle(self, state: CallbackState) -> None:
+        """End a try, and all others; the repetition changes nothing."""
+        if self.state is CallbackState.DELIVERING:
+            self.state = state
+            self.tries += 1
+
+    def postpone(self, due_day: float, *, counts: bool) -> None:
+        """End a try that another one follows."""
+        if self.state is CallbackState.DELIVERING:
+            self.state, self.due_day = CallbackState.WAITING, due_day
+            self.tries += counts
+            self.attempt -= not counts
+
+    def tell_again(self) -> None:
+        """Begin from the beginning."""
+        self.state, self.token, self.attempt, self.tries, self.due_day = CallbackState.WAITING, None, 0, 0, 0.0
 
 
 @dataclass
@@ -97,6 +151,10 @@ class Job:
     """When the janitor looks at it next."""
     expires_day: float = KEPT_DAYS
     is_forgotten: bool = False
+    has_url: bool = False
+    """Whether its owner is told of its ends; the admins are of each failure."""
+    callbacks: list[Callback] = field(default_factory=list)
+    """Of all its ends, and in their order."""
 
     @property
     def seq(self) -> int:
@@ -192,6 +250,8 @@ class Job:
         if state is JobState.FAILED:
             self.failed_under.append(self.epoch)
             self.has_letter = True
+        told = [False] * self.has_url + [True] * (state is JobState.FAILED)
+        self.callbacks += [Callback(self.epoch, is_for_admins, day) for is_for_admins in told]
 
     def cancel(self, message: bytes, *, deletes: bool) -> JobState:
         """End the job if it waits, ask its run to if it runs; give where it stands then."""
@@ -256,6 +316,17 @@ class Job:
         self.visit_day = self.expires_day + 1
         self.is_forgotten = day >= self.visit_day
         return Step.FORGOTTEN if self.is_forgotten else Step.TOMBSTONE
+
+    def redeliver(self) -> Redelivered:
+        """Tell the owner of the last end again."""
+        if self.is_forgotten or self.is_deleted:
+            return Redelivered.GONE
+        if not self.has_url:
+            return Redelivered.NO_CALLBACK
+        if not self.state.is_terminal:
+            return Redelivered.NOT_ENDED
+        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again()
+        return Redelivered.OK
 
     def bury_damaged(self, message: bytes) -> None:
         """End the job although its record could not be read; nobody older comes back."""

@@ -27,6 +27,7 @@ from shared.clock import now_ms
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobRecord, JobState
 from shared.jobstore import keys
+from shared.jobstore.callback import CallbackState, DeliveryOutcome, TakenCallback
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
@@ -49,7 +50,18 @@ from shared.jobstore.operations import (
     NotDue,
     Run,
 )
-from tests.model.lifecycle import NEW, PARKED, READY, Claimed, ClaimMessages, Job, Partition
+from shared.jobstore.outbox import Outbox
+from tests.model.lifecycle import (
+    DELIVERY_LEASE_DAYS,
+    NEW,
+    PARKED,
+    READY,
+    Callback,
+    Claimed,
+    ClaimMessages,
+    Job,
+    Partition,
+)
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
 from tests.support.patience import running_patient_store
@@ -87,6 +99,9 @@ LIKENESS = st.sampled_from(["itself", "itself", "same epoch", "same token"])
 DAYS = st.sampled_from([0, 0, 2, 4, 40_000])
 """How much later the janitor comes: at once, when all that waits is over, and when all archives are."""
 DAY_MS = 86_400_000
+URL = "https://example.org/hook"
+OUTCOME = DeliveryOutcome(at_ms=1, duration_ms=2, status=200)
+DELAYS_DAYS = st.sampled_from([0, 0, 3])
 CLAIM_MESSAGES = ClaimMessages(jobs.terms().started_message, jobs.BURIED, jobs.CANCELLED)
 TERMINAL_TYPES = ("completed", "error", "cancelled")
 
@@ -114,6 +129,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.runs: list[Run] = []
         self.letters: list[DeadLetter] = []
         """All that were ever seen, the gone ones too."""
+        self.store.tells_admins = True
+        self.taken: list[TakenCallback] = []
+        """All callbacks that were ever in somebody's hands, each try for itself."""
         self.tokens = 0
         self.reserved: dict[str, NewJob] = {}
         """What was created under which Idempotency-Key."""
@@ -154,7 +172,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(choice=CHOICE, sendings=SENDINGS)
     def create(self, choice: int, sendings: int) -> None:
         """A gateway creates a job."""
-        self.create_one(jobs.new_job(self.store, partition=choice % len(self.partitions)), sendings)
+        url = URL if choice % 3 else None
+        self.create_one(jobs.new_job(self.store, partition=choice % len(self.partitions), callback_url=url), sendings)
 
     def create_one(self, new: NewJob, sendings: int) -> None:
         """Create in the store and in the model, and compare."""
@@ -165,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         record = self.run(self.store.find(new.job_id))
         assert record is not None
-        job = Job(new.job_id, partition, record.entry, [(EventId(0, 1), jobs.QUEUED)])
+        job = Job(new.job_id, partition, record.entry, [(EventId(0, 1), jobs.QUEUED)], has_url=bool(new.callback_url))
         self.jobs[job.job_id] = job
         self.partitions[partition].join(job)
         self.created.append(new)
@@ -524,6 +543,91 @@ class StoreMachine(RuleBasedStateMachine):
         assert [answer.step for answer in answers] == steps
         return answers[0]
 
+    # ── telling of ends ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(choice=CHOICE, day=DAYS)
+    def take_callbacks(self, choice: int, day: int) -> None:
+        """A deliverer takes what is due, and may die with it."""
+        self.take_callbacks_of(choice % len(self.partitions), day)
+
+    def take_callbacks_of(self, partition: int, day: int) -> list[TakenCallback]:
+        """Take in the store and in the model, and compare."""
+        due = [
+            (job, callback)
+            for job in self.jobs.values()
+            for callback in job.callbacks
+            if job.partition == partition and callback.is_due(day)
+        ]
+        lease_ms, at_ms = int(DELIVERY_LEASE_DAYS * DAY_MS), now_ms() + day * DAY_MS
+        taken = self.run(Outbox(self.store).take(partition, "d1", lease_ms=lease_ms, count=1_000, now_ms=at_ms))
+
+        by_name = {(one.name.job_id, one.name.epoch, one.is_for_admins): one for one in taken}
+        assert by_name.keys() == {(job.job_id, callback.epoch, callback.is_for_admins) for job, callback in due}
+        for job, callback in due:
+            one = by_name[job.job_id, callback.epoch, callback.is_for_admins]
+            callback.take(one.token, day)
+            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries)
+            assert one.record.state.is_terminal
+            assert (EventId(callback.epoch, one.record.seq), one.message) in job.log
+        self.taken += taken
+        return taken
+
+    @precondition(lambda self: any(job.callbacks for job in self.jobs.values()))
+    @rule(choice=CHOICE, day=DAYS, operation=st.integers(0, 3), delay_days=DELAYS_DAYS, sendings=SENDINGS)
+    def deliver(self, choice: int, day: int, operation: int, delay_days: int, sendings: int) -> None:
+        """A deliverer takes what is due, and one of its tries ends."""
+        told = [job for job in self.jobs.values() if job.callbacks]
+        if taken := self.take_callbacks_of(chosen(told, choice).partition, day):
+            self.end_try(chosen(taken, choice), operation, delay_days, sendings)
+
+    @precondition(lambda self: self.taken)
+    @rule(choice=CHOICE, operation=st.integers(0, 3), delay_days=DELAYS_DAYS, sendings=SENDINGS)
+    def end_any_try(self, choice: int, operation: int, delay_days: int, sendings: int) -> None:
+        """A try ends that is under way, or that somebody else has long taken over."""
+        self.end_try(chosen(self.taken, choice), operation, delay_days, sendings)
+
+    def end_try(self, taken: TakenCallback, operation: int, delay_days: int, sendings: int) -> None:
+        """End a try in the store and in the model, and compare."""
+        outbox, callback, at_ms = Outbox(self.store), self.callback_of(taken), now_ms()
+        match operation:
+            case 0:
+                answers = self.send(lambda: outbox.delivered(taken, OUTCOME), sendings)
+            case 1:
+                answers = self.send(lambda: outbox.give_up(taken, OUTCOME), sendings)
+            case 2:
+                answers = self.send(
+                    lambda: outbox.try_again(taken, OUTCOME, delay_ms=delay_days * DAY_MS, now_ms=at_ms), sendings
+                )
+            case _:
+                answers = self.send(lambda: outbox.release(taken), sendings)
+
+        assert answers == [not callback.refuses(taken.token)] * sendings
+        if not callback.refuses(taken.token):
+            match operation:
+                case 0:
+                    callback.settle(CallbackState.DELIVERED)
+                case 1:
+                    callback.settle(CallbackState.DEAD)
+                case _:
+                    callback.postpone(float(delay_days) if operation == 2 else 0.0, counts=operation == 2)
+
+    def callback_of(self, taken: TakenCallback) -> Callback:
+        """Find a callback in the model."""
+        return next(
+            callback
+            for callback in self.jobs[taken.name.job_id].callbacks
+            if (callback.epoch, callback.is_for_admins) == taken.name[1:]
+        )
+
+    @rule(choice=CHOICE, sendings=SENDINGS)
+    def redeliver(self, choice: int, sendings: int) -> None:
+        """Somebody wants an end to be told again, wherever the job stands."""
+        job = chosen(list(self.jobs.values()), choice)
+
+        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id), sendings)
+
+        assert answers == [job.redeliver() for _ in range(sendings)]
+
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def waiting_out(self) -> list[Job]:
@@ -762,7 +866,9 @@ class StoreMachine(RuleBasedStateMachine):
         """Compare one job: record, log, keys."""
         record, log = await asyncio.gather(self.store.find(job.job_id), inspection.read_log(self.store, job.job_id))
 
-        lifetimes = [ttl for key, ttl in expiries.items() if job.job_id in key]
+        await self.compare_callbacks(job, expiries)
+        callbacks_key = keys.callbacks(job.partition, job.job_id)
+        lifetimes = [ttl for key, ttl in expiries.items() if job.job_id in key and key != callbacks_key]
         if job.is_forgotten:
             assert (record, log, lifetimes) == (None, [], [])
             return
@@ -784,6 +890,30 @@ class StoreMachine(RuleBasedStateMachine):
         if not job.trimmed:
             self.insist_on_one_end_each(job, log)
 
+    async def compare_callbacks(self, job: Job, expiries: dict[str, int]) -> None:
+        """Compare what tells of a job's ends: one for each, due unless it is settled, and kept while one waits."""
+        outbox, name = Outbox(self.store), keys.callbacks(job.partition, job.job_id)
+        owners, admins = await asyncio.gather(
+            outbox.deliveries(job.job_id), outbox.deliveries(job.job_id, for_admins=True)
+        )
+        scores = await asyncio.gather(
+            *(
+                self.store.connection.execute("ZSCORE", keys.outbox(job.partition), callback.callback_id)
+                for callback in owners + admins
+            )
+        )
+
+        kept = [
+            (one.name.epoch, one.name.is_for_admins, one.state, one.attempt, len(one.tries)) for one in owners + admins
+        ]
+        wanted = sorted(job.callbacks, key=lambda callback: callback.is_for_admins)
+        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries) for one in wanted]
+        assert [score is None for score in scores] == [callback.is_settled for callback in wanted]
+        assert (name in expiries) == bool(wanted)
+        if wanted:
+            is_kept = not all(callback.is_settled for callback in wanted)
+            assert (expiries[name] == inspection.NO_EXPIRY) == is_kept
+
     def insist_on_one_end_each(self, job: Job, log: list[inspection.LogEntry]) -> None:
         """A whole log is dense, its epochs never fall, and each of the job's lives has one end."""
         assert [entry.event_id.seq for entry in log] == list(range(1, len(log) + 1))
@@ -798,6 +928,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     async def compare_partition(self, number: int) -> None:
         """Compare one partition: its entries, who holds them, its line, its dead letters."""
+        callbacks = [one for job in self.jobs.values() if job.partition == number for one in job.callbacks]
+        dead = sum(callback.state is CallbackState.DEAD for callback in callbacks)
+        counts = await Outbox(self.store).counts(number)
+        assert counts[:2] == (sum(not callback.is_settled for callback in callbacks), dead)
+
         commands, pending, backlog, line, dead_letters, counted = await asyncio.gather(
             inspection.commands(self.store, number),
             inspection.pending(self.store, number),

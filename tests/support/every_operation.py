@@ -9,6 +9,7 @@ from shared.event_id import START
 from shared.jobstore import keys
 from shared.jobstore.api_key import ApiKey
 from shared.jobstore.api_keys import ApiKeys, ListedKey
+from shared.jobstore.callback import DeliveryOutcome
 from shared.jobstore.consistency import Consistency
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
@@ -20,6 +21,7 @@ from shared.jobstore.lifetimes import Step
 from shared.jobstore.line import read_line
 from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer
+from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
@@ -118,6 +120,24 @@ async def walk(store: JobStore, url: str) -> None:
         await limits.uncount_create("anna", "a create")
         assert await limits.hold_streams("anna", "a gateway", 1, most=1)
         assert await count_in_flight(store.connection, jobs.OWNER, [0]) == [1]
+        outbox, telling = Outbox(store), JobStore(store.connection, partitions=1, tells_admins=True)
+        for channel in outbox.wake_channels():
+            await live.subscribe(channel)
+        told = (await jobs.fail(telling, callback_url="https://example.org/hook")).job_id
+        assert len(await outbox.take(0, "p1", lease_ms=0, count=10)) == 2
+        [taken, admins] = await outbox.take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+        assert await outbox.release(taken)
+        [taken] = await outbox.take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+        outcome = DeliveryOutcome(at_ms=1, duration_ms=2, status=503)
+        assert await outbox.try_again(taken, outcome, delay_ms=0)
+        [taken] = await outbox.take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+        assert await outbox.give_up(taken, outcome)
+        assert await outbox.delivered(admins, outcome)
+        assert (await outbox.counts(0)).dead == len(await outbox.dead(0)) == 1
+        assert await outbox.redeliver(told) is Redelivered.OK
+        assert await outbox.next_due_at_ms(0) is not None
+        assert len(await outbox.deliveries(told)) == 1
+        await jobs.letters_of(store).discard(await jobs.letter_of(store, told))
         fleet = Fleet(store.connection)
         await fleet.say("p1", Sign(slots=4, open_slots=4))
         assert [processor.name for processor in await fleet.processors()] == ["p1"]

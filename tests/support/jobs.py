@@ -42,7 +42,14 @@ CHECKPOINT = Checkpoint("hash of a plan", Upload("bundles/x.zip", "upload-1", 8_
 COMPLETED = events.encode(events.completed("/v1/download/jobs/x/file", BUNDLE, EXPIRES_AT_MS, 1_795_461_600_123))
 
 
-def new_job(store: JobStore, *, partition: int | None = None, owner: str = OWNER, job_id: str | None = None) -> NewJob:
+def new_job(
+    store: JobStore,
+    *,
+    partition: int | None = None,
+    owner: str = OWNER,
+    job_id: str | None = None,
+    callback_url: str | None = None,
+) -> NewJob:
     """Describe a job of two files with a fresh id, in a random partition unless told."""
     if job_id is None:
         job_id = store.new_job_id() if partition is None else make_job_id(partition, secrets.randbits(110))
@@ -52,6 +59,7 @@ def new_job(store: JobStore, *, partition: int | None = None, owner: str = OWNER
         file_ids=(70_000, 70_001),
         options=JobOptions(archive_name="holiday.zip"),
         queued_message=QUEUED,
+        callback_url=callback_url,
     )
 
 
@@ -115,7 +123,7 @@ async def cancel(
 
 def lifetimes_of(store: JobStore) -> Lifetimes:
     """Give the janitor's operations beside a store."""
-    return Lifetimes(store.connection, partitions=store.partitions)
+    return Lifetimes(store.connection, partitions=store.partitions, tells_admins=store.tells_admins)
 
 
 def expiry_terms() -> ExpiryTerms:
@@ -128,9 +136,11 @@ def expiry_terms() -> ExpiryTerms:
     )
 
 
-async def create(store: JobStore, *, partition: int | None = None, owner: str = OWNER) -> str:
+async def create(
+    store: JobStore, *, partition: int | None = None, owner: str = OWNER, callback_url: str | None = None
+) -> str:
     """Create a job; give its id."""
-    job = new_job(store, partition=partition, owner=owner)
+    job = new_job(store, partition=partition, owner=owner, callback_url=callback_url)
     await store.create(job)
     return job.job_id
 
@@ -148,9 +158,16 @@ async def claim(store: JobStore, entry: Entry, *, processor: str = "p1", lease_m
     return run
 
 
-async def start(store: JobStore, *, partition: int | None = None, processor: str = "p1", owner: str = OWNER) -> Run:
+async def start(
+    store: JobStore,
+    *,
+    partition: int | None = None,
+    processor: str = "p1",
+    owner: str = OWNER,
+    callback_url: str | None = None,
+) -> Run:
     """Create, take and claim a job."""
-    job_id = await create(store, partition=partition, owner=owner)
+    job_id = await create(store, partition=partition, owner=owner, callback_url=callback_url)
     return await claim(store, await take(store, job_id, processor=processor), processor=processor)
 
 
@@ -166,9 +183,16 @@ async def park_in_spite_of_a_wish(store: JobStore, run: Run) -> None:
     await store.connection.execute("HSET", record, "cancel_requested", CANCELLED)
 
 
-async def fail(store: JobStore, *, partition: int | None = None, reason: str = "failures", owner: str = OWNER) -> Run:
+async def fail(
+    store: JobStore,
+    *,
+    partition: int | None = None,
+    reason: str = "failures",
+    owner: str = OWNER,
+    callback_url: str | None = None,
+) -> Run:
     """Create, claim and fail a job for good; give the run that failed."""
-    run = await start(store, partition=partition, owner=owner)
+    run = await start(store, partition=partition, owner=owner, callback_url=callback_url)
     assert await store.finish(run, failure(reason=reason)) is Answer.OK
     return run
 

@@ -14,7 +14,6 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from gateway.admission import Admission
 from gateway.auth.gate import Gate
 from gateway.auth.refused_callers import RefusedCallers
-from gateway.auth.ticket import TicketSecret
 from gateway.auth.tickets import Tickets
 from gateway.edge.cors import Cors
 from gateway.intake import Intake
@@ -22,6 +21,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.queue_watch import QueueWatch
 from gateway.routes.creation import create_job
+from gateway.routes.deliveries import read_deliveries, redeliver
 from gateway.routes.jobs import read_job
 from gateway.routes.listing import read_jobs
 from gateway.routes.retry import retry_job
@@ -29,16 +29,19 @@ from gateway.streaming.following import Following
 from gateway.streaming.hub import Hub
 from gateway.streaming.places import Places
 from gateway.streaming.socket_door import SocketDoor
+from shared.callbacks.target import CallbackRules
 from shared.errors import WaybillError
 from shared.gateway_settings import Allowance
 from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
 from shared.jobstore.idempotency import IdempotencyKeys
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.store import JobStore
 from shared.objects.catalogue import CatalogueFile
 from shared.objects.manifest import Manifest
 from shared.retention import Retention
+from shared.ticket import TicketSecret
 
 JOBS = "/v1/download/jobs"
 
@@ -66,12 +69,20 @@ class LocalGateway:
             "store": store,
             "following": following,
             "queue": queue,
-            "intake": Intake(following, Manifest(files, path=Path("catalogue.jsonl")), keys, admission),
+            "intake": Intake(
+                following,
+                Manifest(files, path=Path("catalogue.jsonl")),
+                keys,
+                admission,
+                callback_rules=CallbackRules(),
+            ),
             "metrics": metrics,
+            "admission": admission,
+            "outbox": Outbox(store),
             "letters": DeadLetters(store.connection, partitions=store.partitions),
         }
         app = Litestar(
-            [create_job, read_job, read_jobs, retry_job],
+            [create_job, read_job, read_jobs, retry_job, read_deliveries, redeliver],
             dependencies={name: _always(part) for name, part in parts.items()},
             exception_handlers={WaybillError: answer_waybill_error, Exception: answer_unexpected},
             openapi_config=None,
@@ -86,6 +97,16 @@ class LocalGateway:
     async def retry(self, job_id: str) -> httpx.Response:
         """Ask for a failed job to be begun anew."""
         return await self.http.post(f"{JOBS}/{job_id}/retry")
+
+    async def deliveries(self, job_id: str) -> list[dict[str, Any]]:
+        """Read what became of a job's callbacks."""
+        response = await self.http.get(f"{JOBS}/{job_id}/deliveries")
+        assert response.status_code == 200, response.text
+        return cast("list[dict[str, Any]]", response.json()["deliveries"])
+
+    async def redeliver(self, job_id: str) -> httpx.Response:
+        """Ask for a job's end to be told again."""
+        return await self.http.post(f"{JOBS}/{job_id}/redeliver")
 
     def retried(self) -> int:
         """Count the jobs that it says were begun anew."""

@@ -13,7 +13,9 @@ COLUMNS = 80
 
 
 class Operator:
-    """Runs commands against one Redis, with no setting but its URL."""
+    """Runs commands against one Redis, with no setting but its URL; their text is no wider than `columns`."""
+
+    columns: float = COLUMNS
 
     def __init__(self, url: str, *, program: str = "processor") -> None:
         self._program = program
@@ -28,7 +30,7 @@ class Operator:
         assert "Traceback" not in ended.stderr, ended.stderr
         assert "\x1b" not in ended.stdout
         if "--json" not in arguments:
-            assert [line for line in ended.stdout.splitlines() if len(line) > COLUMNS] == []
+            assert [line for line in ended.stdout.splitlines() if len(line) > self.columns] == []
         return ended
 
     async def read(self, *arguments: str, code: int = 0) -> dict[str, Any]:

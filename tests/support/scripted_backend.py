@@ -1,5 +1,6 @@
 """A server behind a proxy that notes what it is asked, says one thing, and keeps the connection."""
 
+import contextlib
 import socket
 import threading
 from typing import Self
@@ -38,7 +39,8 @@ class ScriptedBackend:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
+        # A proxy that cuts does it with a reset: its connection has ended, as any other.
+        with connection, contextlib.suppress(ConnectionResetError):
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 piece = connection.recv(READ_BYTES)

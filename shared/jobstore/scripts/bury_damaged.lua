@@ -1,10 +1,12 @@
 #!lua flags=allow-oom
 -- Ends a job whose record or log no claim can read: what is wrong in them is set right, so that people can read the end.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
+--        10 the job's callbacks
 -- ARGV   1 job id  2 entry id  3 terminal message (JSON)  4 retention after the end (ms)  5 error (JSON)
---        6 number of record fields that nobody can read, then their names, then fields to set, flat
+--        6 whether admins are told of it (1)
+--        7 number of record fields that nobody can read, then their names, then fields to set, flat
 -- Reply  OK  |  GONE: the entry is not there (any more)
--- uses: clock log entry letter in_flight terminal
+-- uses: clock log entry letter in_flight callback outbox terminal
 if not stands(ARGV[2]) then
   -- The repetition of a burial whose reply was lost finds the error that it has written.
   local error = redis.pcall('HGET', KEYS[1], 'error')
@@ -17,8 +19,8 @@ if not epoch then
   epoch, seq = 0, 0
 end
 if type(redis.pcall('HLEN', KEYS[1])) == 'table' then redis.call('DEL', KEYS[1]) end  -- an error: no hash
-local unreadable = tonumber(ARGV[6])
-for i = 7, 6 + unreadable do redis.call('HDEL', KEYS[1], ARGV[i]) end
+local unreadable = tonumber(ARGV[7])
+for i = 8, 7 + unreadable do redis.call('HDEL', KEYS[1], ARGV[i]) end
 
 local function number(field)
   return whole(redis.call('HGET', KEYS[1], field)) or 0
@@ -31,7 +33,7 @@ local run = {
 terminate(run, {
   job = ARGV[1], state = 'failed', message = ARGV[3], now = now_ms(), retention_ms = tonumber(ARGV[4]),
   fields = {'entry', ARGV[2], 'attempt', run.attempt, 'failures', run.failures, 'crashes', run.crashes, 'due_at', 0,
-    'error', ARGV[5], unpack(ARGV, 7 + unreadable)},
-  reason = 'damaged', error = ARGV[5],
+    'error', ARGV[5], unpack(ARGV, 8 + unreadable)},
+  reason = 'damaged', error = ARGV[5], tells_admins = ARGV[6] == '1',
 })
 return {'OK'}

@@ -1,14 +1,16 @@
 #!lua flags=allow-oom
 -- Gives one run of a job to a processor.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
+--        10 the job's callbacks
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
---        10 retention after the end (ms)  11… record fields of a burial, flat
+--        10 retention after the end (ms)  11 whether admins are told of a burial (1)
+--        12… record fields of a burial, flat
 -- Reply  OK, record fields, 1 when a lease had run out (else 0), the processor whose lease that was  |  NOT_DUE, ms to wait
 --        BURIED, attempts, processor of the last one  |  DAMAGED: record or log cannot be read, and nothing was changed
 --        CANCELLED: somebody wanted the job to end, and this claim has ended it
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
--- uses: clock line log entry letter in_flight terminal
+-- uses: clock line log entry letter in_flight callback outbox terminal
 local LONGEST_WAIT_MS = 86400000  -- no lease and no delay is longer
 local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
   'token', 'processor', 'is_takeover', 'cancel_requested', 'standing')
@@ -54,7 +56,7 @@ end
 if r[12] then
   terminate(run, {
     job = ARGV[1], state = 'cancelled', message = r[12], now = now, retention_ms = tonumber(ARGV[10]),
-    fields = {'crashes', run.crashes, 'token', ARGV[3], unpack(ARGV, 11)}, reason = '',
+    fields = {'crashes', run.crashes, 'token', ARGV[3], unpack(ARGV, 12)}, reason = '',
   })
   return {'CANCELLED'}
 end
@@ -63,7 +65,8 @@ if state == 'processing' then
     terminate(run, {
       job = ARGV[1], state = 'failed', message = ARGV[8], now = now, retention_ms = tonumber(ARGV[10]),
       -- The token of the claim that buried it, so that its repetition is known. No run has it: nobody passes the fence.
-      fields = {'crashes', run.crashes, 'token', ARGV[3], 'error', ARGV[9], unpack(ARGV, 11)}, reason = 'crashes', error = ARGV[9],
+      fields = {'crashes', run.crashes, 'token', ARGV[3], 'error', ARGV[9], unpack(ARGV, 12)}, reason = 'crashes', error = ARGV[9],
+      tells_admins = ARGV[11] == '1',
     })
     return {'BURIED', run.attempt, run.processor or ''}
   end

@@ -1,7 +1,7 @@
 #!lua
 -- Creates a job: its first event, its command entry, its record. Or refuses to, and leaves nothing.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
---        9 the owner's jobs
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
+--        10 the job's callbacks  11 the owner's jobs
 -- ARGV   1 job id  2 queued message (JSON)  3 whether idle processors must be woken (1) or wait in a blocking read (0)
 --        4 most time to wait (ms)  5 how long the owner's list lives on (ms)  6 size of its files (kB, 0 when not known)
 --        7 what its standing in line holds besides the place (JSON, without brackets)  8 owner
@@ -32,9 +32,9 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'epoch', 0, 'seq', 1, 'entry', en
   unpack(ARGV, 11))
 count_in(ARGV[8], ARGV[1])
 redis.call('ZADD', KEYS[7], now + tonumber(ARGV[4]), ARGV[1])
-redis.call('ZADD', KEYS[9], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - ARGV[5])
-redis.call('PEXPIRE', KEYS[9], ARGV[5])
+redis.call('ZADD', KEYS[11], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[11], '-inf', now - ARGV[5])
+redis.call('PEXPIRE', KEYS[11], ARGV[5])
 publish(id, ARGV[2])
 if ARGV[3] == '1' then redis.pcall('SPUBLISH', KEYS[6], '') end
 unfinished, in_flight = unfinished + 1, in_flight + 1

@@ -1,6 +1,7 @@
 #!lua
 -- Begins a failed job anew under its own id: its log goes on, everything else begins again.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
+--        10 the job's callbacks
 -- ARGV   1 job id  2 epoch under which the job failed  3 queued message (JSON)
 --        4 whether idle processors must be woken (1) or wait in a blocking read (0)
 --        5 most time to wait (ms)  6 token of this redrive

@@ -1,22 +1,23 @@
 #!lua flags=allow-oom
 -- Says what does not fit together about one job, seen from one place, and puts one of these things right when asked to.
 -- Seen and repaired in one script: what is being created or moved right now is seen before it or after it, never halfway.
--- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight
---        9 the list of an owner that names the job
+-- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
+--        10 the job's callbacks  11 the list of an owner that names the job
 -- ARGV   1 job id  2 place: entry, record, visit (the job is named in `expiry`), count (it counts as
---        in flight), or listing (in the list of key 9)
+--        in flight), listing (in the list of key 11), or callback (it has some)
 --        3 entry id, of an entry  4 kind to repair, or empty to look only  5 most time to wait (ms)
 --        6 how long a lease must have run out before a job without an entry is taken from its run (ms)
 --        7 owner whose list, or count, names the job
 -- Reply  the kinds found, before the repair: none when all is well, as it is for a repair that was done already
--- uses: clock log entry in_flight
+-- uses: clock log entry in_flight callback outbox
 local job, place, now, found = ARGV[1], ARGV[2], now_ms(), {}
 local function find(kind, mend)
   found[#found + 1] = kind
   if ARGV[4] == kind then mend() end
 end
 
-local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'due_at', 'updated_at', 'owner')
+local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'due_at', 'updated_at', 'owner',
+  'callback_url', 'epoch', 'finished_at')
 if r.err then r = {'no hash'} end
 local state = r[1]
 local is_over = state == 'completed' or state == 'failed' or state == 'cancelled'
@@ -77,6 +78,19 @@ local function look_at_record()
   end
 end
 
+-- Settled callbacks are kept for KEPT_MS: of an end that is not so long ago there must be one, whatever became of it. A
+-- processor of an older version writes none.
+local function look_for_callback()
+  local finished_at = whole(r[8])
+  if not is_over or not r[6] or not whole(r[7]) or not finished_at or finished_at + KEPT_MS <= now then return end
+  if redis.call('HEXISTS', KEYS[10], r[7]) == 0 then
+    find('record_without_callback', function()
+      local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+      post({job = job, message = last and last[2][2] or '', now = now}, r[7])
+    end)
+  end
+end
+
 local function look_at_member(key, kind)
   if not state and redis.call('ZSCORE', key, job) then find(kind, function() redis.call('ZREM', key, job) end) end
 end
@@ -87,9 +101,21 @@ local function look_at_count()
   if not is_right and state ~= 'no hash' then find('count_without_job', function() count_out(ARGV[7], job) end) end
 end
 
+-- What waits and stands nowhere would never be told.
+local function look_at_callbacks()
+  if redis.call('TYPE', KEYS[10]).ok ~= 'hash' then return end
+  for _, name in ipairs(callbacks_of()) do
+    local id = callback_id(job, name)
+    if not is_settled(name) and not redis.call('ZSCORE', KEYS[9], id) then
+      find('callback_without_entry', function() redis.call('ZADD', KEYS[9], now, id) end)
+    end
+  end
+end
+
 if place == 'entry' then look_at_entry() end
-if place == 'record' then look_at_record() end
+if place == 'record' then look_at_record() look_for_callback() end
 if place == 'visit' then look_at_member(KEYS[7], 'visit_without_record') end
-if place == 'listing' then look_at_member(KEYS[9], 'listing_without_record') end
+if place == 'listing' then look_at_member(KEYS[11], 'listing_without_record') end
 if place == 'count' then look_at_count() end
+if place == 'callback' then look_at_callbacks() end
 return found

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 
 from shared import limits
+from tests.support.gateway_headers import EXPOSED, gateway_headers
 from tests.support.nginx import SHIPPED, ShippedNginx
 from tests.support.ports import free_ports
 from tests.support.sse_reader import Frame, read_frames
@@ -17,6 +17,7 @@ from tests.support.waiting import until
 STREAMS = ("/v1/download/jobs/7f0c6a5e/stream", "/v1/download/stream?job=7f0c6a5e")
 EVENT_SOURCE = {"Accept": "text/event-stream"}
 TICKET = "a-ticket-that-opens-a-job"
+NAMED = "https://app.example.org"
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,17 @@ def deserted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedNginx]
     """An nginx before two gateways that are not there."""
     gateways = [f"127.0.0.1:{port}" for port in free_ports(2)]
     with ShippedNginx(tmp_path_factory.mktemp("deserted"), gateways) as nginx:
+        yield nginx
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedNginx]:
+    """The same, with an origin that may read its answers."""
+    home = tmp_path_factory.mktemp("named")
+    nginx = ShippedNginx(home, [f"127.0.0.1:{port}" for port in free_ports(1)])
+    origins = home / "waybill" / "yours-origins.conf"
+    origins.write_text(origins.read_text().replace('# "https://app', '"https://app'))
+    with nginx:
         yield nginx
 
 
@@ -118,6 +130,57 @@ def test_every_answer_by_https_asks_for_https_from_now_on(http: httpx.Client, pa
     assert {answer.headers.get("strict-transport-security") for answer in answers} == {"max-age=31536000"}
 
 
+# ── what a gateway's answers carry besides ──
+
+
+OWN_ANSWERS: tuple[tuple[str, str, dict[str, str], bytes], ...] = (
+    ("GET", STREAMS[0], EVENT_SOURCE, b""),
+    ("GET", STREAMS[0], {}, b""),
+    ("POST", "/v1/download/jobs", {}, b"x" * 100_000),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "body"), OWN_ANSWERS)
+def test_own_answers_carry_what_a_gateway_adds_to_its_own(
+    http: httpx.Client, method: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    asked = headers | {"X-Request-Id": "asked-for", "Origin": NAMED}
+
+    answer = http.request(method, path, headers=asked, content=body)
+
+    expected = gateway_headers(request_id="asked-for", origin=NAMED)
+    assert {name: answer.headers.get_list(name) for name in expected} == {name: [at] for name, at in expected.items()}
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_an_id_that_is_none_is_not_taken_over_and_the_log_has_what_was_said(
+    deserted: ShippedNginx, http: httpx.Client
+) -> None:
+    answer = http.get("/v1/download/jobs/identified", headers={"X-Request-Id": 'no" id'})
+
+    said = answer.headers["x-request-id"]
+    until(lambda: "/identified" in deserted.access_log.read_text(), "the request is logged")
+    [line] = [line for line in deserted.access_log.read_text().splitlines() if "/identified" in line]
+    assert re.fullmatch("[0-9a-f]{32}", said)
+    assert json.loads(line)["request_id"] == said
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "body"), OWN_ANSWERS)
+def test_pages_of_named_origins_may_read_own_answers_and_no_others_may(
+    named: ShippedNginx, method: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    with httpx.Client(base_url=named.url, trust_env=False, verify=named.trust()) as http:
+        theirs, stranger = [
+            http.request(method, path, headers=headers | {"X-Request-Id": "asked-for", "Origin": origin}, content=body)
+            for origin in (NAMED, "https://elsewhere.example.org")
+        ]
+
+    expected = gateway_headers(NAMED, request_id="asked-for", origin=NAMED)
+    assert {name: theirs.headers.get(name) for name in expected} == expected
+    assert "x-request-id" in theirs.headers[EXPOSED].lower()
+    assert not [name for name in stranger.headers if name.startswith("access-control-")]
+
+
 # ── what is logged ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -157,6 +220,4 @@ def test_quiet_streams_and_archives_are_waited_for_longer_than_a_gateway_is_sile
 
 
 def test_nginx_lets_go_of_an_idle_gateway_before_the_gateway_does() -> None:
-    gateway_seconds = uvicorn.Config("the gateway leaves it as it is").timeout_keep_alive
-
-    assert seconds_in("upstream waybill", "keepalive_timeout") < gateway_seconds
+    assert seconds_in("upstream waybill", "keepalive_timeout") < limits.KEEP_ALIVE_SECONDS

@@ -13,7 +13,6 @@ from litestar.di import Provide
 
 from gateway.auth.caller import LOCAL
 from gateway.auth.gate import Gate
-from gateway.auth.ticket import TicketSecret
 from gateway.auth.tickets import Tickets
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.routes.files import fetch_archive
@@ -22,6 +21,7 @@ from shared.jobstore.api_keys import ApiKeys
 from shared.jobstore.store import JobStore
 from shared.objects.location import MAX_LINK_SECONDS, S3Options
 from shared.objects.opening import open_store
+from shared.ticket import TicketSecret
 from tests.support.jobs import BUNDLE, completion, create, start
 from tests.support.stores import running_store
 

@@ -5,6 +5,8 @@ import pytest
 from deploy.local.valkey import EmbeddedValkey
 from shared.errors import RedisRefused
 from shared.jobstore import keys
+from shared.jobstore.callback import DeliveryOutcome
+from shared.jobstore.outbox import Outbox
 from tests.support import inspection, jobs
 from tests.support.servers import empty
 from tests.support.stores import running_commands, running_store
@@ -35,7 +37,11 @@ async def test_all_keys_of_a_partition_share_a_slot_and_partitions_do_not(cluste
     empty(cluster_server)
     async with running_store(cluster_server.url, partitions=4) as store:
         for partition in range(4):
-            await store.finish(await jobs.start(store, partition=partition), jobs.failure())
+            run = await jobs.start(store, partition=partition, callback_url="https://example.org/hook")
+            await store.finish(run, jobs.failure())
+            [taken] = await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+            await Outbox(store).give_up(taken, DeliveryOutcome(at_ms=1, duration_ms=2, status=410))
+            await Outbox(store).redeliver(run.job_id)
             await jobs.sweep(store, partition)
         found = await inspection.expiries(store.connection)
         slots = {key: await store.connection.execute("CLUSTER", "KEYSLOT", key) for key in found}

@@ -10,8 +10,10 @@ import pytest
 from shared import clock, limits
 from shared.jobs import JobState
 from shared.jobstore import keys
+from shared.jobstore.callback import DeliveryOutcome
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.operations import Answer, Damaged, NotDue, Run
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
@@ -141,6 +143,18 @@ async def _count_of_another_owner(store: JobStore) -> None:
     await count(store, await jobs.create(store), "somebody")
 
 
+async def _callback_without_entry(store: JobStore) -> None:
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    await store.connection.execute("DEL", keys.outbox(jobs.partition_number(run.job_id)))
+
+
+async def _record_without_callback(store: JobStore) -> None:
+    """A processor of an older version has ended it."""
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    partition = jobs.partition_number(run.job_id)
+    await store.connection.execute("DEL", keys.outbox(partition), keys.callbacks(partition, run.job_id))
+
+
 async def count(store: JobStore, job_id: str, owner: str) -> None:
     """Let a job count as in flight, whatever it is."""
     await store.connection.execute("ZADD", keys.in_flight(jobs.partition_number(job_id)), 0, f"{owner} {job_id}")
@@ -171,6 +185,8 @@ WRONGS = [
     Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_an_ended_job),
     Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_a_forgotten_job),
     Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_another_owner),
+    Wrong(Kind.CALLBACK_WITHOUT_ENTRY, _callback_without_entry),
+    Wrong(Kind.RECORD_WITHOUT_CALLBACK, _record_without_callback),
 ]
 
 
@@ -216,8 +232,38 @@ async def test_jobs_in_every_state_fit_together(store: JobStore) -> None:
     await jobs.redrive(store, await jobs.fail(store))
     await jobs.fail(store)
     await jobs.cancel(store, await jobs.create(store), deletes=True)
+    await jobs.start(store, callback_url="https://example.org/hook")
+    for operation in (Outbox.delivered, Outbox.give_up):
+        ended = await jobs.fail(store, callback_url="https://example.org/hook")
+        partition = jobs.partition_number(ended.job_id)
+        [taken] = await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+        await operation(Outbox(store), taken, DeliveryOutcome(at_ms=1, duration_ms=2, status=200))
+    await jobs.fail(store, callback_url="https://example.org/hook")
 
     assert await findings(store) == []
+
+
+async def test_an_end_whose_callback_was_settled_long_ago_needs_none(store: JobStore) -> None:
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    partition = jobs.partition_number(run.job_id)
+    await store.connection.execute("DEL", keys.outbox(partition), keys.callbacks(partition, run.job_id))
+    finished_at_ms = clock.now_ms() - limits.CALLBACK_KEPT_MS
+    await store.connection.execute("HSET", record_of(run.job_id), "finished_at", finished_at_ms)
+
+    assert await findings(store) == []
+
+
+async def test_a_callback_that_was_made_good_tells_what_the_end_would_have(store: JobStore) -> None:
+    await _record_without_callback(store)
+
+    await repair_all(store)
+
+    taken = [
+        callback
+        for partition in range(store.partitions)
+        for callback in await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    ]
+    assert [(callback.message, callback.record.state) for callback in taken] == [(jobs.FAILED, JobState.FAILED)]
 
 
 async def test_jobs_that_are_worked_on_during_a_walk_are_never_found_wrong(

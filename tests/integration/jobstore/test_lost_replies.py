@@ -16,6 +16,7 @@ import pytest
 from shared import clock, limits
 from shared.jobs import make_job_id
 from shared.jobstore import keys, script
+from shared.jobstore.callback import DeliveryOutcome, TakenCallback
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import TellingTurn, Untold
@@ -24,6 +25,7 @@ from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
 from shared.jobstore.listing import list_jobs
 from shared.jobstore.operations import Answer, Bounds, CancelReply, Created, Entry, NotDue, Run
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.queue import Queue
 from shared.jobstore.reader import BlockingReader
@@ -36,6 +38,7 @@ from tests.support.servers import empty
 from tests.support.stores import ServerKind, running_store
 
 DAY_MS = 86_400_000
+HEARD = DeliveryOutcome(at_ms=1, duration_ms=30, status=204)
 JOB_IDS = [make_job_id(0, number) for number in range(3)]
 
 
@@ -59,9 +62,9 @@ async def nothing(_store: JobStore) -> None:
 
 
 async def queued(store: JobStore) -> list[str]:
-    """Three jobs wait."""
+    """Three jobs wait, whose ends shall be told."""
     for job_id in JOB_IDS:
-        await store.create(jobs.new_job(store, job_id=job_id))
+        await store.create(jobs.new_job(store, job_id=job_id, callback_url="https://example.org/hook"))
     return JOB_IDS
 
 
@@ -342,6 +345,40 @@ def hold_streams(most: int) -> Callable[[JobStore, object], Awaitable[object]]:
     return lambda store, _: OwnerLimits(store.connection).hold_streams("anna", "g2", 1, most=most)
 
 
+async def callback_in_hand(store: JobStore) -> TakenCallback:
+    """The first job's callback is being delivered, for the first time."""
+    await completed(store)
+    [taken] = await Outbox(store).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    return taken
+
+
+async def callback_told(store: JobStore) -> TakenCallback:
+    """The first job's callback was delivered."""
+    taken = await callback_in_hand(store)
+    await Outbox(store).delivered(taken, HEARD)
+    return taken
+
+
+async def take_callback(store: JobStore, _situation: object) -> object:
+    """Take the first job's callback, as Outbox.take does with each that is due."""
+    names = keys.of_job(0, JOB_IDS[0])
+    return await store.connection.run_script(
+        script.TAKE_CALLBACK, names, JOB_IDS[0], "1", "token", jobs.LEASE_MS, clock.now_ms() + DAY_MS
+    )
+
+
+def on_callback(
+    operation: Callable[[Outbox, TakenCallback], Awaitable[object]],
+) -> Callable[[JobStore, object], Awaitable[object]]:
+    """Make an operation on the callback that is in hand."""
+
+    async def operate(store: JobStore, taken: object) -> object:
+        assert isinstance(taken, TakenCallback)
+        return await operation(Outbox(store), taken)
+
+    return operate
+
+
 OPERATIONS = [
     Case(script.PARTITIONS, "at the start", nothing, lambda store, _: store.prepare()),
     Case(
@@ -485,6 +522,46 @@ OPERATIONS = [
     Case(script.COUNT_CREATE, "one too many", one_create, count_create(1)),
     Case(script.HOLD_STREAMS, "the last one that there is room for", one_stream, hold_streams(2)),
     Case(script.HOLD_STREAMS, "one too many", one_stream, hold_streams(1)),
+    Case(
+        script.DUE_CALLBACKS,
+        "an end that was not told",
+        completed,
+        lambda store, _: store.connection.run_script(script.DUE_CALLBACKS, [keys.outbox(0)], "", 10),
+    ),
+    Case(script.TAKE_CALLBACK, "an end that was not told", completed, take_callback),
+    Case(script.TAKE_CALLBACK, "in somebody's hands", callback_in_hand, take_callback),
+    Case(script.TAKE_CALLBACK, "told already", callback_told, take_callback),
+    Case(
+        script.POSTPONE_CALLBACK,
+        "a try that failed",
+        callback_in_hand,
+        on_callback(lambda outbox, taken: outbox.try_again(taken, HEARD, delay_ms=5_000)),
+    ),
+    Case(
+        script.POSTPONE_CALLBACK,
+        "a try that was not made",
+        callback_in_hand,
+        on_callback(lambda outbox, taken: outbox.release(taken)),
+    ),
+    Case(
+        script.SETTLE_CALLBACK,
+        "it was told",
+        callback_in_hand,
+        on_callback(lambda outbox, taken: outbox.delivered(taken, HEARD)),
+    ),
+    Case(
+        script.SETTLE_CALLBACK,
+        "it is given up",
+        callback_in_hand,
+        on_callback(lambda outbox, taken: outbox.give_up(taken, HEARD)),
+    ),
+    Case(
+        script.REDELIVER,
+        "told already",
+        callback_told,
+        on_callback(lambda outbox, taken: outbox.redeliver(taken.name.job_id)),
+    ),
+    Case(script.COUNT_CALLBACKS, "some", callback_in_hand, lambda store, _: Outbox(store).counts(0)),
 ]
 
 
@@ -502,6 +579,7 @@ async def play(case: Case, server: Server, *, loses_reply: bool) -> Played:
     """Play a history on an empty server, up to its last operation."""
     empty(server)
     async with FaultProxy(nodes_of(server)[0].port).listening() as wire, running_store(wire.url, partitions=1) as store:
+        store.tells_admins = True
         situation = await case.prepare(store)
         if loses_reply:
             wire.lose_next_reply()
@@ -530,8 +608,9 @@ def seen(outcome: object) -> object:
 
 
 def timeless(value: object) -> str:
-    """Write a value without the times in it: milliseconds since 1970, entry ids, how long a run took."""
+    """Write a value without what differs: milliseconds since 1970, entry ids, how long a run took, random tokens."""
     without_times = re.sub(r"\b1[0-9]{12}(-[0-9]+)?\b", "<time>", repr(value))
+    without_times = re.sub(r"\b[0-9a-f]{16}\b", "<token>", without_times)
     return re.sub(r"(b'learned', )b'[^']+'", r"\1<times>", without_times)
 
 

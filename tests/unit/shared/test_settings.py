@@ -1,7 +1,10 @@
 """Settings: all problems at once, each with its variable and an example; secrets never shown."""
 
+from ipaddress import ip_network
+
 import pytest
 
+from shared.callbacks.target import CallbackRules
 from shared.environment import load
 from shared.errors import SettingsError
 from shared.gateway_settings import GatewaySettings
@@ -341,3 +344,87 @@ def test_pages_of_everybody_are_let_in_with_authentication_alone() -> None:
     [problem] = problems_of(GatewaySettings, WAYBILL_CORS_ORIGINS="*")
 
     assert "WAYBILL_AUTH=none" in problem
+
+
+def test_callbacks_go_by_https_to_public_addresses_unless_an_operator_says_otherwise() -> None:
+    rules = load(GatewaySettings, {}).callback_rules
+
+    assert rules == CallbackRules()
+    assert not rules.takes_http
+
+
+@pytest.mark.parametrize("kind", [GatewaySettings, ProcessorSettings])
+def test_gateway_and_processor_read_the_same_rules_for_callbacks(kind: type[CommonSettings]) -> None:
+    environment = {
+        "WAYBILL_CALLBACK_HTTP": "true",
+        "WAYBILL_CALLBACK_PORTS": "443, 8000-8999",
+        "WAYBILL_CALLBACK_NETWORKS": "10.1.0.0/16 fd12::1",
+        "WAYBILL_CALLBACK_HOSTS": "Hooks.internal,*.svc.cluster.local",
+    }
+
+    assert load(kind, environment).callback_rules == CallbackRules(
+        takes_http=True,
+        ports=(range(443, 444), range(8000, 9000)),
+        networks=(ip_network("10.1.0.0/16"), ip_network("fd12::1/128")),
+        hosts=("hooks.internal", "*.svc.cluster.local"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("WAYBILL_CALLBACK_PORTS", "https", "it must be one or several ports"),
+        ("WAYBILL_CALLBACK_PORTS", "0", "has '0'; ports are from 1 to 65535"),
+        ("WAYBILL_CALLBACK_PORTS", "443 65536", "has '65536'; ports are from 1 to 65535"),
+        ("WAYBILL_CALLBACK_PORTS", "9000-8000", "has '9000-8000'; ports are from 1 to 65535, the lower one first"),
+        ("WAYBILL_CALLBACK_NETWORKS", "10.1.2.3/8", "has '10.1.2.3/8', which is neither an address nor a network"),
+        ("WAYBILL_CALLBACK_NETWORKS", "hooks.internal", "has 'hooks.internal', which is neither"),
+        ("WAYBILL_CALLBACK_HOSTS", "https://hooks.internal", "it must be one or several names"),
+        ("WAYBILL_CALLBACK_HOSTS", "*", "it must be one or several names"),
+        ("WAYBILL_CALLBACK_HOSTS", "10.0.0.1", "it must be one or several names"),
+        ("WAYBILL_CALLBACK_HOSTS", "*.0.0.1", "it must be one or several names"),
+        ("WAYBILL_CALLBACK_SECRETS", "hunter2", "secret 1: it must begin with whsec_."),
+        ("WAYBILL_CALLBACK_SECRETS", "whsec_EXAMPLEofBase64OfRandomBytes0123456789abcdef", "which everybody knows"),
+    ],
+)
+def test_a_wrong_setting_of_callbacks_is_told_in_one_sentence(variable: str, text: str, says: str) -> None:
+    [problem] = problems_of(ProcessorSettings, **{variable: text})
+
+    assert problem.startswith(variable)
+    assert says in problem
+    assert "hunter2" not in problem
+
+
+def test_secrets_of_callbacks_are_read() -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    [read] = load(ProcessorSettings, {"WAYBILL_CALLBACK_SECRETS": secret}).signing_secrets
+
+    assert read.text == secret
+
+
+def test_callbacks_are_tried_for_about_three_days_unless_operators_say_otherwise() -> None:
+    assert 3 * 86_400 <= sum(load(ProcessorSettings, {}).schedule_seconds) < 4 * 86_400
+    assert load(ProcessorSettings, {"WAYBILL_CALLBACK_SCHEDULE": "0, 5 300"}).schedule_seconds == (0, 5, 300)
+
+
+@pytest.mark.parametrize("text", ["five", "-1", "0 5 x", "1.5", "604801", " ".join(["1"] * 21), "0 1000000"])
+def test_a_schedule_of_callbacks_that_is_none_is_refused(text: str) -> None:
+    [problem] = problems_of(ProcessorSettings, WAYBILL_CALLBACK_SCHEDULE=text)
+
+    assert problem.startswith("WAYBILL_CALLBACK_SCHEDULE")
+
+
+def test_the_public_address_is_a_url_that_paths_can_be_put_behind() -> None:
+    for url in ("https://downloads.example.org", "http://127.0.0.1:8080/waybill/", ""):
+        assert load(ProcessorSettings, {"WAYBILL_PUBLIC_URL": url}).public_url == url
+    for url in ("downloads.example.org", "https://a/?b", "https://a#b", "https://user@a"):
+        [problem] = problems_of(ProcessorSettings, WAYBILL_PUBLIC_URL=url)
+        assert problem.startswith("WAYBILL_PUBLIC_URL")
+
+
+@pytest.mark.parametrize("kind", PROGRAMS.values())
+def test_secrets_of_tickets_are_judged_alike_by_both_programs(kind: type[RedisSettings]) -> None:
+    [problem] = problems_of(kind, WAYBILL_TICKET_SECRETS=f"k1:{'hunter2' * 5} k1:{'2hunter' * 5}")
+
+    assert "has an id twice" in problem

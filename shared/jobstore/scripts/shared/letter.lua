@@ -1,7 +1,8 @@
 -- Dead letters are numbered without holes, so that one that was trimmed before the admins were told of it shows as a hole.
+-- Gives the letter's id, and its number.
 local function write_letter(...)
   local number = redis.call('HINCRBY', KEYS[5], 'letters', 1)
-  return redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'number', number, ...)
+  return redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'number', number, ...), number
 end
 
 -- Takes a letter away: its job is redriven, or it is discarded. It is none of those that were trimmed. One that the

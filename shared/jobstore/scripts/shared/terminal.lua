@@ -1,6 +1,8 @@
--- The one tail of all terminal paths: event, record, ack + delete, dead letter, count, expiry. Nothing comes after it.
+-- The one tail of all terminal paths: event, record, ack + delete, dead letter, count, callbacks, expiry. Nothing comes
+-- after it.
 --   run     what fence() gives, with the epoch under which the end is written
---   ending  state, message, now, retention_ms, fields (record fields, flat); reason and error for a dead letter
+--   ending  state, message, now, retention_ms, fields (record fields, flat); reason and error for a dead letter,
+--           tells_admins: whether a callback tells admins of it
 local TRIM_AFTER_MS = 900000
 
 local function bury(run, ending)
@@ -8,9 +10,12 @@ local function bury(run, ending)
   for i, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 10)) do
     table.insert(events, 1, entry[2][2])
   end
-  return write_letter('job', ending.job, 'owner', redis.call('HGET', KEYS[1], 'owner') or '', 'epoch', run.epoch,
+  local letter = {'job', ending.job, 'owner', redis.call('HGET', KEYS[1], 'owner') or '', 'epoch', run.epoch,
     'reason', ending.reason, 'error', ending.error, 'attempts', run.attempt, 'failures', run.failures,
-    'crashes', run.crashes, 'processor', run.processor or '', 'events', '[' .. table.concat(events, ',') .. ']')
+    'crashes', run.crashes, 'processor', run.processor or '', 'events', '[' .. table.concat(events, ',') .. ']'}
+  local id, number = write_letter(unpack(letter))
+  redis.call('HSET', KEYS[1], 'dead_id', id)
+  return {'dead_id', id, 'number', number, unpack(letter)}
 end
 
 -- What estimates are made from (shared/jobstore/service_times.py), in one text: numbers of jobs, then their averages, each
@@ -56,10 +61,9 @@ local function terminate(run, ending)
   redis.call('HSET', KEYS[1], 'state', ending.state, 'epoch', run.epoch, 'seq', seq, 'updated_at', ending.now,
     'finished_at', ending.now, unpack(ending.fields))
   acknowledge(run.entry)
-  count_out(redis.call('HGET', KEYS[1], 'owner'), ending.job)
-  if ending.reason ~= '' then
-    redis.call('HSET', KEYS[1], 'dead_id', bury(run, ending))
-  end
+  local told = redis.call('HMGET', KEYS[1], 'owner', 'callback_url')
+  count_out(told[1], ending.job)
+  local letter = ending.reason ~= '' and bury(run, ending)
   count(run, ending)
   redis.call('HDEL', KEYS[1], 'cancel_requested')
   -- The upload that it tells of has become the archive, or its processor gives it up (settlement.py). Of any other end the janitor still has to see to it (expire.lua).
@@ -72,6 +76,8 @@ local function terminate(run, ending)
     redis.call('HSET', KEYS[1], 'expires_at', ending.now)
     visit_at = ending.now
   end
+  if told[2] then post(ending, tostring(run.epoch)) end
+  if letter and ending.tells_admins then post(ending, run.epoch .. '_admin', letter) end
   redis.call('ZADD', KEYS[7], visit_at, ending.job)
   redis.call('PEXPIRE', KEYS[1], ending.retention_ms)
   redis.call('PEXPIRE', KEYS[2], ending.retention_ms)

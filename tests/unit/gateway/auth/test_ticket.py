@@ -7,18 +7,11 @@ import string
 import pytest
 
 from gateway.auth.caller import Scope
-from gateway.auth.ticket import (
-    PREFIX,
-    Ticket,
-    TicketSecret,
-    caller_by_ticket,
-    read_ticket_secrets,
-    ticket_in,
-    write_ticket,
-)
+from gateway.auth.ticket import caller_by_ticket, ticket_in
 from shared import limits
 from shared.caller_errors import TicketExpired, TicketRefused
 from shared.jobs import make_job_id
+from shared.ticket import PREFIX, Ticket, TicketSecret, read_ticket_secrets, write_ticket
 
 NOW_MS = 1_795_000_000_000
 FIRST, SECOND = TicketSecret("k1", b"1" * 32), TicketSecret("k2", b"2" * 32)

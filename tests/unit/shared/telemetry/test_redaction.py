@@ -5,9 +5,9 @@ import json
 import pytest
 
 from gateway.auth.api_key import write_api_key
-from gateway.auth.ticket import Ticket, TicketSecret, write_ticket
 from shared.jobs import make_job_id
 from shared.telemetry.redaction import without_secrets
+from shared.ticket import Ticket, TicketSecret, write_ticket
 
 KEY_ID, API_KEY = write_api_key(b"\1" * 8, b"\2" * 32)
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.abcdefghijklmnop"

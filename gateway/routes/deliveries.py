@@ -1,0 +1,127 @@
+"""See how a job's callback fares, and have it told again."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import HttpMethod, Request, Response, post, route
+
+from gateway.access import find_gone_too, find_job
+from gateway.admission import Admission
+from gateway.auth.gate import Gate
+from gateway.representation import status_path
+from shared import events
+from shared.callback_errors import JobNotEnded, NoCallback
+from shared.jobs import JobRecord
+from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome
+from shared.jobstore.outbox import Outbox, Redelivered
+from shared.jobstore.store import JobStore
+
+log = structlog.get_logger(__name__)
+
+
+class TryView(msgspec.Struct, frozen=True):
+    """One try: the status that was answered, or in words why there was no answer."""
+
+    at: str
+    duration_ms: int
+    answer_status: int | None
+    error: str | None
+
+
+class DeliveryView(msgspec.Struct, frozen=True):
+    """One callback: of one end of the job. `tries` are the last ones that have ended, the oldest first."""
+
+    webhook_id: str
+    delivery_status: CallbackState
+    callback_url: str | None
+    attempt: int
+    next_try_at: str | None
+    tries: tuple[TryView, ...]
+
+
+class DeliveriesView(msgspec.Struct, frozen=True):
+    """What is kept of a job's callbacks: one for each of its ends, the oldest first."""
+
+    job_id: str
+    deliveries: tuple[DeliveryView, ...]
+
+
+class RedeliveryView(msgspec.Struct, frozen=True):
+    """The answer to a wish to be told again."""
+
+    job_id: str
+    delivery_status: CallbackState
+
+
+@route("/v1/download/jobs/{job_id:str}/deliveries", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+async def read_deliveries(
+    request: Request[Any, Any, Any], gate: Gate, store: JobStore, outbox: Outbox, job_id: str
+) -> Response[bytes]:
+    """Show what was tried to tell a job's end, and when it is tried next; for its owner alone, tickets do not do."""
+    caller = await gate.admit(request)
+    await find_gone_too(store, caller, job_id)
+    kept = await outbox.deliveries(job_id)
+    body = msgspec.json.encode(DeliveriesView(job_id, tuple(map(_shown, kept)))) + b"\n"
+    headers = {"cache-control": "no-store"}
+    if request.method == HttpMethod.HEAD:
+        return Response(b"", media_type="application/json", headers=headers | {"content-length": str(len(body))})
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@post("/v1/download/jobs/{job_id:str}/redeliver", status_code=202)
+async def redeliver(
+    request: Request[Any, Any, Any],
+    gate: Gate,
+    store: JobStore,
+    outbox: Outbox,
+    admission: Admission,
+    job_id: str,
+) -> Response[bytes]:
+    """Tell a job's end again, at once and with the same id, as if it had not been tried yet."""
+    caller = await gate.admit(request)
+    record = await find_gone_too(store, caller, job_id)
+    _insist_on_something_to_tell(record)
+    await admission.ask_redelivery(caller.owner)
+    match await outbox.redeliver(job_id):
+        case Redelivered.NOT_ENDED:
+            raise _not_ended(record)
+        case Redelivered.NO_CALLBACK:
+            raise _no_callback()
+        case Redelivered.GONE:
+            await find_job(store, caller, job_id)  # says whether it was deleted
+            raise NoCallback("What was to be told of this job's end is forgotten. Read the job instead.")
+    log.info("callback to be told again", job_id=job_id, epoch=record.epoch, **caller.audit())
+    body = msgspec.json.encode(RedeliveryView(job_id, CallbackState.WAITING)) + b"\n"
+    headers = {"location": f"{status_path(job_id)}/deliveries", "cache-control": "no-store"}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _insist_on_something_to_tell(record: JobRecord) -> None:
+    if record.callback_url is None:
+        raise _no_callback()
+    if not record.state.is_terminal:
+        raise _not_ended(record)
+
+
+def _no_callback() -> NoCallback:
+    return NoCallback("This job was created without callback_url: nobody is told how it ends.")
+
+
+def _not_ended(record: JobRecord) -> JobNotEnded:
+    return JobNotEnded(f"This job is {record.state}. Its callback is sent once it has ended.")
+
+
+def _shown(kept: CallbackRecord) -> DeliveryView:
+    return DeliveryView(
+        webhook_id=kept.callback_id,
+        delivery_status=kept.state,
+        callback_url=kept.url,
+        attempt=kept.attempt,
+        next_try_at=None if kept.next_try_at_ms is None else events.timestamp(kept.next_try_at_ms),
+        tries=tuple(map(_tried, kept.tries)),
+    )
+
+
+def _tried(outcome: DeliveryOutcome) -> TryView:
+    return TryView(events.timestamp(outcome.at_ms), outcome.duration_ms, outcome.status, outcome.error)

@@ -1,0 +1,105 @@
+"""What follows from a try to deliver a callback. Pure.
+
+What is said of it in words is read by the job's owner, who has chosen the URL: it must tell nothing of our network
+that the owner does not know. So a name that leads nowhere and one that leads where callbacks do not go are told alike,
+and so is every way in which no connection comes about. What exactly it was stands in the processor's log.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from processor.callbacks.schedule import next_delay_ms, read_retry_after
+from shared import limits
+
+_GONE = 410
+
+
+class Trouble(StrEnum):
+    """Why there was no answer."""
+
+    URL_REFUSED = "url_refused"
+    NO_ADDRESS = "no_address"
+    NO_CONNECTION = "no_connection"
+    NO_TLS = "no_tls"
+    NO_ANSWER = "no_answer"
+    CLOSED_EARLY = "closed_early"
+    NO_HTTP = "no_http"
+    BROKE = "broke"
+
+
+_IN_WORDS = {
+    Trouble.URL_REFUSED: "The URL is not one that callbacks go to.",
+    Trouble.NO_ADDRESS: "The URL's host leads to no address that callbacks go to.",
+    Trouble.NO_CONNECTION: "No connection to the receiver came about.",
+    Trouble.NO_TLS: "No TLS connection that can be trusted came about: see the receiver's certificate.",
+    Trouble.NO_ANSWER: f"The receiver did not answer within {limits.CALLBACK_WITHIN_SECONDS:g} seconds.",
+    Trouble.CLOSED_EARLY: "The receiver closed the connection before it had answered.",
+    Trouble.NO_HTTP: "The receiver's answer was none that HTTP knows.",
+    Trouble.BROKE: "Something went wrong on our side.",
+}
+
+
+class Reception(NamedTuple):
+    """How a POST was received: the status of its answer, or why there was none.
+
+    `retry_after` is the header of the answer as it came. `details` is for operators alone.
+    """
+
+    status: int | None = None
+    trouble: Trouble | None = None
+    retry_after: str | None = None
+    details: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the callback has arrived. A redirect is no success: it is not followed."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def words(self) -> str:
+        """Say it in a sentence for the job's owner."""
+        if self.trouble is not None:
+            return _IN_WORDS[self.trouble]
+        if self.is_success:
+            return f"The receiver answered {self.status}."
+        if self.status == _GONE:
+            return "The receiver answered 410: it wants no more of this."
+        redirect = ", a redirect, which is not followed" if 300 <= (self.status or 0) < 400 else ""
+        return f"The receiver answered {self.status}{redirect}."
+
+
+class Delivered(NamedTuple):
+    """The receiver has it."""
+
+
+class TryAgain(NamedTuple):
+    """It is tried again after `delay_ms`."""
+
+    delay_ms: int
+
+
+class GiveUp(NamedTuple):
+    """It is not tried any more, and why."""
+
+    reason: str
+
+
+Verdict = Delivered | TryAgain | GiveUp
+
+
+def after_try(
+    reception: Reception, *, tries: int, schedule_seconds: Sequence[int], random_ratio: float, now_ms: int
+) -> Verdict:
+    """Decide what follows a try; `tries` counts it in, `random_ratio` is in [0, 1).
+
+    Only 2xx is success. 410 ends it at once (Standard Webhooks 1.0: the receiver wants no more). All else may be mended
+    by somebody, the URL's own text too: operators can allow what they had forbidden.
+    """
+    if reception.is_success:
+        return Delivered()
+    if reception.status == _GONE:
+        return GiveUp("the receiver wants no more")
+    wanted_seconds = read_retry_after(reception.retry_after, now_ms=now_ms)
+    delay_ms = next_delay_ms(tries, schedule_seconds, random_ratio, wanted_seconds=wanted_seconds)
+    return GiveUp("tried often enough") if delay_ms is None else TryAgain(delay_ms)

@@ -1,0 +1,227 @@
+"""The outbox: the callbacks that tell of jobs' ends, from the end to the answer of whoever is told.
+
+    end of a job ─(terminal tail)─▶ waiting ──take──▶ delivering ──▶ delivered
+                                       ▲                 │   └─────▶ dead       given up: a stream of their own
+                                       └─── try_again ───┘
+                                       └─── release: the deliverer stops, and the try does not count
+
+A deliverer has a callback for a lease; one that dies leaves it due again when the lease has run out. So a callback is
+told at least once, and by its id a receiver knows what it has been told. It waits for as long as it must: what it says
+outlives the job's record, and a job that is deleted meanwhile is told all the same.
+"""
+
+import asyncio
+import secrets
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+from shared import limits
+from shared.errors import RecordUnreadable
+from shared.jobs import partition_of
+from shared.jobstore import keys, script
+from shared.jobstore.callback import (
+    CallbackName,
+    CallbackRecord,
+    CallbackState,
+    DeadCallback,
+    DeliveryOutcome,
+    TakenCallback,
+    decode_callback,
+    decode_dead,
+    decode_taken,
+)
+from shared.jobstore.record import as_words, flatten
+from shared.jobstore.store import JobStore
+
+
+class Redelivered(StrEnum):
+    """What a wish to tell a job's end again is answered.
+
+    OK: its callback is due now. NOT_ENDED: there is nothing to tell yet. NO_CALLBACK: nobody is to be told. GONE: the
+    job is forgotten or deleted, or its callback was told so long ago that it is forgotten.
+    """
+
+    OK = "OK"
+    NOT_ENDED = "NOT_ENDED"
+    NO_CALLBACK = "NO_CALLBACK"
+    GONE = "GONE"
+
+
+class OutboxCounts(NamedTuple):
+    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
+
+    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
+    """
+
+    waiting: int
+    dead: int
+    overdue_ms: int
+
+
+class Outbox:
+    """The callbacks of all partitions. Raises as the job store does, and may be repeated as its operations may.
+
+    `now_ms` (milliseconds since 1970) is for tests that let days pass; None is Redis' own clock.
+    """
+
+    def __init__(self, store: JobStore) -> None:
+        self._connection = store.connection
+        self.partitions = store.partitions
+
+    # ── delivering ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def take(
+        self, partition: int, deliverer: str, *, lease_ms: int, count: int, now_ms: int | None = None
+    ) -> list[TakenCallback]:
+        """Take at most `count` callbacks that are due, each for a lease of `lease_ms`.
+
+        `deliverer` begins the token of each, so that one who looks into Redis sees in whose hands it is.
+        """
+        reply = await self._connection.run_script(
+            script.DUE_CALLBACKS, [keys.outbox(partition)], _written(now_ms), count
+        )
+        names = await self._ours(partition, cast("list[bytes]", reply))
+        taken = await asyncio.gather(*(self._take(name, partition, deliverer, lease_ms, now_ms) for name in names))
+        return [callback for callback in taken if callback is not None]
+
+    async def _take(
+        self, name: CallbackName, partition: int, deliverer: str, lease_ms: int, now_ms: int | None
+    ) -> TakenCallback | None:
+        token = f"{deliverer} {secrets.token_hex(8)}"
+        word, rest = await self._run(script.TAKE_CALLBACK, name, token, lease_ms, _written(now_ms))
+        if word != "OK":
+            return None
+        try:
+            return decode_taken(name, partition=partition, token=token, reply=rest)
+        except RecordUnreadable as error:
+            # Nobody could ever deliver it, and it would be due for ever.
+            fields = flatten({"owner": "", "url": "", "attempts": 0, "reason": error.message})
+            dead = keys.dead_callbacks(partition)
+            await self._run(script.SETTLE_CALLBACK, name, token, CallbackState.DEAD, b"[]", *fields, more=(dead,))
+            return None
+
+    async def _ours(self, partition: int, raw: list[bytes]) -> list[CallbackName]:
+        """Read ids; what is none of this partition was not written by us, and would be due for ever."""
+        names = [CallbackName.read(text.decode(errors="replace")) for text in raw]
+        ours = [name for name in names if name is not None and partition_of(name.job_id) == partition]
+        if foreign := set(raw) - {name.text.encode() for name in ours}:
+            await self._connection.execute("ZREM", keys.outbox(partition), *foreign)
+        return ours
+
+    async def delivered(self, taken: TakenCallback, outcome: DeliveryOutcome) -> bool:
+        """Note that it was told. False, here and below: somebody else has it by now, and nothing was changed."""
+        return await self._settle(taken, CallbackState.DELIVERED, outcome)
+
+    async def give_up(self, taken: TakenCallback, outcome: DeliveryOutcome) -> bool:
+        """Note that it is not tried any more: it is one of the last MAX_DEAD_CALLBACKS dead ones."""
+        return await self._settle(
+            taken,
+            CallbackState.DEAD,
+            outcome,
+            owner=taken.record.owner,
+            url=None if taken.is_for_admins else taken.record.callback_url,
+            attempts=taken.attempt,
+            reason=outcome.error or f"it answered {outcome.status}",
+            status=outcome.status,
+        )
+
+    async def _settle(
+        self, taken: TakenCallback, state: CallbackState, outcome: DeliveryOutcome, **fields: str | int | None
+    ) -> bool:
+        word, _ = await self._run(
+            script.SETTLE_CALLBACK,
+            taken.name,
+            taken.token,
+            state,
+            taken.tries_with(outcome),
+            *flatten({**fields}),
+            more=(keys.dead_callbacks(taken.partition),),
+        )
+        return word != "STALE"
+
+    async def try_again(
+        self, taken: TakenCallback, outcome: DeliveryOutcome, *, delay_ms: int, now_ms: int | None = None
+    ) -> bool:
+        """Let it be due again after `delay_ms`."""
+        return await self._postpone(taken, delay_ms, now_ms, taken.tries_with(outcome))
+
+    async def release(self, taken: TakenCallback) -> bool:
+        """Hand it back untried and uncounted: it is due at once, for another deliverer."""
+        return await self._postpone(taken, 0, None, b"")
+
+    async def _postpone(self, taken: TakenCallback, delay_ms: int, now_ms: int | None, tries: bytes) -> bool:
+        word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
+        return word != "STALE"
+
+    async def next_due_at_ms(self, partition: int) -> int | None:
+        """Tell when the next callback is due, in milliseconds since 1970; None when none waits."""
+        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, 0, "WITHSCORES")
+        scores = cast("list[Any]", reply)
+        return int(float(scores[-1])) if scores else None
+
+    def wake_channels(self) -> list[str]:
+        """Name the sharded channels on which deliverers hear of callbacks that are due at once."""
+        return [keys.outbox(partition) for partition in range(self.partitions)]
+
+    # ── seeing and redoing ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def deliveries(self, job_id: str, *, for_admins: bool = False) -> list[CallbackRecord]:
+        """Give what is kept of a job's callbacks, one for each of its ends, the oldest first; or of the admins' ones.
+
+        They are kept for CALLBACK_KEPT_MS after the last of them was delivered, or given up.
+        """
+        partition = partition_of(job_id)
+        if partition is None or partition >= self.partitions:
+            return []
+        reply = cast("list[bytes]", await self._connection.execute("HGETALL", keys.callbacks(partition, job_id)))
+        found = {reply[i].decode(errors="replace"): reply[i + 1] for i in range(0, len(reply), 2)}
+        ends = found.get("ends", b"").decode(errors="replace").split()
+        read = [CallbackName.of_field(job_id, field) for field in ends]
+        names = [name for name in read if name is not None and name.is_for_admins == for_admins]
+        due = await asyncio.gather(*(self._due_at_ms(partition, name) for name in names))
+        return [decode_callback(name, found, due_at_ms=at_ms) for name, at_ms in zip(names, due, strict=True)]
+
+    async def _due_at_ms(self, partition: int, name: CallbackName) -> int | None:
+        score = await self._connection.execute("ZSCORE", keys.outbox(partition), name.text)
+        return None if score is None else int(float(cast("bytes", score)))
+
+    async def redeliver(self, job_id: str) -> Redelivered:
+        """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet."""
+        partition = partition_of(job_id)
+        if partition is None or partition >= self.partitions:
+            return Redelivered.GONE
+        names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
+        reply = await self._connection.run_script(script.REDELIVER, names, job_id, secrets.token_hex(8))
+        return Redelivered(as_words(reply)[0])
+
+    async def counts(self, partition: int) -> OutboxCounts:
+        """Count a partition's callbacks."""
+        names = [keys.outbox(partition), keys.dead_callbacks(partition)]
+        reply = await self._connection.run_script(script.COUNT_CALLBACKS, names)
+        return OutboxCounts(*cast("list[int]", reply))
+
+    async def dead(self, partition: int, *, count: int = limits.DEAD_CALLBACKS_PER_PAGE) -> list[DeadCallback]:
+        """Give a partition's last `count` callbacks that were given up, the newest first."""
+        reply = await self._connection.execute("XREVRANGE", keys.dead_callbacks(partition), "+", "-", "COUNT", count)
+        return [decode_dead(entry) for entry in cast("list[Any]", reply)]
+
+    # ── Redis ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _run(
+        self,
+        operation: script.Script,
+        name: CallbackName,
+        *arguments: str | bytes | int,
+        more: tuple[str, ...] = (),
+    ) -> tuple[str, list[Any]]:
+        partition = partition_of(name.job_id)
+        assert partition is not None, name
+        return as_words(
+            await self._connection.run_script(
+                operation, [*keys.of_job(partition, name.job_id), *more], name.job_id, name.field, *arguments
+            )
+        )
+
+
+def _written(now_ms: int | None) -> str:
+    return "" if now_ms is None else str(now_ms)

@@ -1,0 +1,39 @@
+-- Puts a callback into the outbox, due at once; it has by itself all that its delivery needs, because it may outlive the record.
+local CARRIED = {'owner', 'callback_url', 'state', 'file_ids', 'options', 'progress', 'epoch', 'seq', 'attempt', 'failures',
+  'crashes', 'error', 'bundle', 'traceparent', 'created_at', 'updated_at', 'started_at', 'finished_at', 'expires_at',
+  'deleted_at'}
+
+local function what_is_carried(message)
+  local values, carried = redis.call('HMGET', KEYS[1], unpack(CARRIED)), {message}
+  for i, name in ipairs(CARRIED) do
+    if values[i] then
+      carried[#carried + 1] = name
+      carried[#carried + 1] = values[i]
+    end
+  end
+  return cjson.encode(carried)
+end
+
+-- A job that is redriven again and again keeps the last settled ones, and all that wait.
+local function drop_settled(names)
+  for _, name in ipairs(names) do
+    if #names < MOST_SETTLED then return names end
+    if is_settled(name) then
+      for _, part in ipairs(PARTS) do redis.call('HDEL', KEYS[10], name .. part) end
+      local others = {}
+      for _, other in ipairs(names) do if other ~= name then others[#others + 1] = other end end
+      return others
+    end
+  end
+  return names
+end
+
+local function post(ending, name, letter)
+  local names = drop_settled(callbacks_of())
+  names[#names + 1] = name
+  redis.call('HSET', KEYS[10], 'ends', table.concat(names, ' '), name, what_is_carried(ending.message))
+  if letter then redis.call('HSET', KEYS[10], name .. ':letter', cjson.encode(letter)) end
+  redis.call('PERSIST', KEYS[10])
+  redis.call('ZADD', KEYS[9], ending.now, callback_id(ending.job, name))
+  redis.pcall('SPUBLISH', KEYS[9], '')
+end

@@ -1,0 +1,566 @@
+"""The outbox: every end of a job with a callback leaves one, and it is in one deliverer's hands until it is settled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from shared import clock, limits
+from shared.jobs import JobState
+from shared.jobstore import keys, script
+from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
+from shared.jobstore.damage import bury_damaged
+from shared.jobstore.lifetimes import Step
+from shared.jobstore.operations import Buried, Cancelled
+from shared.jobstore.outbox import Outbox, OutboxCounts, Redelivered
+from shared.jobstore.store import JobStore
+from tests.support import inspection, jobs
+from tests.support.cluster import Server
+from tests.support.servers import full
+from tests.support.stores import running_live
+
+PATIENCE_SECONDS = 20.0
+DAY_MS = 86_400_000
+URL = "https://example.org/hook"
+REFUSED = DeliveryOutcome(at_ms=1, duration_ms=20, status=503)
+AWAY = DeliveryOutcome(at_ms=2, duration_ms=10_000, error="no answer within 10 s")
+HEARD = DeliveryOutcome(at_ms=3, duration_ms=30, status=204)
+
+
+async def take(store: JobStore, job_id: str, *, now_ms: int | None = None, deliverer: str = "p1") -> TakenCallback:
+    """Take the one callback that is due."""
+    partition = jobs.partition_number(job_id)
+    [taken] = await Outbox(store).take(partition, deliverer, lease_ms=jobs.LEASE_MS, count=10, now_ms=now_ms)
+    return taken
+
+
+async def take_none(store: JobStore, job_id: str, *, now_ms: int | None = None) -> None:
+    """See that no callback is due."""
+    partition = jobs.partition_number(job_id)
+    assert await Outbox(store).take(partition, "p2", lease_ms=jobs.LEASE_MS, count=10, now_ms=now_ms) == []
+
+
+async def completed(store: JobStore) -> str:
+    """Complete a job that has a callback."""
+    run = await jobs.start(store, callback_url=URL)
+    await store.finish(run, jobs.completion())
+    return run.job_id
+
+
+async def only(store: JobStore, job_id: str) -> CallbackRecord:
+    """Give what is kept of a job's one callback."""
+    [callback] = await Outbox(store).deliveries(job_id)
+    return callback
+
+
+# ── every end ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def complete(store: JobStore) -> str:
+    return await completed(store)
+
+
+async def fail(store: JobStore) -> str:
+    return (await jobs.fail(store, callback_url=URL)).job_id
+
+
+async def cancel_waiting(store: JobStore) -> str:
+    job_id = await jobs.create(store, callback_url=URL)
+    await jobs.cancel(store, job_id)
+    return job_id
+
+
+async def delete_waiting(store: JobStore) -> str:
+    job_id = await jobs.create(store, callback_url=URL)
+    await jobs.cancel(store, job_id, deletes=True)
+    return job_id
+
+
+async def cancel_running(store: JobStore) -> str:
+    run = await jobs.start(store, callback_url=URL)
+    await jobs.cancel(store, run.job_id)
+    await store.finish(run, jobs.cancellation())
+    return run.job_id
+
+
+async def cancel_by_the_next_claim(store: JobStore) -> str:
+    run = await jobs.start(store, callback_url=URL)
+    await jobs.cancel(store, run.job_id)
+    await jobs.lapse(store, run)
+    assert isinstance(await store.claim(await jobs.take(store, run.job_id), "t", jobs.terms()), Cancelled)
+    return run.job_id
+
+
+async def crash_too_often(store: JobStore) -> str:
+    run = await jobs.start(store, callback_url=URL)
+    for _ in range(limits.MAX_CRASHES - 1):
+        run = await jobs.take_over(store, run)
+    await jobs.lapse(store, run)
+    assert isinstance(await store.claim(await jobs.take(store, run.job_id), "t", jobs.terms()), Buried)
+    return run.job_id
+
+
+async def expire(store: JobStore) -> str:
+    job_id = await jobs.create(store, callback_url=URL)
+    in_two_days = clock.now_ms() + 2 * DAY_MS
+    lifetimes = jobs.lifetimes_of(store)
+    assert (await lifetimes.expire(job_id, jobs.expiry_terms(), now_ms=in_two_days)).step is Step.EXPIRED
+    return job_id
+
+
+async def expire_what_was_asked_to_end(store: JobStore) -> str:
+    run = await jobs.start(store, callback_url=URL)
+    await jobs.park_in_spite_of_a_wish(store, run)
+    in_two_days = clock.now_ms() + 2 * DAY_MS
+    taken = await jobs.lifetimes_of(store).expire(run.job_id, jobs.expiry_terms(), now_ms=in_two_days)
+    assert taken.step is Step.CANCELLED
+    return run.job_id
+
+
+async def damage(store: JobStore) -> str:
+    entry = await jobs.take(store, await jobs.create(store, callback_url=URL))
+    await store.connection.execute("HSET", keys.of_job(entry.partition, entry.job_id).record, "epoch", "many")
+    assert await bury_damaged(store, entry, jobs.BROKEN, message=jobs.FAILED, terms=jobs.terms())
+    return entry.job_id
+
+
+ENDS: list[tuple[Callable[[JobStore], Awaitable[str]], JobState, bytes]] = [
+    (complete, JobState.COMPLETED, jobs.COMPLETED),
+    (fail, JobState.FAILED, jobs.FAILED),
+    (cancel_waiting, JobState.CANCELLED, jobs.CANCELLED),
+    (delete_waiting, JobState.CANCELLED, jobs.CANCELLED),
+    (cancel_running, JobState.CANCELLED, jobs.CANCELLED),
+    (cancel_by_the_next_claim, JobState.CANCELLED, jobs.CANCELLED),
+    (crash_too_often, JobState.FAILED, jobs.BURIED),
+    (expire, JobState.FAILED, jobs.EXPIRED),
+    (expire_what_was_asked_to_end, JobState.CANCELLED, jobs.CANCELLED),
+    (damage, JobState.FAILED, jobs.FAILED),
+]
+A_WEEK_MS = 7 * DAY_MS
+
+
+@pytest.mark.parametrize(("end", "state", "message"), ENDS, ids=[end.__name__ for end, _, _ in ENDS])
+async def test_every_end_leaves_one_callback_that_says_which(
+    store: JobStore, end: Callable[[JobStore], Awaitable[str]], state: JobState, message: bytes
+) -> None:
+    job_id = await end(store)
+
+    taken = await take(store, job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+
+    record = await store.find(job_id)
+    assert record is not None
+    assert (taken.record.state, taken.message, taken.record.callback_url) == (state, message, URL)
+    assert taken.callback_id == f"msg_{job_id.replace('-', '')}_{record.epoch}"
+    assert (taken.is_for_admins, taken.letter, taken.attempt, taken.tries) == (False, None, 1, ())
+    assert (await store.find(job_id)) == record
+    await take_none(store, job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+
+
+@pytest.mark.parametrize("end", [fail, crash_too_often, expire, damage], ids=lambda end: end.__name__)
+async def test_a_dead_letter_leaves_one_more_for_the_admins(
+    store: JobStore, end: Callable[[JobStore], Awaitable[str]]
+) -> None:
+    telling = JobStore(store.connection, partitions=store.partitions, tells_admins=True)
+
+    job_id = await end(telling)
+
+    partition = jobs.partition_number(job_id)
+    week = clock.now_ms() + A_WEEK_MS
+    [owners, admins] = sorted(
+        await Outbox(store).take(partition, "p1", lease_ms=1, count=10, now_ms=week),
+        key=lambda taken: taken.is_for_admins,
+    )
+    assert admins.callback_id == f"{owners.callback_id}_admin"
+    assert admins.letter == await jobs.letter_of(store, job_id)
+    assert [callback.name for callback in await Outbox(store).deliveries(job_id)] == [owners.name]
+    assert [callback.name for callback in await Outbox(store).deliveries(job_id, for_admins=True)] == [admins.name]
+
+
+async def test_admins_are_told_of_a_job_without_a_callback_of_its_own(store: JobStore) -> None:
+    telling = JobStore(store.connection, partitions=store.partitions, tells_admins=True)
+
+    run = await jobs.fail(telling)
+
+    assert (await take(store, run.job_id)).is_for_admins
+
+
+@pytest.mark.parametrize("end", [complete, cancel_waiting], ids=lambda end: end.__name__)
+async def test_admins_are_not_told_of_an_end_without_a_dead_letter(
+    store: JobStore, end: Callable[[JobStore], Awaitable[str]]
+) -> None:
+    job_id = await end(JobStore(store.connection, partitions=store.partitions, tells_admins=True))
+
+    assert not (await take(store, job_id)).is_for_admins
+
+
+async def test_a_job_without_a_url_leaves_nothing(store: JobStore) -> None:
+    run = await jobs.start(store)
+
+    await store.finish(run, jobs.completion())
+
+    await take_none(store, run.job_id)
+    assert await Outbox(store).deliveries(run.job_id) == []
+
+
+async def test_a_callback_carries_what_people_may_know_of_the_job(store: JobStore) -> None:
+    job_id = await completed(store)
+
+    told = (await take(store, job_id)).record
+
+    record = await store.find(job_id)
+    assert record is not None
+    internal = {"entry": "", "token": None, "processor": None, "object_key": None, "due_at_ms": 0, "run_at_ms": None}
+    assert told == msgspec.structs.replace(record, standing=None, **internal)
+
+
+async def test_a_callback_outlives_the_record_of_its_job(store: JobStore) -> None:
+    job_id = await completed(store)
+    await store.connection.execute("DEL", keys.of_job(jobs.partition_number(job_id), job_id).record)
+
+    taken = await take(store, job_id)
+
+    assert (taken.record.owner, taken.record.bundle) == (jobs.OWNER, jobs.BUNDLE)
+
+
+async def test_a_deleted_job_is_told_as_it_ended(store: JobStore) -> None:
+    job_id = await completed(store)
+
+    await jobs.cancel(store, job_id, deletes=True)
+
+    assert (await take(store, job_id)).record.state is JobState.COMPLETED
+
+
+async def test_each_end_of_a_redriven_job_is_told(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    await jobs.redrive(store, failed)
+    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
+    await store.finish(run, jobs.completion())
+
+    partition = jobs.partition_number(run.job_id)
+    taken = await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+
+    assert [callback.record.state for callback in taken] == [JobState.FAILED, JobState.COMPLETED]
+    assert [callback.name.epoch for callback in taken] == [failed.epoch, run.epoch]
+
+
+async def test_the_end_is_told_although_redis_takes_no_new_data(store: JobStore, server: Server) -> None:
+    run, outbox = await jobs.start(store, callback_url=URL), Outbox(store)
+
+    with full(server):
+        await store.finish(run, jobs.completion())
+        assert await outbox.release(await take(store, run.job_id))
+        assert await outbox.try_again(await take(store, run.job_id), REFUSED, delay_ms=0)
+        assert await outbox.give_up(await take(store, run.job_id), AWAY)
+        assert await outbox.redeliver(run.job_id) is Redelivered.OK
+        assert await outbox.delivered(await take(store, run.job_id), HEARD)
+        assert (await outbox.counts(jobs.partition_number(run.job_id))).waiting == 0
+
+    assert (await only(store, run.job_id)).state is CallbackState.DELIVERED
+
+
+async def test_deliverers_hear_of_an_end_and_of_a_wish_at_once(store: JobStore, server: Server) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    outbox = Outbox(store)
+    async with running_live(server.url, on_message=lambda channel, _: heard.put_nowait(channel)) as live:
+        for channel in outbox.wake_channels():
+            await live.subscribe(channel)
+
+        job_id = await completed(store)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            first = await heard.get()
+        await outbox.redeliver(job_id)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            second = await heard.get()
+
+    assert first == second == keys.outbox(jobs.partition_number(job_id))
+
+
+# ── tries ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_callback_in_somebodys_hands_is_nobody_elses(store: JobStore) -> None:
+    job_id = await completed(store)
+
+    await take(store, job_id)
+
+    await take_none(store, job_id)
+    assert (await only(store, job_id)).state is CallbackState.DELIVERING
+
+
+async def test_of_two_deliverers_that_see_a_callback_due_one_gets_it(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    partition = jobs.partition_number(job_id)
+
+    taken = await asyncio.gather(
+        *(outbox.take(partition, deliverer, lease_ms=jobs.LEASE_MS, count=10) for deliverer in ("p1", "p2"))
+    )
+
+    assert sorted(map(len, taken)) == [0, 1]
+
+
+async def test_the_callback_of_a_deliverer_that_died_is_due_when_its_lease_is_over(store: JobStore) -> None:
+    job_id = await completed(store)
+    first = await take(store, job_id)
+
+    second = await take(store, job_id, now_ms=clock.now_ms() + jobs.LEASE_MS + 1_000, deliverer="p2")
+
+    assert (second.callback_id, second.attempt) == (first.callback_id, 2)
+    assert not await Outbox(store).delivered(first, HEARD)
+    assert (await only(store, job_id)).state is CallbackState.DELIVERING
+
+
+async def test_who_is_superseded_changes_nothing(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    late = await take(store, job_id)
+    await take(store, job_id, now_ms=clock.now_ms() + jobs.LEASE_MS + 1_000, deliverer="p2")
+    before = await inspection.everything(store.connection)
+
+    answers = [
+        await outbox.delivered(late, HEARD),
+        await outbox.give_up(late, AWAY),
+        await outbox.try_again(late, AWAY, delay_ms=0),
+        await outbox.release(late),
+    ]
+
+    assert answers == [False] * 4
+    assert await inspection.everything(store.connection) == before
+
+
+async def test_what_was_told_is_due_no_more(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+
+    assert await outbox.delivered(await take(store, job_id), HEARD)
+
+    await take_none(store, job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+    callback = await only(store, job_id)
+    assert (callback.state, callback.tries, callback.attempt) == (CallbackState.DELIVERED, (HEARD,), 1)
+    assert callback.next_try_at_ms is None
+
+
+async def test_a_callback_is_tried_again_after_its_delay_and_not_before(store: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms() + 1_000
+    taken = await take(store, job_id, now_ms=now_ms)
+
+    assert await outbox.try_again(taken, REFUSED, delay_ms=5_000, now_ms=now_ms)
+
+    callback = await only(store, job_id)
+    assert (callback.state, callback.next_try_at_ms) == (CallbackState.WAITING, now_ms + 5_000)
+    await take_none(store, job_id, now_ms=now_ms + 4_999)
+    again = await take(store, job_id, now_ms=now_ms + 5_000)
+    assert (again.attempt, again.tries, again.callback_id) == (2, (REFUSED,), taken.callback_id)
+
+
+async def test_a_released_try_does_not_count(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+
+    assert await outbox.release(await take(store, job_id))
+
+    again = await take(store, job_id)
+    assert (again.attempt, again.tries) == (1, ())
+
+
+async def test_the_last_tries_are_kept(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    for number in range(limits.CALLBACK_TRIES_KEPT + 2):
+        outcome = DeliveryOutcome(at_ms=number, duration_ms=1, status=500)
+        await outbox.try_again(await take(store, job_id), outcome, delay_ms=0)
+
+    callback = await only(store, job_id)
+
+    assert [outcome.at_ms for outcome in callback.tries] == list(range(2, limits.CALLBACK_TRIES_KEPT + 2))
+    assert callback.attempt == limits.CALLBACK_TRIES_KEPT + 2
+
+
+async def test_a_callback_that_is_given_up_is_a_dead_one(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    partition = jobs.partition_number(job_id)
+    taken = await take(store, job_id)
+
+    assert await outbox.give_up(taken, AWAY)
+
+    [dead] = await outbox.dead(partition)
+    assert (dead.callback_id, dead.job_id, dead.owner, dead.url) == (taken.callback_id, job_id, jobs.OWNER, URL)
+    assert (dead.attempts, dead.reason, dead.status) == (1, AWAY.error, None)
+    assert (await only(store, job_id)).state is CallbackState.DEAD
+    await take_none(store, job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+    assert await outbox.counts(partition) == OutboxCounts(waiting=0, dead=1, overdue_ms=0)
+
+
+# ── what is left ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    name = keys.callbacks(jobs.partition_number(failed.job_id), failed.job_id)
+    expiries = [await store.connection.execute("PTTL", name)]
+    await Outbox(store).delivered(await take(store, failed.job_id), HEARD)
+    expiries.append(await store.connection.execute("PTTL", name))
+    await jobs.redrive(store, failed)
+    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
+    await store.finish(run, jobs.failure())
+    expiries.append(await store.connection.execute("PTTL", name))
+    await Outbox(store).give_up(await take(store, failed.job_id), AWAY)
+    expiries.append(await store.connection.execute("PTTL", name))
+
+    assert [expiry == inspection.NO_EXPIRY for expiry in expiries] == [True, False, True, False]
+
+
+async def test_a_job_with_one_callback_told_and_one_waiting_is_kept(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    first = await take(store, failed.job_id)
+    await jobs.redrive(store, failed)
+    await store.finish(await jobs.claim(store, await jobs.take(store, failed.job_id)), jobs.failure())
+
+    await Outbox(store).delivered(first, HEARD)
+
+    name = keys.callbacks(jobs.partition_number(failed.job_id), failed.job_id)
+    assert await store.connection.execute("PTTL", name) == inspection.NO_EXPIRY
+
+
+async def test_of_a_job_that_is_redriven_for_ever_the_last_callbacks_are_kept(single: JobStore) -> None:
+    run = await jobs.fail(single, callback_url=URL)
+    epochs = [run.epoch]
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 1):
+        await Outbox(single).delivered(await take(single, run.job_id), HEARD)
+        await jobs.redrive(single, run)
+        run = await jobs.claim(single, await jobs.take(single, run.job_id))
+        await single.finish(run, jobs.failure())
+        epochs.append(run.epoch)
+
+    kept = await Outbox(single).deliveries(run.job_id)
+
+    assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT :]
+    fields = await single.connection.execute("HLEN", keys.callbacks(0, run.job_id))
+    assert fields == 1 + 5 * limits.CALLBACK_ENDS_KEPT - 4
+
+
+async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore) -> None:
+    job_id = await completed(single)
+    await single.connection.execute("ZADD", keys.outbox(0), 1, (await only(single, job_id)).callback_id)
+
+    counts = await Outbox(single).counts(0)
+
+    assert (counts.waiting, counts.dead) == (1, 0)
+    assert counts.overdue_ms > DAY_MS
+    assert await Outbox(single).next_due_at_ms(0) == 1
+
+
+async def test_an_empty_outbox_has_nothing_due(single: JobStore) -> None:
+    assert await Outbox(single).next_due_at_ms(0) is None
+    assert await Outbox(single).counts(0) == OutboxCounts(0, 0, 0)
+
+
+async def test_what_strangers_put_into_the_outbox_goes(single: JobStore) -> None:
+    job_id = await completed(single)
+    foreign = "msg_" + "0" * 32 + "_1"
+    await single.connection.execute("ZADD", keys.outbox(0), 1, "x", 2, b"\xff", 3, foreign)
+
+    taken = await take(single, job_id)
+
+    assert await single.connection.execute("ZRANGE", keys.outbox(0), 0, -1) == [taken.callback_id.encode()]
+
+
+async def test_an_entry_whose_callback_is_gone_goes_too(single: JobStore) -> None:
+    job_id = await completed(single)
+    await single.connection.execute("DEL", keys.callbacks(0, job_id))
+
+    await take_none(single, job_id)
+
+    assert await Outbox(single).next_due_at_ms(0) is None
+
+
+async def test_a_callback_that_cannot_be_read_is_given_up(single: JobStore) -> None:
+    job_id = await completed(single)
+    callback = await only(single, job_id)
+    await single.connection.execute("HSET", keys.callbacks(0, job_id), callback.name.field, b"\xff{")
+
+    await take_none(single, job_id)
+
+    assert [dead.callback_id for dead in await Outbox(single).dead(0)] == [callback.callback_id]
+    assert (await only(single, job_id)).state is CallbackState.DEAD
+
+
+# ── once more ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_callback_is_told_again_under_the_same_id(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    first = await take(store, job_id)
+    await outbox.delivered(first, HEARD)
+
+    assert await outbox.redeliver(job_id) is Redelivered.OK
+
+    again = await take(store, job_id)
+    assert (again.callback_id, again.attempt, again.tries) == (first.callback_id, 1, ())
+    assert await store.connection.execute("PTTL", keys.callbacks(again.partition, job_id)) == inspection.NO_EXPIRY
+
+
+async def test_a_dead_callback_that_is_told_again_is_dead_no_more(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    await outbox.give_up(await take(store, job_id), AWAY)
+
+    await outbox.redeliver(job_id)
+
+    assert await outbox.dead(jobs.partition_number(job_id)) == []
+    assert await outbox.delivered(await take(store, job_id), HEARD)
+
+
+async def test_the_last_end_is_the_one_that_is_told_again(store: JobStore) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    await outbox.delivered(await take(store, failed.job_id), HEARD)
+    await jobs.redrive(store, failed)
+    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
+    await store.finish(run, jobs.completion())
+    await outbox.delivered(await take(store, failed.job_id), HEARD)
+
+    await outbox.redeliver(run.job_id)
+
+    assert (await take(store, run.job_id)).name.epoch == run.epoch
+
+
+async def test_what_waits_for_hours_is_due_at_once_when_it_is_wanted(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=DAY_MS)
+
+    await outbox.redeliver(job_id)
+
+    assert (await take(store, job_id)).attempt == 1
+
+
+async def test_a_try_under_way_has_no_say_once_it_is_told_again(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    late = await take(store, job_id)
+
+    await outbox.redeliver(job_id)
+
+    assert not await outbox.give_up(late, AWAY)
+    assert (await take(store, job_id)).attempt == 1
+
+
+async def test_the_repetition_of_a_wish_tells_nothing_again(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    partition = jobs.partition_number(job_id)
+    names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
+    answers = [await store.connection.run_script(script.REDELIVER, names, job_id, "wish")]
+    await outbox.delivered(await take(store, job_id), HEARD)
+
+    answers.append(await store.connection.run_script(script.REDELIVER, names, job_id, "wish"))
+
+    assert answers == [[b"OK"]] * 2
+    assert (await only(store, job_id)).state is CallbackState.DELIVERED
+
+
+async def test_only_what_has_ended_and_has_a_url_is_told_again(store: JobStore) -> None:
+    outbox = Outbox(store)
+    running = await jobs.start(store, callback_url=URL)
+    without = await jobs.fail(store)
+    deleted, forgotten, untellable = await completed(store), await completed(store), await completed(store)
+    await jobs.cancel(store, deleted, deletes=True)
+    partition = jobs.partition_number(forgotten)
+    await store.connection.execute("DEL", keys.record(partition, forgotten))
+    await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(untellable), untellable))
+
+    assert await outbox.redeliver(running.job_id) is Redelivered.NOT_ENDED
+    assert await outbox.redeliver(without.job_id) is Redelivered.NO_CALLBACK
+    assert [await outbox.redeliver(job) for job in (deleted, forgotten, untellable, "x")] == [Redelivered.GONE] * 4
