@@ -16,15 +16,17 @@ SAME_BUCKET = "s3://example-bundles?region=eu-central-1"
 OF_SCHEMAS = {
     "a field of a core kind is misspelt": Break("schemas", "replica", (GATEWAY, "spec/replica"), 2),
     "a number is a text": Break("schemas", "minReadySeconds", (GATEWAY, "spec/minReadySeconds"), "5"),
-    "a field of a CRD is misspelt": Break("schemas", "maxReplicas", (SCALED, "spec/maxReplicas"), 5),
-    "a deep field of a CRD is misspelt": Break("schemas", "stabilisation", (SCALED, f"{SCALE_DOWN}/stabilisation"), 1),
-    "a text of a CRD is a number": Break("schemas", "streamLength", (SCALED, f"{TRIGGER}/streamLength"), 4),
-    "a duration of the Gateway API is none": Break(
-        "schemas", "request", ("HTTPRoute waybill", "spec/rules/0/timeouts/request"), "0"
+    "a field of a CRD is misspelt": Break("schemas of CRDs", "maxReplicas", (SCALED, "spec/maxReplicas"), 5),
+    "a deep field of a CRD is misspelt": Break(
+        "schemas of CRDs", "stabilisation", (SCALED, f"{SCALE_DOWN}/stabilisation"), 1
     ),
-    "nobody knows the kind": Break("schemas", "ScaledThing", (SCALED, "kind"), "ScaledThing"),
+    "a text of a CRD is a number": Break("schemas of CRDs", "streamLength", (SCALED, f"{TRIGGER}/streamLength"), 4),
+    "a duration of the Gateway API is none": Break(
+        "schemas of CRDs", "request", ("HTTPRoute waybill", "spec/rules/0/timeouts/request"), "0"
+    ),
+    "nobody knows the kind": Break("schemas of CRDs", "ScaledThing", (SCALED, "kind"), "ScaledThing"),
     "a field of a monitor is misspelt": Break(
-        "schemas", "every", ("PodMonitor waybill", "spec/podMetricsEndpoints/0/every"), "1s"
+        "schemas of CRDs", "every", ("PodMonitor waybill", "spec/podMetricsEndpoints/0/every"), "1s"
     ),
 }
 OF_PODS = {

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.deploy.k8s import network, pods, proxies, references, scaling
+from tests.deploy.k8s import network, pods, proxies, references, scaling, schemas
 from tests.deploy.k8s.manifests import Installation
-from tests.deploy.k8s.schemas import against_the_schemas
 from tests.support.kustomize import ROOT, render
 
 K8S = ROOT / "deploy/k8s"
@@ -19,7 +18,8 @@ OVERLAYS = ("dev", "prod")
 Check = Callable[[Installation], Iterator[str]]
 
 CHECKS: dict[str, Check] = {
-    "schemas": against_the_schemas,
+    "schemas": schemas.core,
+    "schemas of CRDs": schemas.custom,
     "security": pods.security,
     "resources": pods.resources,
     "probes": pods.probes,

@@ -6,7 +6,7 @@ What a CRD says in CEL (x-kubernetes-validations) is not looked at.
 import copy
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +24,42 @@ OLDEST_KUBERNETES = "1.30"
 """preStop.sleep is there from it on."""
 
 
-def against_the_schemas(installation: Installation) -> Iterator[str]:
-    """Hold every manifest against the schema of its kind, in the oldest and the newest Kubernetes."""
-    for manifest in installation.manifests:
-        where = f"{manifest['kind']} {manifest['metadata']['name']}"
+def core(installation: Installation) -> Iterator[str]:
+    """Hold every manifest of Kubernetes' own kinds against its schema, in the oldest and the newest Kubernetes."""
+    for manifest in filter(_is_core, installation.manifests):
         for version in (OLDEST_KUBERNETES, kubernetes_validate.latest_version()):
             try:
                 kubernetes_validate.validate(manifest, version, strict=True)
-            except SchemaNotFoundError:
-                yield from (f"{where}: {finding}" for finding in _against_its_crd(manifest))
-                break
             except ValidationError as wrong:
-                path = ".".join(map(str, wrong.absolute_path))
-                yield f"{where}: {path}: {wrong.message} (Kubernetes {version})"
+                yield f"{_place(manifest, wrong.absolute_path)}: {wrong.message} (Kubernetes {version})"
 
 
-def _against_its_crd(manifest: Manifest) -> Iterator[str]:
-    group, _, version = manifest["apiVersion"].partition("/")
-    schema = custom_schemas().get((group, version, manifest["kind"]))
-    if schema is None:
-        yield f"nobody knows the kind {manifest['kind']} of {manifest['apiVersion']}"
-        return
-    for wrong in Draft202012Validator(schema).iter_errors(manifest):
-        yield f"{'.'.join(map(str, wrong.absolute_path))}: {wrong.message}"
+def custom(installation: Installation) -> Iterator[str]:
+    """Hold every manifest of another kind against the schema of its CRD."""
+    for manifest in installation.manifests:
+        if _is_core(manifest):
+            continue
+        group, _, version = manifest["apiVersion"].partition("/")
+        schema = custom_schemas().get((group, version, manifest["kind"]))
+        if schema is None:
+            yield f"nobody knows the kind {manifest['kind']} of {manifest['apiVersion']}"
+            continue
+        for wrong in Draft202012Validator(schema).iter_errors(manifest):
+            yield f"{_place(manifest, wrong.absolute_path)}: {wrong.message}"
+
+
+def _is_core(manifest: Manifest) -> bool:
+    try:
+        kubernetes_validate.validate(manifest, kubernetes_validate.latest_version())
+    except SchemaNotFoundError:
+        return False
+    except ValidationError:
+        return True
+    return True
+
+
+def _place(manifest: Manifest, path: Iterable[str | int]) -> str:
+    return f"{manifest['kind']} {manifest['metadata']['name']}: {'.'.join(map(str, path))}"
 
 
 @functools.cache

@@ -6,7 +6,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -37,15 +37,15 @@ async def store_on(kind: str, home: Path) -> AsyncIterator[JobStore]:
 
 async def count(store: JobStore) -> Counts:
     """Look at what KEDA might count."""
-    length = await store.connection.execute("XLEN", keys.commands(0))
-    [group] = await store.connection.execute("XINFO", "GROUPS", keys.commands(0))  # type: ignore[misc]
+    length = cast("int", await store.connection.execute("XLEN", keys.commands(0)))
+    [group] = cast("list[Any]", await store.connection.execute("XINFO", "GROUPS", keys.commands(0)))
     said = group if isinstance(group, dict) else dict(zip(group[::2], group[1::2], strict=True))
-    return Counts(int(length), int(said[b"pending"]), said[b"lag"])  # type: ignore[call-overload]
+    return Counts(length, said[b"pending"], said[b"lag"])
 
 
 async def lives(store: JobStore) -> AsyncIterator[tuple[str, int, Counts]]:
     """Let four jobs live; gives what has happened, how many are unfinished, and what there is to count."""
-    first, second, third, fourth = [await jobs.create(store) for _ in range(4)]
+    _, _, third, fourth = [await jobs.create(store) for _ in range(4)]
     yield "four jobs wait", 4, await count(store)
     entries: list[Any] = await store.take(0, processor="p1", most=2, in_hand=())
     runs = [await jobs.claim(store, entry) for entry in entries]
