@@ -110,7 +110,7 @@ OF_FLOWS = {
     "no names": Break("flows", "names", ("NetworkPolicy names", "")),
     "no Redis": Break("flows", "Redis:6379", ("NetworkPolicy redis", "")),
     "no store": Break("flows", "S3:443", ("NetworkPolicy https", "")),
-    "no store in dev": Break("flows", "objects:9000", ("NetworkPolicy objects", ""), at="dev"),
+    "no store in dev": Break("flows", "objects:7070", ("NetworkPolicy objects", ""), at="dev"),
     "no Redis in dev": Break("flows", "redis:6379", ("NetworkPolicy redis-dev", ""), at="dev"),
     "KEDA kept out": Break("flows", "KEDA", ("NetworkPolicy redis-server", "spec/ingress/0/from/1"), at="dev"),
     "no callers": Break("flows", "proxies", ("NetworkPolicy callers", "")),

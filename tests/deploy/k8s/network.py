@@ -58,7 +58,7 @@ def _needed(installation: Installation) -> Iterator[tuple[Peer, Peer, int]]:
     for program in programs:
         yield program, Peer("the names of the cluster", namespace="kube-system"), 53
         yield program, redis, 6379
-        yield program, *((objects[0], 9000) if objects else (Peer("S3", address=SOMEWHERE), 443))
+        yield program, *((objects[0], 7070) if objects else (Peer("S3", address=SOMEWHERE), 443))
     for admin in _peers(installation, "admin"):
         yield admin, redis, 6379
     [gateway] = _peers(installation, "gateway")
@@ -97,7 +97,7 @@ def _forbidden(installation: Installation) -> Iterator[tuple[Peer, Peer, int]]:
     yield gateway, processor, 9091
     for server, port in ((peer, 6379) for peer in _peers(installation, "redis")):
         yield stranger, server, port
-        yield from ((seed, server, port) for seed in _peers(installation, "seed", "objects"))
+        yield from ((other, server, port) for other in _peers(installation, "buckets", "objects"))
     for tunnel in _peers(installation, "tunnel"):
         yield tunnel, Peer("a private address", address=PRIVATE), 443
         yield tunnel, gateway, 9090

@@ -1,41 +1,54 @@
 """The dev overlay: what it puts into its store, on a real S3 server, and that its parts know each other's passwords."""
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from tests.deploy.k8s.installations import K8S, installation
+from tests.deploy.k8s.installations import installation
 from tests.deploy.k8s.manifests import texts_of
 from tests.support.s3_server import (
     ACCESS_KEY,
-    MINIO_IMAGE,
     SECRET_KEY,
+    VERSITYGW,
     require_s3_server,
     running_server,
 )
 
-SEED = K8S / "components/objects-dev/seed.py"
 
+def test_the_job_of_the_buckets_runs_and_makes_what_the_catalogue_names() -> None:
+    dev = installation("dev")
+    [pod] = dev.pods_of("buckets")
+    script, endpoint, catalogue, *buckets = pod.containers[0]["command"][1:]
+    [service] = [service for service in dev.of("Service") if service["metadata"]["name"] == "waybill-objects"]
+    assert endpoint == f"http://waybill-objects:{service['spec']['ports'][0]['port']}"
+    with tempfile.TemporaryDirectory() as home, running_server(require_s3_server()) as server:
+        files = {}
+        for path, name in ((script, "waybill-buckets"), (catalogue, "waybill-catalogue")):
+            files[path] = Path(home) / Path(path).name
+            files[path].write_text(texts_of(dev.get("ConfigMap", name))[Path(path).name])
+        command = [sys.executable, str(files[script]), server.url, str(files[catalogue]), *buckets]
+        own = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
-def test_seed_makes_buckets_and_files_however_often_it_runs() -> None:
-    with running_server(require_s3_server()) as server:
-        own = {"SEED_ENDPOINT": server.url, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
-        for _ in range(2):
-            subprocess.run([sys.executable, str(SEED)], env=os.environ | own, check=True, timeout=60)
+        subprocess.run(command, env=os.environ | own, check=True, timeout=60)
 
-        assert {bucket["Name"] for bucket in server.client.list_buckets()["Buckets"]} == {"originals", "bundles"}
-        stored = server.client.list_objects_v2(Bucket="originals")["Contents"]
-        template = installation("dev").environment_of("gateway")["WAYBILL_CATALOGUE"]
-        assert [entry["Key"] for entry in stored] == [
-            template.removeprefix("template:").format(file_id=number) for number in (1, 2, 3)
+        stored = {entry["Key"] for entry in server.client.list_objects_v2(Bucket=buckets[0])["Contents"]}
+        assert stored == {json.loads(line)["key"] for line in files[catalogue].read_text().splitlines()}
+    for program in ("gateway", "processor"):
+        own = dev.environment_of(program)
+        assert [own[f"WAYBILL_{store}_URL"].partition("?")[0] for store in ("SOURCES", "OBJECTS")] == [
+            f"s3://{bucket}" for bucket in buckets
         ]
+        assert own["WAYBILL_SOURCES_URL"].partition("endpoint=")[2].startswith(endpoint)
 
 
 def test_dev_runs_the_store_of_the_tests_with_the_keys_of_the_programs() -> None:
     dev = installation("dev")
 
     [objects] = dev.pods_of("objects")
-    assert objects.containers[0]["image"] == f"docker.io/{MINIO_IMAGE}"
+    assert objects.containers[0]["image"] == f"docker.io/versity/versitygw:{VERSITYGW.partition('@')[2]}"
     keys = {dev.environment_of(program)["AWS_SECRET_ACCESS_KEY"] for program in ("gateway", "processor")}
     assert keys == {texts_of(dev.get("Secret", "waybill-objects"))["secret_access_key"]}
 
