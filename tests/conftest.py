@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -19,6 +20,10 @@ from tests.support.stores import SETUPS, Setup, running_store
 ALL_SLOTS = range(16_384)
 # A property of a test's report, because reports come back from the processes that run the tests.
 STORE_TESTS = "server of the store"
+
+# Speed is measured in benchmarks; Hypothesis' own deadline of 200 ms for an example fails on a busy machine.
+hypothesis.settings.register_profile("waybill", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("waybill")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from gateway.client.calls import Calls, OnTrouble
+from gateway.client.errors import NotWaybill
 from gateway.client.job import JOBS, AsyncJob, post_job
 from gateway.client.many import ManyFollowing
 from gateway.client.pursuit import OnConnection
@@ -68,8 +69,8 @@ class AsyncWaybill:
     async def server_version(self) -> str | None:
         """Give the server's release; None where it does not tell."""
         try:
-            return str((await self._calls.json("GET", "/version"))["version"])
-        except (RequestError, KeyError):
+            return str((await self._calls.json("GET", "/version", needs=["version"]))["version"])
+        except (RequestError, NotWaybill):
             return None
 
     async def submit(
@@ -124,7 +125,8 @@ class AsyncWaybill:
         while left is None or left > 0:
             size = min(limits.MAX_JOBS_PER_PAGE, left) if left is not None else limits.MAX_JOBS_PER_PAGE
             placed = [("cursor", cursor)] if cursor else []
-            page = await self._calls.json("GET", f"{path}?{urlencode([*query, *placed, ('limit', str(size))])}")
+            asked = urlencode([*query, *placed, ("limit", str(size))])
+            page = await self._calls.json("GET", f"{path}?{asked}", needs=[member, "next_cursor"])
             for shown in page[member]:
                 yield shown
             left = left - len(page[member]) if left is not None else None

@@ -181,6 +181,10 @@ class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
     max_crashes: int = limits.MAX_CRASHES
 
 
+PERMANENT = "permanent"
+"""The reason of a dead letter: trying again cannot help."""
+
+
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ends: with a bundle (completed), with an error (failed, and `reason` of its dead letter), or cancelled.
 
@@ -196,6 +200,11 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
     letter_error: JobError | None = None
     reason: str = ""
+
+    @property
+    def is_permanent(self) -> bool:
+        """Tell whether another run would end in the same way."""
+        return self.reason == PERMANENT
 
     @property
     def state(self) -> JobState:

@@ -46,6 +46,7 @@ PURE = (
     "gateway/client/command/exit_codes.py",
     "gateway/client/command/file_ids.py",
     "gateway/client/command/findings.py",
+    "gateway/client/command/layout.py",
     "gateway/client/command/pages.py",
     "gateway/client/course.py",
     "gateway/client/display.py",

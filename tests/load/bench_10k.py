@@ -30,8 +30,9 @@ from tests.load import paced_handler
 from tests.load.bench_api import create_request
 from tests.load.bench_jobs import backlog, cpu_us, processor, spent_cpu_us
 from tests.load.bench_store import info
-from tests.load.bench_streams import STREAM, gateway, resident_kb
+from tests.load.bench_streams import STREAM, resident_kb
 from tests.load.creators import Created, Creators
+from tests.load.lone_gateway import lone_gateway
 from tests.load.remote import Remote, raise_file_limit, remote
 from tests.load.whole_lives import LifeCrowd, Lives
 from tests.support.service import Service
@@ -142,7 +143,7 @@ def measure(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> 
     turns = -(-options.jobs // (slots * options.processors))
     within_seconds = turns * (options.reports + 1) * options.every + GRACE_SECONDS
     with contextlib.ExitStack() as stack:
-        gateways = [stack.enter_context(gateway(home, server.url)) for _ in range(options.gateways)]
+        gateways = [stack.enter_context(lone_gateway(home, server.url)) for _ in range(options.gateways)]
         creators, crowd = stack.enter_context(remote(Creators)), stack.enter_context(remote(LifeCrowd, STREAM))
         ground = Ground(server, gateways, creators, crowd)
         created = ground.create(options.jobs)

@@ -45,13 +45,14 @@ export function fromRecord(job: Job, record: Message): Job {
   const base = common(job, {
     id: text(record['job_id']) ?? job.id,
     createdAt: time(record['created_at']) ?? job.createdAt,
+    label: job.label ?? text(record['archive_name']) ?? null,
     ...counts(job, record, mayFall),
     attempt: number(record['attempt']) ?? job.attempt,
     updatedAt: time(record['updated_at']) ?? job.updatedAt,
   })
   switch (record['status']) {
     case 'queued':
-      return queued(base, number(record['queue_position']), number(record['remaining_seconds']))
+      return queued(base, number(record['queue_position']), number(record['remaining_seconds']), startOf(record))
     case 'processing':
       return processing(job, base, record, job.state === 'processing' ? job.phase : guessPhase(base))
     case 'retrying':
@@ -81,7 +82,7 @@ export function afterEvent(job: Job, event: Message): Job {
     case 'snapshot':
       return fromRecord(job, event)
     case 'queued':
-      return queued({ ...base, isCancelling: false }, number(event['queue_position']), undefined)
+      return queued({ ...base, isCancelling: false }, number(event['queue_position']))
     case 'started':
       return processing(job, { ...base, attempt: number(event['attempt']) ?? job.attempt }, event, 'planning')
     case 'progress':
@@ -128,8 +129,14 @@ function counts(job: Job, said: Message, mayFall: boolean): Partial<JobCommon> {
   }
 }
 
-function queued(base: JobCommon, position: number | undefined, remainingSeconds: number | undefined): Job {
-  return { ...base, state: 'queued', position, remainingSeconds }
+function queued(base: JobCommon, position: number | undefined, remainingSeconds?: number, startsAt?: number): Job {
+  return { ...base, state: 'queued', position, remainingSeconds, startsAt }
+}
+
+/** Only a snapshot says when its estimate was made; without that nobody knows when it is over. */
+function startOf(record: Message): number | undefined {
+  const [at, seconds] = [time(record['at']), number(record['starts_in_seconds'])]
+  return at === undefined || seconds === undefined ? undefined : at + seconds * 1_000
 }
 
 function processing(job: Job, base: JobCommon, said: Message, phase: ProcessingJob['phase']): Job {

@@ -79,7 +79,8 @@ export interface QueuedJob extends JobCommon {
   readonly state: 'queued'
   /** How many begin before it, at most. */
   readonly position?: number | undefined
-  readonly startsInSeconds?: number | undefined
+  /** When its run begins, by estimate. */
+  readonly startsAt?: number | undefined
   /** To its end, as of `updatedAt`. */
   readonly remainingSeconds?: number | undefined
 }

@@ -68,6 +68,18 @@ test('a failed job says whether another try may help', () => {
   expect(after({ type: 'error', at: AT, error, can_retry: false })).toMatchObject({ state: 'failed', canRetry: false, error: { code: 'SOURCE_MISSING', fileIds: [2] } })
 })
 
+test('a record says its name, and whether another try may help', () => {
+  const error = { code: 'INTERNAL', message: 'It broke.' }
+
+  expect(fromRecord({ ...CREATED, label: null }, { status: 'failed', error, can_retry: false, archive_name: 'holiday' })).toMatchObject({ canRetry: false, label: 'holiday' })
+  expect(fromRecord({ ...CREATED, label: 'mine' }, { status: 'queued', archive_name: 'holiday' })).toMatchObject({ label: 'mine' })
+})
+
+test('a waiting job starts so long after the moment of its snapshot', () => {
+  expect(fromRecord(CREATED, { status: 'queued', at: AT, starts_in_seconds: 30 })).toMatchObject({ startsAt: Date.parse(AT) + 30_000 })
+  expect(fromRecord(CREATED, { status: 'queued', starts_in_seconds: 30 })).toMatchObject({ startsAt: undefined })
+})
+
 test('what is not known is ignored', () => {
   const job = after(PROGRESS)
 
