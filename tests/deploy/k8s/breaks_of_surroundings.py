@@ -52,6 +52,9 @@ OF_REFERENCES = {
         INGRESS,
     ),
     "a secret that is not there": Break("names", "waybill-gateway", ("Secret waybill-gateway", "")),
+    "a secret without the hash of its generator": Break(
+        "names", "no password", ("TriggerAuthentication waybill-redis", "spec/secretTargetRef/1/name"), "waybill-keda"
+    ),
     "a key that is not there": Break("names", "no password", (KEDA, "data/password")),
     "an account that is not there": Break("names", "ServiceAccount", ("ServiceAccount waybill-processor", "")),
     "a variable's key that is not there": Break(

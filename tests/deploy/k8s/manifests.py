@@ -67,15 +67,16 @@ class Installation:
         """Give all of these kinds."""
         return [manifest for manifest in self.manifests if manifest["kind"] in kinds]
 
+    def named(self, kind: str, name: str) -> Manifest | None:
+        """Give one by the name that it has in a cluster."""
+        return next((manifest for manifest in self.of(kind) if manifest["metadata"]["name"] == name), None)
+
     def find(self, kind: str, name: str) -> Manifest | None:
-        """Give one by its name, with or without the hash of a generator behind it."""
-        for manifest in self.of(kind):
-            if name in (manifest["metadata"]["name"], name_of(manifest)):
-                return manifest
-        return None
+        """Give one by the name that it has in its files, without the hash of a generator."""
+        return next((manifest for manifest in self.of(kind) if name_of(manifest) == name), None)
 
     def get(self, kind: str, name: str) -> Manifest:
-        """Give one that is there."""
+        """Give one that is there, by the name that it has in its files."""
         found = self.find(kind, name)
         assert found is not None, f"there is no {kind} {name}"
         return found
@@ -101,7 +102,7 @@ class Installation:
         found: dict[str, str] = {}
         for source in container.get("envFrom", []):
             for reference, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-                if reference in source and (manifest := self.find(kind, source[reference]["name"])):
+                if reference in source and (manifest := self.named(kind, source[reference]["name"])):
                     found |= texts_of(manifest)
         found |= {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
         return found

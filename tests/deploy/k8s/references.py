@@ -41,7 +41,7 @@ def services(installation: Installation) -> Iterator[str]:
                 elif pod.port(target) == pod.ports.get("admin"):
                     yield f"Service {name_of(service)} leads to the admin port of {pod.name}"
     for name, port in _backends(installation):
-        found = installation.find("Service", name)
+        found = installation.named("Service", name)
         if found is None:
             yield f"a route leads to a Service {name} that is not there"
         elif not any(port in (offered["port"], offered.get("name")) for offered in found["spec"]["ports"]):
@@ -64,7 +64,7 @@ def names(installation: Installation) -> Iterator[str]:
     """Every ConfigMap, Secret (and key of it), ServiceAccount, volume and target that is named is there."""
     for pod in installation.pods:
         for kind, name, key in _named_by(pod):
-            found = installation.find(kind, name)
+            found = installation.named(kind, name)
             if found is None:
                 yield f"{pod.name} names a {kind} {name} that is not there"
             elif key is not None and key not in found.get("data", {}):
@@ -72,12 +72,12 @@ def names(installation: Installation) -> Iterator[str]:
         yield from _unmatched_mounts(pod)
     for authentication in installation.of("TriggerAuthentication"):
         for reference in authentication["spec"]["secretTargetRef"]:
-            secret = installation.find("Secret", reference["name"])
+            secret = installation.named("Secret", reference["name"])
             if secret is None or reference["key"] not in secret["data"]:
                 yield f"TriggerAuthentication {name_of(authentication)}: no {reference['key']} in {reference['name']}"
     for scaler in installation.of("ScaledObject", "HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
-        if installation.find(target.get("kind", "Deployment"), target["name"]) is None:
+        if installation.named(target.get("kind", "Deployment"), target["name"]) is None:
             yield f"{scaler['kind']} {name_of(scaler)} scales {target['name']}, which is not there"
 
 
