@@ -96,7 +96,7 @@ ENDS = {
     "fewer partitions than there are": ("WAYBILL_PARTITIONS", {"WAYBILL_PARTITIONS": "1"}),
     "no bucket in the URL": ("WAYBILL_OBJECTS_URL", {"WAYBILL_OBJECTS_URL": "s3://"}),
     "an unknown option of the bucket": ("WAYBILL_OBJECTS_URL", {"WAYBILL_OBJECTS_URL": "s3://bundles?zone=1"}),
-    "no catalogue": ("catalogue", {"WAYBILL_CATALOGUE": "/nowhere/catalogue.jsonl"}),
+    "no catalogue": ("WAYBILL_CATALOGUE", {"WAYBILL_CATALOGUE": "/nowhere/catalogue.jsonl"}),
 }
 WAITS = {
     "a Redis that is not there": ("REDIS_URL", {"REDIS_URL": NOBODY}),
