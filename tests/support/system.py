@@ -113,6 +113,8 @@ class System:
             "WAYBILL_OBJECTS_DIR": str(self.objects_dir),
             "WAYBILL_PORT": str(port),
             "WAYBILL_ADMIN_PORT": str(admin_port),
+            # No callback of a test may leave this machine.
+            "WAYBILL_CALLBACK_NETWORKS": "127.0.0.0/8",
             "WAYBILL_COPY_RATE_BYTES_PER_SECOND": str(cargo.COPY_RATE_BYTES_PER_SECOND),
             **self._settings,
             **settings,
