@@ -135,8 +135,8 @@ def settings(installation: Installation) -> Iterator[str]:
     for component, kind in (("gateway", GatewaySettings), ("processor", ProcessorSettings)):
         environment = installation.environment_of(component)
         known = {setting.variable for setting in settings_of(kind)}
-        # Those of AWS are its library's.
-        odd = sorted(name for name in environment.keys() - known if not name.startswith("AWS_"))
+        # Those are of libraries.
+        odd = sorted(name for name in environment.keys() - known if not name.startswith(("AWS_", "OTEL_")))
         yield from (f"{component}: {name} is no setting of it" for name in odd)
         try:
             load(kind, environment)
