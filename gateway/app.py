@@ -12,6 +12,7 @@ from gateway.admission import Admission
 from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
 from gateway.contract.publication import publish
+from gateway.edge.answer_times import AnswerTimes
 from gateway.edge.cors import Cors
 from gateway.edge.edge import Edge
 from gateway.edge.shell import Shell
@@ -94,10 +95,16 @@ class Gateway:
         self._gauges = BacklogGauges(meter, self._store)
         self._stores = _stores_of(settings, sources, objects)
         report_dependencies(meter, self._connection, self._stores)
-        metrics = GatewayMetrics(meter, self._hub)
+        metrics = GatewayMetrics(meter, self._hub, deadline_seconds=settings.deadline_seconds)
+        self._queue.report(meter)
         edge = Edge(settings)
         self._public = GatewayServer(
-            Shell(self._make_app(metrics, edge.cors), edge, count_refusal=metrics.count_auth_refusal),
+            Shell(
+                self._make_app(metrics, edge.cors),
+                edge,
+                count_refusal=metrics.count_auth_refusal,
+                answer_times=AnswerTimes(metrics.observe_answer),
+            ),
             edge,
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,

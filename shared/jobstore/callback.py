@@ -150,6 +150,17 @@ class DeadCallback(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None
 
 
+class OutboxCounts(NamedTuple):
+    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
+
+    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
+    """
+
+    waiting: int
+    dead: int
+    overdue_ms: int
+
+
 def decode_taken(name: CallbackName, *, partition: int, token: str, reply: Sequence[Any]) -> TakenCallback:
     """Read what take_callback.lua gives behind its word. Raises RecordUnreadable."""
     attempt, carried, letter, tries = reply

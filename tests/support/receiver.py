@@ -1,4 +1,4 @@
-"""The endpoint of an operator who wants to be told: a real HTTP server that answers as it is told to."""
+"""A receiver of callbacks: a real HTTP server on loopback that answers as it is told to, and keeps what it was sent."""
 
 import json
 import threading
@@ -10,10 +10,11 @@ from tests.support.waiting import until
 
 
 class Received(NamedTuple):
-    """One POST that arrived."""
+    """One POST that arrived; `raw` is its body, byte by byte, and `body` what it says."""
 
     path: str
     headers: dict[str, str]
+    raw: bytes
     body: dict[str, Any]
 
     @property
@@ -28,7 +29,7 @@ class Received(NamedTuple):
         return self.headers["webhook-id"]
 
 
-class AdminEndpoint:
+class Receiver:
     """A context manager: listens on loopback inside of it. `answer` gives the status for each POST."""
 
     def __init__(self, answer: Callable[[Received], int] = lambda _: 204, *, port: int = 0) -> None:
@@ -37,12 +38,17 @@ class AdminEndpoint:
         self.headers: dict[str, str] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="admin-endpoint")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="receiver")
 
     @property
     def url(self) -> str:
-        """Where to POST, with a secret in its path and one in its userinfo."""
-        return f"http://waybill:hunter2@127.0.0.1:{self._server.server_port}/hooks/hunter2"
+        """Where to POST, with a secret in its path."""
+        return f"http://127.0.0.1:{self._server.server_port}/hooks/hunter2"
+
+    @property
+    def admin_url(self) -> str:
+        """The same with a user and a password, as operators may have it."""
+        return self.url.replace("://", "://waybill:hunter2@")
 
     def __enter__(self) -> Self:
         """Begin to listen."""
@@ -57,22 +63,22 @@ class AdminEndpoint:
 
     def wait_for(self, count: int) -> list[Received]:
         """Wait until so many POSTs have arrived; give all."""
-        until(lambda: len(self.received) >= count, f"{count} POSTs arrive at the admins' endpoint")
+        until(lambda: len(self.received) >= count, f"{count} POSTs arrive at the receiver")
         return list(self.received)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        endpoint = self
+        receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): text for name, text in self.headers.items()}
-                received = Received(self.path, headers, body)
-                status = endpoint.answer(received)
+                received = Received(self.path, headers, raw, json.loads(raw))
+                status = receiver.answer(received)
                 # After the answer is decided: whoever waits for it may look at what the answer left behind.
-                endpoint.received.append(received)
+                receiver.received.append(received)
                 self.send_response(status)
-                for name, text in endpoint.headers.items():
+                for name, text in receiver.headers.items():
                     self.send_header(name, text)
                 self.end_headers()
 
