@@ -74,6 +74,9 @@ OF_PODS = {
     "no budget": Break("ends", "PodDisruptionBudget", ("PodDisruptionBudget waybill-gateway", "")),
 }
 OF_SETTINGS = {
+    "tickets of another secret": Break(
+        "settings", "tickets", ("Secret waybill-processor", "data/WAYBILL_TICKET_SECRETS"), "azE6eA=="
+    ),
     "a setting that is none": Break("settings", "WAYBILL_SLOT is", (OF_PROCESSOR, "data/WAYBILL_SLOT"), "8"),
     "a setting of the other program": Break("settings", "WAYBILL_SLOTS is", (OF_GATEWAY, "data/WAYBILL_SLOTS"), "4"),
     "a wrong value": Break("settings", "WAYBILL_PARTITIONS", (BOTH, "data/WAYBILL_PARTITIONS"), "many"),

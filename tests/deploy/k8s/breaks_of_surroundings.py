@@ -144,5 +144,8 @@ OF_WAYS_IN = {
     "an Ingress without TLS": Break("patience", "TLS", ("Ingress waybill", "spec/tls"), at=INGRESS),
     "Envoy's 15 seconds": Break("patience", "whole answer", (ROUTE, "spec/rules/0/timeouts")),
     "a Gateway without TLS": Break("patience", "TLS", ("Gateway waybill", "spec/listeners/1")),
+    "links in callbacks to another name": Break(
+        "hosts", "example.net", (OF_PROCESSOR, "data/WAYBILL_PUBLIC_URL"), "https://waybill.example.net"
+    ),
     "another name": Break("hosts", "example.net", (ROUTE, "spec/hostnames"), ["waybill.example.net"]),
 }

@@ -135,6 +135,11 @@ def settings(installation: Installation) -> Iterator[str]:
     for component, kind in (("gateway", GatewaySettings), ("processor", ProcessorSettings)):
         environment = installation.environment_of(component)
         known = {setting.variable for setting in settings_of(kind)}
+        if (
+            environment.get("WAYBILL_TICKET_SECRETS")
+            != installation.environment_of("gateway")["WAYBILL_TICKET_SECRETS"]
+        ):
+            yield f"{component}: links in callbacks have tickets that gateways do not take (WAYBILL_TICKET_SECRETS)"
         # Those are of libraries.
         odd = sorted(name for name in environment.keys() - known if not name.startswith(("AWS_", "OTEL_")))
         yield from (f"{component}: {name} is no setting of it" for name in odd)

@@ -39,6 +39,8 @@ def hosts(installation: Installation) -> Iterator[str]:
     """The name by which callers come is the same everywhere."""
     known = installation.environment_of("gateway").get("WAYBILL_HOSTS")
     found = [host for route in installation.of("HTTPRoute") for host in route["spec"]["hostnames"]]
+    if public := installation.environment_of("processor").get("WAYBILL_PUBLIC_URL"):
+        found.append(public.removeprefix("https://"))
     found += [rule["host"] for ingress in installation.of("Ingress") for rule in ingress["spec"]["rules"]]
     found += [
         listener["hostname"] for gateway in installation.of("Gateway") for listener in gateway["spec"]["listeners"]

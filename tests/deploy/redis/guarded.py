@@ -34,6 +34,15 @@ PASSWORDS = {
 }
 
 
+# Nobody listens there: it is tried, and tried again later.
+CALLBACK_URL = "http://127.0.0.1:9/"
+CALLBACKS = {
+    "WAYBILL_CALLBACK_HTTP": "true",
+    "WAYBILL_CALLBACK_PORTS": "9",
+    "WAYBILL_CALLBACK_NETWORKS": "127.0.0.0/8",
+}
+
+
 @contextlib.contextmanager
 def guarded_server(kind: str, home: Path) -> Iterator[int]:
     """Run a `redis` or a `valkey` with these users; gives its port."""
@@ -78,7 +87,7 @@ class GuardedSystem:
 
     def start(self, module: str, **settings: str) -> Service:
         """Start one more process, as the user of its kind."""
-        own = {"REDIS_URL": self.url, "REDIS_USERNAME": module, "REDIS_PASSWORD": PASSWORDS[module]}
+        own = {"REDIS_URL": self.url, "REDIS_USERNAME": module, "REDIS_PASSWORD": PASSWORDS[module]} | CALLBACKS
         return self.system.start(module, **(own | settings))
 
     def start_processor(self) -> Service:
@@ -111,7 +120,9 @@ class GuardedSystem:
     def create(self, *files: cargo.SourceFile, **headers: str) -> str:
         """Create a job; give its path."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        path: str = self.call("POST", JOBS, named, json={"file_ids": cargo.ids_of(*files)}).headers["location"]
+        path: str = self.call(
+            "POST", JOBS, named, json={"file_ids": cargo.ids_of(*files), "callback_url": CALLBACK_URL}
+        ).headers["location"]
         return path
 
     def record(self, path: str) -> dict[str, Any]:
