@@ -124,6 +124,8 @@ def test_gateway_and_processor_do_all_their_work_and_are_refused_nothing(guarded
     assert guarded.administer("processor", "doctor")
     assert "completed" in guarded.administer("processor", "jobs", "show", failed.rpartition("/")[2])
     assert guarded.administer("processor", "archives", "clear")
+    waiting = guarded.administer("processor", "callbacks", "list", "--json").splitlines()
+    assert any(json.loads(line)["tries"] for line in waiting)
     guarded.administer("gateway", "keys", "revoke", guarded.api_key.split("_")[1])
 
     guarded.gateway.terminate()
