@@ -110,7 +110,9 @@ class Gateway:
             drain=self._hub.drain,
             count_refusal=metrics.count_http_refusal,
         )
-        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
+        self._admin = admin_server(
+            settings.admin_host, settings.admin_port, self.problems, is_stopping=lambda: self._hub.is_draining
+        )
         self._is_prepared = False
 
     def _make_app(self, metrics: GatewayMetrics, cors: Cors) -> Litestar:
@@ -174,7 +176,9 @@ class Gateway:
         if self._hub.is_draining:
             problems.append("This gateway is stopping.")
         if self._connection.healthy_since is None:
-            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+            problems.append(
+                f"Redis does not answer: {self._connection.last_trouble} (REDIS_URL={self._connection.location.shown})."
+            )
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
         problems += self._gate.problems
@@ -227,9 +231,9 @@ class Gateway:
 
 def _stores_of(settings: GatewaySettings, sources: ObjectStore, objects: ObjectStore) -> list[StoreHealth]:
     """Give the stores that this process itself asks for something."""
-    stores = [StoreHealth("objects", objects, for_writing=False)]
+    stores = [StoreHealth("objects", objects, for_writing=False, variable=settings.objects_variable)]
     if needs_sources(settings.catalogue):
-        stores.append(StoreHealth("sources", sources, for_writing=False))
+        stores.append(StoreHealth("sources", sources, for_writing=False, variable=settings.sources_variable))
     return stores
 
 

@@ -111,9 +111,11 @@ class Supervisor:
         self._deliverer = self._make_deliverer(outbox, DeliveryMetrics(meter))
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._offices = self._make_offices(work.objects, policy, metrics)
-        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
         self._is_prepared = False
         self._stopping = asyncio.Event()
+        self._admin = admin_server(
+            settings.admin_host, settings.admin_port, self.problems, is_stopping=self._stopping.is_set
+        )
         self._duties: list[asyncio.Task[None]] = []
 
     def _blocking_reader(self) -> BlockingReader | None:
@@ -147,7 +149,9 @@ class Supervisor:
             jobs = len(self._consumer.jobs_in_hand())
             problems.append(f"This processor is draining: it takes no more jobs, and has {jobs} in hand.")
         if self._connection.healthy_since is None:
-            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+            problems.append(
+                f"Redis does not answer: {self._connection.last_trouble} (REDIS_URL={self._connection.location.shown})."
+            )
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
         return problems + [problem for store in self._stores for problem in store.problems()]

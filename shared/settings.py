@@ -248,6 +248,16 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
     ] = 1.0
 
     @property
+    def sources_variable(self) -> str:
+        """Name the variable that says where the files are."""
+        return "WAYBILL_SOURCES_URL" if self.sources_url else "WAYBILL_SOURCES_DIR"
+
+    @property
+    def objects_variable(self) -> str:
+        """Name the variable that says where archives are kept."""
+        return "WAYBILL_OBJECTS_URL" if self.objects_url else "WAYBILL_OBJECTS_DIR"
+
+    @property
     def sources(self) -> StoreLocation:
         """Give where the files are that are bundled. Raises SettingsError."""
         keys = Keys(
