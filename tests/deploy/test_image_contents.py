@@ -26,6 +26,7 @@ from tests.deploy.container import Container, Image, run_once
 from tests.deploy.dockerfile import Dockerfile, read
 from tests.deploy.image_build import BUILT_PAGE, ImageBuild, environment_with_uv
 from tests.support.local_http import local_client
+from tests.support.operator import prose
 from tests.support.ports import free_ports
 from tests.support.s3_server import require_s3_server
 from tests.support.tools import missing, require_tool
@@ -123,7 +124,7 @@ def test_install_refuses(pattern: str, text: str, told: str, build: ImageBuild, 
     done = subprocess.run(command, env=environment_with_uv(), capture_output=True, text=True, timeout=100, check=False)
 
     assert done.returncode != 0
-    assert told in done.stderr
+    assert told in prose(done.stderr)
 
 
 def test_image_without_settings_says_which_is_missing_and_ends(build: ImageBuild) -> None:
