@@ -80,7 +80,7 @@ def missing_files(compose: dict[str, Any], directory: Path) -> Iterator[str]:
 
 
 def copied_configs(compose: dict[str, Any]) -> Iterator[str]:
-    """Configs that Compose would copy into a container, where the container's root is read-only: it refuses to start."""
+    """Configs that Compose would copy into a container whose root is read-only: it refuses to start."""
     for name, service in compose["services"].items():
         for used in service.get("configs", []) if service.get("read_only") else []:
             if "file" not in compose["configs"].get(used["source"], {"file": "missing, which is told elsewhere"}):

@@ -161,7 +161,11 @@ def test_a_source_that_is_ignored_is_seen() -> None:
         ('- "1024"', '- "4096"', "stream-node-max-bytes 1024"),
         ("      - --maxmemory\n      - 1gb\n", "", "no maxmemory"),
         ("    file: users.acl\n", "    content: user default off\n", "redis is read-only, so the config redis_users"),
-        ("    file: catalogue.jsonl\n", "    environment: CATALOGUE\n", "gateway is read-only, so the config catalogue"),
+        (
+            "    file: catalogue.jsonl\n",
+            "    environment: CATALOGUE\n",
+            "gateway is read-only, so the config catalogue",
+        ),
         ("redis:8.2-bookworm", "redis:latest", "not pinned"),
         ("versitygw:v1.8.0", "versitygw:v1.7.0", "another version"),
         ("target: gateway", "target: gatewy", "no stage"),
