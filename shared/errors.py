@@ -233,6 +233,11 @@ class RedisRefused(UnavailableError):
     code = "REDIS_REFUSED"
     public_message = "The service's job store refuses to work. Its operators know more."
 
+    @property
+    def is_for_lack_of_rights(self) -> bool:
+        """Tell whether Redis' user may not do it: servers say so in other words of what a script does."""
+        return any(each in self.message for each in ("NOPERM", "ACL failure in script", "can't run this command"))
+
 
 class CatalogueUnavailable(UnavailableError):
     """The catalogue could not say in time which files there are, or not at all."""

@@ -236,3 +236,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     redriven_at_ms: int | None = None
     standing: Standing | None = None
     dead_id: str | None = None
+
+    @property
+    def accepted_at_ms(self) -> int:
+        """When the job was created, or last begun anew: its deadline counts from there."""
+        return self.redriven_at_ms or self.created_at_ms

@@ -13,9 +13,10 @@ hash_of() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
   umask 077
   cat > .env <<END
 REDIS_PASSWORD=$(secret)
-REDIS_ADMIN_PASSWORD=$(secret)
+REDIS_SUPERUSER_PASSWORD=$(secret)
 S3_SECRET_ACCESS_KEY=$(secret)
 WAYBILL_TICKET_SECRETS=k1:$(secret)
+WAYBILL_CALLBACK_SECRETS=whsec_$(head -c 32 /dev/urandom | base64)
 END
 )
 # shellcheck source=/dev/null
@@ -28,6 +29,6 @@ umask 022
 # Written over, not replaced: a container that has it mounted would keep the old file.
 cat > users.acl <<END
 user default off
-user admin on #$(hash_of "$REDIS_ADMIN_PASSWORD") ~* &* +@all
+user superuser on #$(hash_of "$REDIS_SUPERUSER_PASSWORD") ~* &* +@all
 $(sed "s/>change-me/$passwords/" ../local/users.acl)
 END

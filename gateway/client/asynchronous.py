@@ -24,9 +24,10 @@ def request_body(
     *,
     archive_name: str | None = None,
     on_missing: str | None = None,
+    callback_url: str | None = None,
 ) -> dict[str, Any]:
     """Build the body of a request for a job; what is None is the server's default."""
-    chosen = {"archive_name": archive_name, "on_missing": on_missing}
+    chosen = {"archive_name": archive_name, "on_missing": on_missing, "callback_url": callback_url}
     return {"file_ids": list(file_ids)} | {name: text for name, text in chosen.items() if text is not None}
 
 
@@ -79,10 +80,11 @@ class AsyncWaybill:
         *,
         archive_name: str | None = None,
         on_missing: str | None = None,
+        callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncJob:
         """Ask for an archive of these files. With the same `idempotency_key` it is the same job for a day."""
-        body = request_body(file_ids, archive_name=archive_name, on_missing=on_missing)
+        body = request_body(file_ids, archive_name=archive_name, on_missing=on_missing, callback_url=callback_url)
         return await self.submit_body(body, idempotency_key=idempotency_key)
 
     async def submit_body(self, body: dict[str, Any], *, idempotency_key: str | None = None) -> AsyncJob:

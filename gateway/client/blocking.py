@@ -170,6 +170,7 @@ class Waybill:
         *,
         archive_name: str | None = None,
         on_missing: str | None = None,
+        callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Do as AsyncWaybill.submit()."""
@@ -177,6 +178,7 @@ class Waybill:
             file_ids,
             archive_name=archive_name,
             on_missing=on_missing,
+            callback_url=callback_url,
             idempotency_key=idempotency_key,
         )
         return Job(self._loop, self._loop.result(submitting))

@@ -116,7 +116,7 @@ MEMBERS: dict[str, Member] = {
     "Delivery.attempt": Member("Counts its tries, with the one that goes on.", _COUNT),
     "Delivery.callback_url": Member("Where it goes.", {"format": "uri"}),
     "Try.at": Member("When it began.", _TIME),
-    "Try.error": Member("Why there was no answer, in words; null when there was one."),
+    "Try.error": Member("What was wrong with it, in words; null when nothing was."),
     "File.name": Member("The file's name."),
     "FilesPage.files": Member("Files, by their ids."),
     "JobRequest.file_ids": Member(

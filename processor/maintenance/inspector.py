@@ -59,8 +59,8 @@ class Inspector:
         try:
             goes_on = await self._take_page(partition)
         except RedisRefused as error:
-            may_not = "NOPERM" in error.message
-            advice = {"advice": "Its user must be allowed to SCAN (docs/redis.md)."} if may_not else {}
+            sentence = "docs/redis.md has what its user must be let do."
+            advice = {"advice": sentence} if error.is_for_lack_of_rights else {}
             log.warning("cannot inspect the job store", partition=partition, problem=error.message, **advice)
             self._walks.pop(partition, None)
             goes_on = False

@@ -21,6 +21,9 @@ from shared.jobstore.record import decode_record
 
 _FOR_ADMINS = "_admin"
 
+CALLBACK_PARTS = ("state", "ended", "tries")
+"""What is kept of a callback for whoever looks, each in a field of its own."""
+
 
 class CallbackState(StrEnum):
     """Where a callback stands; delivered and dead are its ends, unless somebody wants it told again."""
@@ -84,10 +87,11 @@ class DeliveryOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
 class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     """One try of a callback in a deliverer's hands; `token` is its fence.
 
-    `record` is the job as it was when it ended (`entry`, `token` and all else that is about running it are empty; its
-    `callback_url` says whom to tell, but for the admins' callback), `message` its terminal event as it was encoded.
-    `letter`: the dead letter that the admins are told of. `attempt` counts the tries with this one, and without those
-    that were released; `tries` are the last ones before it.
+    `record` is the job as it was when it ended; `entry`, `token`, `file_ids` and all else that is not told are empty,
+    its `callback_url` says whom to tell, but for the admins' callback. `total_files` is how many were asked for,
+    `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
+    one more than the tries that have ended: those that were released are none, nor are those whose deliverer died.
+    `tries` are the last ones before it.
     """
 
     name: CallbackName
@@ -95,6 +99,7 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     attempt: int
     record: JobRecord
+    total_files: int
     message: bytes
     letter: DeadLetter | None = None
     tries: tuple[DeliveryOutcome, ...] = ()
@@ -150,35 +155,65 @@ class DeadCallback(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None
 
 
+class OutboxCounts(NamedTuple):
+    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
+
+    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
+    """
+
+    waiting: int
+    dead: int
+    overdue_ms: int
+
+
+class Unread(NamedTuple):
+    """One try of a callback that its deliverer cannot read: what take_callback.lua gives, as it came."""
+
+    name: CallbackName
+    token: str
+    attempt: int
+    carried: bytes
+    letter: bytes
+    tries: bytes
+    owner: bytes
+    url: bytes
+
+
 def decode_taken(name: CallbackName, *, partition: int, token: str, reply: Sequence[Any]) -> TakenCallback:
     """Read what take_callback.lua gives behind its word. Raises RecordUnreadable."""
-    attempt, carried, letter, tries = reply
+    attempt, carried, letter, tries, owner, url = reply
     message, *flat = _texts(carried)
-    if flat[:1] and (record := decode_record(name.job_id, [b"entry", b"", *flat])) is not None:
-        return TakenCallback(
-            name=name,
-            partition=partition,
-            token=token,
-            attempt=attempt,
-            record=record,
-            message=message,
-            letter=decode_letter(partition, _entry(letter)) if letter else None,
-            tries=decode_tries(tries),
-        )
-    raise RecordUnreadable(f"Callback {name.text} carries nothing that can be read.")
+    found = dict(zip(flat[::2], flat[1::2], strict=False))
+    total_files = found.pop(b"total_files", b"")
+    found |= {b"owner": owner, b"entry": b"", b"file_ids": b"[]"} | ({b"callback_url": url} if url else {})
+    record = decode_record(name.job_id, [text for pair in found.items() for text in pair])
+    if record is None or not total_files.isdigit():
+        raise RecordUnreadable(f"Callback {name.text} carries nothing that can be read.")
+    return TakenCallback(
+        name=name,
+        partition=partition,
+        token=token,
+        attempt=attempt,
+        record=record,
+        total_files=int(total_files),
+        message=message,
+        letter=decode_letter(partition, _entry(letter)) if letter else None,
+        tries=decode_tries(tries),
+    )
 
 
-def decode_callback(name: CallbackName, found: dict[str, bytes], *, due_at_ms: int | None) -> CallbackRecord:
-    """Read one callback from the fields of its job's; what cannot be read is left empty."""
-    state = found.get(f"{name.field}:state", b"").decode(errors="replace")
-    attempt = found.get(f"{name.field}:attempt", b"")
-    known = _STATES.get(state, CallbackState.WAITING)
+def decode_callback(
+    name: CallbackName, url: bytes | None, parts: Sequence[bytes | None], *, due_at_ms: int | None
+) -> CallbackRecord:
+    """Read one callback from its CALLBACK_PARTS; what cannot be read is left empty."""
+    state, ended, tries = (part or b"" for part in parts)
+    known = _STATES.get(state.decode(errors="replace"), CallbackState.WAITING)
     return CallbackRecord(
         name=name,
         state=known,
-        url=_url(found.get(name.field, b"")),
-        attempt=int(attempt) if attempt.isdigit() else 0,
-        tries=decode_tries(found.get(f"{name.field}:tries", b"")),
+        url=url.decode(errors="replace") if url and not name.is_for_admins else None,
+        attempt=(int(ended) if ended.isdigit() else 0) + (known is CallbackState.DELIVERING),
+        tries=decode_tries(tries),
         next_try_at_ms=due_at_ms if known is CallbackState.WAITING else None,
     )
 
@@ -220,10 +255,3 @@ def _texts(encoded: bytes) -> list[bytes]:
 def _entry(letter: bytes) -> tuple[bytes, list[bytes]]:
     _, *flat = _texts(letter)
     return (flat[0] if flat else b"0-0"), flat[1:]
-
-
-def _url(carried: bytes) -> str | None:
-    _, *flat = _texts(carried)
-    found = dict(zip(flat[::2], flat[1::2], strict=False))
-    url = found.get(b"callback_url")
-    return url.decode() if url else None

@@ -122,6 +122,11 @@ class Entry(NamedTuple):
         """Tell whether it names no job of its partition: not we have written it, and no claim can find it."""
         return partition_of(self.job_id) != self.partition
 
+    @property
+    def accepted_at_ms(self) -> int:
+        """When the entry was made: at the job's creation, or when it was last begun anew (milliseconds since 1970)."""
+        return int(self.entry_id.partition("-")[0])
+
 
 class Run(NamedTuple):
     """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed.
@@ -234,7 +239,10 @@ class CancelReply(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """One partition's unfinished jobs: waiting + running + parked + ready, and its dead letters."""
+    """One partition's unfinished jobs: waiting + running + parked + ready, and its dead letters.
+
+    `oldest_waiting_ms`: how long ago the oldest waiting one came; `oldest_unfinished_ms`: the oldest of all.
+    """
 
     unfinished: int
     pending: int
@@ -242,6 +250,7 @@ class Backlog(NamedTuple):
     ready: int
     oldest_waiting_ms: int
     dead_letters: int
+    oldest_unfinished_ms: int = 0
 
     @property
     def waiting(self) -> int:

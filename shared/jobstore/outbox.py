@@ -13,19 +13,22 @@ outlives the job's record, and a job that is deleted meanwhile is told all the s
 import asyncio
 import secrets
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from shared import limits
-from shared.errors import RecordUnreadable
+from shared.errors import RecordUnreadable, UnavailableError
 from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.callback import (
+    CALLBACK_PARTS,
     CallbackName,
     CallbackRecord,
     CallbackState,
     DeadCallback,
     DeliveryOutcome,
+    OutboxCounts,
     TakenCallback,
+    Unread,
     decode_callback,
     decode_dead,
     decode_taken,
@@ -47,17 +50,6 @@ class Redelivered(StrEnum):
     GONE = "GONE"
 
 
-class OutboxCounts(NamedTuple):
-    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
-
-    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
-    """
-
-    waiting: int
-    dead: int
-    overdue_ms: int
-
-
 class Outbox:
     """The callbacks of all partitions. Raises as the job store does, and may be repeated as its operations may.
 
@@ -75,14 +67,22 @@ class Outbox:
     ) -> list[TakenCallback]:
         """Take at most `count` callbacks that are due, each for a lease of `lease_ms`.
 
-        `deliverer` begins the token of each, so that one who looks into Redis sees in whose hands it is.
+        `deliverer` begins the token of each, so that one who looks into Redis sees in whose hands it is. Where Redis
+        fails for some of them, the others are given.
         """
         reply = await self._connection.run_script(
             script.DUE_CALLBACKS, [keys.outbox(partition)], _written(now_ms), count
         )
         names = await self._ours(partition, cast("list[bytes]", reply))
-        taken = await asyncio.gather(*(self._take(name, partition, deliverer, lease_ms, now_ms) for name in names))
-        return [callback for callback in taken if callback is not None]
+        answers = await asyncio.gather(
+            *(self._take(name, partition, deliverer, lease_ms, now_ms) for name in names), return_exceptions=True
+        )
+        taken = [answer for answer in answers if isinstance(answer, TakenCallback)]
+        # One that Redis went away from is due again after its lease; those that were taken are not to wait for that.
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        if errors and not (taken and all(isinstance(error, UnavailableError) for error in errors)):
+            raise errors[0]
+        return taken
 
     async def _take(
         self, name: CallbackName, partition: int, deliverer: str, lease_ms: int, now_ms: int | None
@@ -94,11 +94,19 @@ class Outbox:
         try:
             return decode_taken(name, partition=partition, token=token, reply=rest)
         except RecordUnreadable as error:
-            # Nobody could ever deliver it, and it would be due for ever.
-            fields = flatten({"owner": "", "url": "", "attempts": 0, "reason": error.message})
-            dead = keys.dead_callbacks(partition)
-            await self._run(script.SETTLE_CALLBACK, name, token, CallbackState.DEAD, b"[]", *fields, more=(dead,))
+            await self._set_aside(Unread(name, token, *rest), error.message, now_ms)
             return None
+
+    async def _set_aside(self, unread: Unread, reason: str, now_ms: int | None) -> None:
+        """Leave it to a newer deliverer; what nobody could read for days is given up, or it would be due for ever."""
+        pause_ms, most_ms = limits.CALLBACK_UNREAD_PAUSE_MS, limits.CALLBACK_UNREAD_FOR_MS
+        word, _ = await self._run(
+            script.SET_ASIDE_CALLBACK, unread.name, unread.token, pause_ms, _written(now_ms), most_ms
+        )
+        if word == "OVER":
+            ended = unread.attempt - 1
+            fields = flatten({"owner": unread.owner, "url": unread.url, "attempts": ended, "reason": reason})
+            await self._end(unread.name, unread.token, CallbackState.DEAD, b"", fields)
 
     async def _ours(self, partition: int, raw: list[bytes]) -> list[CallbackName]:
         """Read ids; what is none of this partition was not written by us, and would be due for ever."""
@@ -128,15 +136,18 @@ class Outbox:
     async def _settle(
         self, taken: TakenCallback, state: CallbackState, outcome: DeliveryOutcome, **fields: str | int | None
     ) -> bool:
-        word, _ = await self._run(
-            script.SETTLE_CALLBACK,
-            taken.name,
-            taken.token,
-            state,
-            taken.tries_with(outcome),
-            *flatten({**fields}),
-            more=(keys.dead_callbacks(taken.partition),),
-        )
+        return await self._end(taken.name, taken.token, state, taken.tries_with(outcome), flatten({**fields}))
+
+    async def _end(
+        self,
+        name: CallbackName,
+        token: str,
+        state: CallbackState,
+        tries: bytes,
+        fields: list[str | bytes | int],
+    ) -> bool:
+        dead = keys.dead_callbacks(partition_of(name.job_id) or 0)
+        word, _ = await self._run(script.SETTLE_CALLBACK, name, token, state, tries, *fields, more=(dead,))
         return word != "STALE"
 
     async def try_again(
@@ -145,13 +156,19 @@ class Outbox:
         """Let it be due again after `delay_ms`."""
         return await self._postpone(taken, delay_ms, now_ms, taken.tries_with(outcome))
 
-    async def release(self, taken: TakenCallback) -> bool:
-        """Hand it back untried and uncounted: it is due at once, for another deliverer."""
-        return await self._postpone(taken, 0, None, b"")
+    async def release(self, taken: TakenCallback, *, delay_ms: int = 0, now_ms: int | None = None) -> bool:
+        """Hand it back untried and uncounted: it is due after `delay_ms`, for any deliverer."""
+        return await self._postpone(taken, delay_ms, now_ms, b"")
 
     async def _postpone(self, taken: TakenCallback, delay_ms: int, now_ms: int | None, tries: bytes) -> bool:
         word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
         return word != "STALE"
+
+    async def waiting(self, partition: int, *, count: int) -> list[CallbackName]:
+        """Name a partition's callbacks that wait or are being delivered, those that are due next first."""
+        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1)
+        names = [CallbackName.read(text.decode(errors="replace")) for text in cast("list[bytes]", reply)]
+        return [name for name in names if name is not None]
 
     async def next_due_at_ms(self, partition: int) -> int | None:
         """Tell when the next callback is due, in milliseconds since 1970; None when none waits."""
@@ -173,17 +190,24 @@ class Outbox:
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return []
-        reply = cast("list[bytes]", await self._connection.execute("HGETALL", keys.callbacks(partition, job_id)))
-        found = {reply[i].decode(errors="replace"): reply[i + 1] for i in range(0, len(reply), 2)}
-        ends = found.get("ends", b"").decode(errors="replace").split()
-        read = [CallbackName.of_field(job_id, field) for field in ends]
+        kept = keys.callbacks(partition, job_id)
+        ends, url = await self._fields(kept, "ends", "callback_url")
+        read = [CallbackName.of_field(job_id, field) for field in (ends or b"").decode(errors="replace").split()]
         names = [name for name in read if name is not None and name.is_for_admins == for_admins]
-        due = await asyncio.gather(*(self._due_at_ms(partition, name) for name in names))
-        return [decode_callback(name, found, due_at_ms=at_ms) for name, at_ms in zip(names, due, strict=True)]
+        if not names:
+            return []
+        parts, due = await asyncio.gather(
+            self._fields(kept, *(f"{name.field}:{part}" for name in names for part in CALLBACK_PARTS)),
+            self._connection.execute("ZMSCORE", keys.outbox(partition), *(name.text for name in names)),
+        )
+        own = [parts[at : at + len(CALLBACK_PARTS)] for at in range(0, len(parts), len(CALLBACK_PARTS))]
+        return [
+            decode_callback(name, url, each, due_at_ms=None if score is None else int(float(score)))
+            for name, each, score in zip(names, own, cast("list[Any]", due), strict=True)
+        ]
 
-    async def _due_at_ms(self, partition: int, name: CallbackName) -> int | None:
-        score = await self._connection.execute("ZSCORE", keys.outbox(partition), name.text)
-        return None if score is None else int(float(cast("bytes", score)))
+    async def _fields(self, key: str, *fields: str) -> list[bytes | None]:
+        return cast("list[bytes | None]", await self._connection.execute("HMGET", key, *fields))
 
     async def redeliver(self, job_id: str) -> Redelivered:
         """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet."""

@@ -40,8 +40,6 @@ SWEEP = _load("sweep")
 BACKLOG = _load("backlog")
 REDRIVE = _load("redrive")
 DISCARD = _load("discard")
-NEXT_UNTOLD = _load("next_untold")
-MARK_TOLD = _load("mark_told")
 CANCEL = _load("cancel")
 NEXT_DUE = _load("next_due")
 EXPIRE = _load("expire")
@@ -62,6 +60,7 @@ DUE_CALLBACKS = _load("due_callbacks")
 TAKE_CALLBACK = _load("take_callback")
 POSTPONE_CALLBACK = _load("postpone_callback")
 SETTLE_CALLBACK = _load("settle_callback")
+SET_ASIDE_CALLBACK = _load("set_aside_callback")
 REDELIVER = _load("redeliver")
 COUNT_CALLBACKS = _load("count_callbacks")
 
@@ -78,8 +77,6 @@ ALL = (
     BACKLOG,
     REDRIVE,
     DISCARD,
-    NEXT_UNTOLD,
-    MARK_TOLD,
     CANCEL,
     NEXT_DUE,
     EXPIRE,
@@ -100,6 +97,7 @@ ALL = (
     TAKE_CALLBACK,
     POSTPONE_CALLBACK,
     SETTLE_CALLBACK,
+    SET_ASIDE_CALLBACK,
     REDELIVER,
     COUNT_CALLBACKS,
 )

@@ -24,9 +24,10 @@ FOREIGN = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """What our programs read that is none of their settings."""
 SECRETS = {
     "REDIS_PASSWORD": "a-password-of-nobody",
-    "REDIS_ADMIN_PASSWORD": "a-password-of-no-admin",
+    "REDIS_SUPERUSER_PASSWORD": "a-password-of-no-superuser",
     "S3_SECRET_ACCESS_KEY": "a-secret-of-nobody-at-all",
     "WAYBILL_TICKET_SECRETS": "k1:a-ticket-secret-of-nobody-at-all-0123",
+    "WAYBILL_CALLBACK_SECRETS": "whsec_" + "A" * 40,
 }
 """As somebody's .env might have them."""
 MADE_BY_SECRETS = "users.acl"
@@ -89,11 +90,11 @@ def copied_configs(compose: dict[str, Any]) -> Iterator[str]:
 
 def breaches_of_users(rules: str, acl_line: str) -> Iterator[str]:
     """Check what Redis is to read; `acl_line` is the rule that deploy/local has for Redis' user."""
-    default, admin, ours = rules.splitlines()
+    default, superuser, ours = rules.splitlines()
     if default != "user default off":
         yield "Redis' default user is on, and needs no password"
-    if not re.fullmatch(rf"user admin on {HASHED} ~\* &\* \+@all", admin):
-        yield "Redis has no admin with a password, so nobody can change a setting"
+    if not re.fullmatch(rf"user superuser on {HASHED} ~\* &\* \+@all", superuser):
+        yield "Redis has no superuser with a password, so nobody can change a setting"
     name, _, rights = acl_line.partition(">change-me")
     if not re.fullmatch(re.escape(name) + rf"{HASHED}( {HASHED})?" + re.escape(rights), ours):
         yield "Redis' user waybill has other rights than in deploy/local/users.acl"

@@ -54,8 +54,8 @@ def test_secrets_of_the_docs_are_all_that_the_compose_file_asks_for_and_are_take
 
     docker = tmp_path / "deploy" / "docker"
     rules = (docker / "users.acl").read_text(encoding="utf-8")
-    assert secrets.keys() == {*INTERPOLATED.findall(COMPOSE), "REDIS_ADMIN_PASSWORD"}
-    assert len(set(secrets.values())) == 4
+    assert secrets.keys() == {*INTERPOLATED.findall(COMPOSE), "REDIS_SUPERUSER_PASSWORD"}
+    assert len(set(secrets.values())) == 5
     assert (docker / ".env").stat().st_mode & 0o077 == 0
     assert (docker / "users.acl").stat().st_mode & 0o777 == 0o644  # Redis reads it as 999
     assert not [secret for secret in secrets.values() if secret in rules]
@@ -80,7 +80,7 @@ def test_secrets_that_are_there_stay_and_two_passwords_are_taken_while_one_is_ro
     ("old", "new", "told"),
     [
         ("user default off", "user default on nopass", "default user is on"),
-        ("user admin on #", "user admin on nopass #", "no admin with a password"),
+        ("user superuser on #", "user superuser on nopass #", "no superuser with a password"),
         ("-@all +@stream", "+@all +@stream", "other rights"),
     ],
 )

@@ -70,8 +70,13 @@ class Callback:
     due_day: float
     state: CallbackState = CallbackState.WAITING
     token: str | None = None
-    attempt: int = 0
     tries: int = 0
+    """Those that have ended."""
+
+    @property
+    def attempt(self) -> int:
+        """Count the tries, with the one under way."""
+        return self.tries + (self.state is CallbackState.DELIVERING)
 
     @property
     def is_settled(self) -> bool:
@@ -85,7 +90,6 @@ class Callback:
     def take(self, token: str, day: float) -> None:
         """Begin a try."""
         self.state, self.token = CallbackState.DELIVERING, token
-        self.attempt += 1
         self.due_day = day + DELIVERY_LEASE_DAYS
 
     def refuses(self, token: str) -> bool:
@@ -103,11 +107,10 @@ class Callback:
         if self.state is CallbackState.DELIVERING:
             self.state, self.due_day = CallbackState.WAITING, due_day
             self.tries += counts
-            self.attempt -= not counts
 
     def tell_again(self) -> None:
         """Begin from the beginning."""
-        self.state, self.token, self.attempt, self.tries, self.due_day = CallbackState.WAITING, None, 0, 0, 0.0
+        self.state, self.token, self.tries, self.due_day = CallbackState.WAITING, None, 0, 0.0
 
 
 @dataclass

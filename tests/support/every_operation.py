@@ -1,9 +1,11 @@
 """Everything that Waybill does with Redis, once: what a user, a certificate or a set-up must let through."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
+from shared.clock import now_ms
 from shared.errors import RedisUnavailable
 from shared.event_id import START
 from shared.jobstore import keys
@@ -25,6 +27,7 @@ from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
+from shared.limits import CALLBACK_UNREAD_PAUSE_MS
 from tests.support import jobs
 from tests.support.stores import running_commands, running_live
 
@@ -72,15 +75,11 @@ async def walk(store: JobStore, url: str) -> None:
         foreign = (await store.take(0, processor="p1", most=1, in_hand=()))[0]
         assert await bury_foreign(store, foreign, jobs.BROKEN)
         letters = jobs.letters_of(store)
-        await letters.next_untold(0, teller="p1")
         failed = [await jobs.fail(store) for _ in range(3)]
         assert await jobs.redrive(store, failed[0]) is Redriven.OK
         run = await jobs.claim(store, await jobs.take(store, failed[0].job_id))
         assert await store.finish(run, jobs.completion()) is Answer.OK
         await letters.discard(await jobs.letter_of(store, failed[1].job_id))
-        untold = (await letters.next_untold(0, teller="p1")).untold
-        assert untold is not None
-        assert await letters.mark_told(untold) == 0
         deleted, lifetimes = await jobs.create(store), jobs.lifetimes_of(store)
         assert await jobs.cancel(store, deleted, deletes=True) is not None
         assert await lifetimes.next_due(0, janitor="p1") == [deleted]
@@ -125,7 +124,14 @@ async def walk(store: JobStore, url: str) -> None:
             await live.subscribe(channel)
         told = (await jobs.fail(telling, callback_url="https://example.org/hook")).job_id
         assert len(await outbox.take(0, "p1", lease_ms=0, count=10)) == 2
-        [taken, admins] = await outbox.take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+        callbacks, [callback] = keys.callbacks(0, told), await outbox.deliveries(told)
+        carried = cast("bytes", await store.connection.execute("HGET", callbacks, callback.name.field))
+        await store.connection.execute("HSET", callbacks, callback.name.field, "of another version")
+        assert len(await outbox.take(0, "p1", lease_ms=0, count=10)) == 1
+        await store.connection.execute("HSET", callbacks, callback.name.field, carried)
+        [taken, admins] = await outbox.take(
+            0, "p1", lease_ms=jobs.LEASE_MS, count=10, now_ms=now_ms() + 2 * CALLBACK_UNREAD_PAUSE_MS
+        )
         assert await outbox.release(taken)
         [taken] = await outbox.take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
         outcome = DeliveryOutcome(at_ms=1, duration_ms=2, status=503)
@@ -137,6 +143,7 @@ async def walk(store: JobStore, url: str) -> None:
         assert await outbox.redeliver(told) is Redelivered.OK
         assert await outbox.next_due_at_ms(0) is not None
         assert len(await outbox.deliveries(told)) == 1
+        assert [finding async for page in consistency.walk(0) for finding in page.findings] == []
         await jobs.letters_of(store).discard(await jobs.letter_of(store, told))
         fleet = Fleet(store.connection)
         await fleet.say("p1", Sign(slots=4, open_slots=4))

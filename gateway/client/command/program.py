@@ -41,6 +41,7 @@ def _request(command: F) -> F:
             click.option("--from-file", type=ID_FILE, metavar="FILE", help="Ids from a file; - is stdin."),
             click.option("--name", type=TEXT, metavar="NAME", help="The archive's name."),
             click.option("--on-missing", type=click.Choice(["fail", "skip"]), help="What a missing file does."),
+            click.option("--callback", type=TEXT, metavar="URL", help="Told of the job's end, by a POST."),
             click.option(
                 "--idempotency-key",
                 type=IDEMPOTENCY_KEY,
@@ -104,6 +105,7 @@ def _body_of(given: dict[str, Any]) -> dict[str, Any]:
         given["from_file"],
         archive_name=given["name"],
         on_missing=given["on_missing"],
+        callback_url=given["callback"],
     )
 
 

@@ -10,11 +10,7 @@ local name = ARGV[2]
 local refusal = refusal_of(name, ARGV[3])
 if refusal then return {refusal} end
 
-if ARGV[6] == '' then
-  redis.call('HINCRBY', KEYS[10], name .. ':attempt', -1)
-else
-  redis.call('HSET', KEYS[10], name .. ':tries', ARGV[6])
-end
+if ARGV[6] ~= '' then end_try(name, ARGV[6]) end
 redis.call('HDEL', KEYS[10], name .. ':state')
 local now = ARGV[5] ~= '' and tonumber(ARGV[5]) or now_ms()
 redis.call('ZADD', KEYS[9], now + tonumber(ARGV[4]), callback_id(ARGV[1], name))

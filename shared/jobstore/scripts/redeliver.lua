@@ -18,7 +18,8 @@ if not c[1] then return {'GONE'} end
 if c[2] == ARGV[2] then return {'OK'} end
 
 if c[3] then redis.call('XDEL', KEYS[11], c[3]) end
-redis.call('HDEL', KEYS[10], name .. ':state', name .. ':token', name .. ':attempt', name .. ':tries', name .. ':dead_id')
+redis.call('HDEL', KEYS[10], name .. ':state', name .. ':token', name .. ':ended', name .. ':tries', name .. ':dead_id',
+  name .. ':unread')
 redis.call('HSET', KEYS[10], name .. ':asked', ARGV[2])
 redis.call('PERSIST', KEYS[10])
 redis.call('ZADD', KEYS[9], now_ms(), callback_id(ARGV[1], name))

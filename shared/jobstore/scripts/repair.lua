@@ -83,7 +83,7 @@ end
 local function look_for_callback()
   local finished_at = whole(r[8])
   if not is_over or not r[6] or not whole(r[7]) or not finished_at or finished_at + KEPT_MS <= now then return end
-  if redis.call('HEXISTS', KEYS[10], r[7]) == 0 then
+  if redis.pcall('HEXISTS', KEYS[10], r[7]) ~= 1 then
     find('record_without_callback', function()
       local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
       post({job = job, message = last and last[2][2] or '', now = now}, r[7])
@@ -103,7 +103,7 @@ end
 
 -- What waits and stands nowhere would never be told.
 local function look_at_callbacks()
-  if redis.call('TYPE', KEYS[10]).ok ~= 'hash' then return end
+  if type(redis.pcall('HLEN', KEYS[10])) ~= 'number' then return end  -- somebody else's key
   for _, name in ipairs(callbacks_of()) do
     local id = callback_id(job, name)
     if not is_settled(name) and not redis.call('ZSCORE', KEYS[9], id) then

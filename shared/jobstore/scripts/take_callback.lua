@@ -3,25 +3,27 @@
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
 --        10 the job's callbacks
 -- ARGV   1 job id  2 name of the callback  3 token  4 lease (ms)  5 now (ms), or empty for Redis' own clock
--- Reply  OK, number of this try, what it carries (JSON), its dead letter (JSON) or empty, tries so far (JSON) or empty
+-- Reply  OK, number of this try, what it carries (JSON), its dead letter (JSON) or empty, tries so far (JSON) or empty,
+--        owner of the job, URL or empty
 --        NOT_DUE: somebody else was first  |  GONE: there is no such callback, and the outbox has it no more
 -- uses: clock callback
 local name, id = ARGV[2], callback_id(ARGV[1], ARGV[2])
-local r = redis.call('HMGET', KEYS[10], name, name .. ':letter', name .. ':tries', name .. ':token', name .. ':state',
-  name .. ':attempt')
-if not r[1] or r[5] == 'delivered' or r[5] == 'dead' then
+local r = redis.pcall('HMGET', KEYS[10], name, name .. ':letter', name .. ':tries', name .. ':token', name .. ':state',
+  name .. ':ended', 'owner', 'callback_url')
+if r.err and not is_foreign(r) then return r end
+if r.err or not r[1] or r[5] == 'delivered' or r[5] == 'dead' then
   redis.call('ZREM', KEYS[9], id)
   return {'GONE'}
 end
 
-local function reply(attempt) return {'OK', attempt, r[1], r[2] or '', r[3] or ''} end
-if r[4] == ARGV[3] then return r[5] == 'delivering' and reply(tonumber(r[6])) or {'NOT_DUE'} end
+-- A try counts when it has ended: a deliverer that dies, for whatever reason, has tried nothing that would be known.
+local function reply() return {'OK', (tonumber(r[6]) or 0) + 1, r[1], r[2] or '', r[3] or '', r[7] or '', r[8] or ''} end
+if r[4] == ARGV[3] then return r[5] == 'delivering' and reply() or {'NOT_DUE'} end
 
 local now = ARGV[5] ~= '' and tonumber(ARGV[5]) or now_ms()
 local due_at = tonumber(redis.call('ZSCORE', KEYS[9], id) or nil)
 if not due_at or due_at > now then return {'NOT_DUE'} end
 
-local attempt = (tonumber(r[6]) or 0) + 1
 redis.call('ZADD', KEYS[9], now + tonumber(ARGV[4]), id)
-redis.call('HSET', KEYS[10], name .. ':state', 'delivering', name .. ':token', ARGV[3], name .. ':attempt', attempt)
-return reply(attempt)
+redis.call('HSET', KEYS[10], name .. ':state', 'delivering', name .. ':token', ARGV[3])
+return reply()

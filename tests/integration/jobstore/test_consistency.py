@@ -148,6 +148,12 @@ async def _callback_without_entry(store: JobStore) -> None:
     await store.connection.execute("DEL", keys.outbox(jobs.partition_number(run.job_id)))
 
 
+async def _callback_of_another_type(store: JobStore) -> None:
+    await _record_without_callback(store)
+    [job_id] = [key.rpartition(":")[2] for key in await inspection.expiries(store.connection) if ":job:" in key]
+    await store.connection.execute("SET", keys.callbacks(jobs.partition_number(job_id), job_id), "x")
+
+
 async def _record_without_callback(store: JobStore) -> None:
     """A processor of an older version has ended it."""
     run = await jobs.fail(store, callback_url="https://example.org/hook")
@@ -187,6 +193,7 @@ WRONGS = [
     Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_another_owner),
     Wrong(Kind.CALLBACK_WITHOUT_ENTRY, _callback_without_entry),
     Wrong(Kind.RECORD_WITHOUT_CALLBACK, _record_without_callback),
+    Wrong(Kind.RECORD_WITHOUT_CALLBACK, _callback_of_another_type),
 ]
 
 

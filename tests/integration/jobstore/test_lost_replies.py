@@ -19,7 +19,6 @@ from shared.jobstore import keys, script
 from shared.jobstore.callback import DeliveryOutcome, TakenCallback
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
-from shared.jobstore.dead_letters import TellingTurn, Untold
 from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
@@ -29,7 +28,7 @@ from shared.jobstore.outbox import Outbox
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.queue import Queue
 from shared.jobstore.reader import BlockingReader
-from shared.jobstore.record import encode_json
+from shared.jobstore.record import as_words, encode_json
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
@@ -142,19 +141,10 @@ async def foreign(store: JobStore) -> Entry:
 
 
 async def failed(store: JobStore) -> Run:
-    """The job has failed for good, and the tellers know of nothing yet."""
-    await jobs.letters_of(store).next_untold(0, teller="p1")
+    """The job has failed for good."""
     run = await running(store)
     await store.finish(run, jobs.failure())
     return run
-
-
-async def failed_and_told(store: JobStore) -> Untold:
-    """The job has failed, and its letter is being told."""
-    await failed(store)
-    untold = (await jobs.letters_of(store).next_untold(0, teller="p1")).untold
-    assert untold is not None
-    return untold
 
 
 async def one_processor(store: JobStore) -> None:
@@ -172,12 +162,6 @@ async def discard(store: JobStore, run: object) -> object:
     assert isinstance(run, Run)
     await jobs.letters_of(store).discard(await jobs.letter_of(store, run.job_id))
     return None
-
-
-async def mark_told(store: JobStore, untold: object) -> object:
-    """Mark the letter as told."""
-    assert isinstance(untold, Untold)
-    return await jobs.letters_of(store).mark_told(untold)
 
 
 async def asked_to_end(store: JobStore) -> Run:
@@ -379,6 +363,16 @@ def on_callback(
     return operate
 
 
+async def set_aside(store: JobStore, taken: object) -> object:
+    """Leave the first job's callback to a deliverer who can read it, as Outbox.take does."""
+    assert isinstance(taken, TakenCallback)
+    names = keys.of_job(0, JOB_IDS[0])
+    reply = await store.connection.run_script(
+        script.SET_ASIDE_CALLBACK, names, JOB_IDS[0], "1", taken.token, 1_000, "", DAY_MS
+    )
+    return as_words(reply)[0] != "STALE"
+
+
 OPERATIONS = [
     Case(script.PARTITIONS, "at the start", nothing, lambda store, _: store.prepare()),
     Case(
@@ -471,10 +465,6 @@ OPERATIONS = [
         failed,
         on_run(jobs.redrive),
     ),
-    Case(
-        script.NEXT_UNTOLD, "a new letter", failed, lambda store, _: jobs.letters_of(store).next_untold(0, teller="p1")
-    ),
-    Case(script.MARK_TOLD, "a letter", failed_and_told, mark_told),
     Case(script.DISCARD, "a letter", failed, discard),
     Case(
         script.SIGN_OF_LIFE,
@@ -544,6 +534,12 @@ OPERATIONS = [
         on_callback(lambda outbox, taken: outbox.release(taken)),
     ),
     Case(
+        script.SET_ASIDE_CALLBACK,
+        "it could not be read",
+        callback_in_hand,
+        set_aside,
+    ),
+    Case(
         script.SETTLE_CALLBACK,
         "it was told",
         callback_in_hand,
@@ -602,8 +598,6 @@ def seen(outcome: object) -> object:
             return outcome._replace(ends_now=True)
         case Taken(Step.CANCELLED | Step.TRIMMED | Step.TOMBSTONE):
             return Taken(Step.NOT_YET)
-        case TellingTurn(untold=Untold() as untold):
-            return untold.cursor, msgspec.json.encode(untold.letter)
     return outcome
 
 

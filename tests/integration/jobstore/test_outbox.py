@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from shared import clock, limits
+from shared.errors import RedisUnavailable
 from shared.jobs import JobState
 from shared.jobstore import keys, script
-from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
+from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, OutboxCounts, TakenCallback
 from shared.jobstore.damage import bury_damaged
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Buried, Cancelled
-from shared.jobstore.outbox import Outbox, OutboxCounts, Redelivered
+from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server
@@ -203,15 +205,36 @@ async def test_a_job_without_a_url_leaves_nothing(store: JobStore) -> None:
     assert await Outbox(store).deliveries(run.job_id) == []
 
 
-async def test_a_callback_carries_what_people_may_know_of_the_job(store: JobStore) -> None:
-    job_id = await completed(store)
-
-    told = (await take(store, job_id)).record
-
-    record = await store.find(job_id)
+async def test_a_callback_carries_what_is_told_of_the_job(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    await jobs.redrive(store, failed)
+    await store.finish(await jobs.claim(store, await jobs.take(store, failed.job_id)), jobs.completion())
+    record = await store.find(failed.job_id)
     assert record is not None
-    internal = {"entry": "", "token": None, "processor": None, "object_key": None, "due_at_ms": 0, "run_at_ms": None}
-    assert told == msgspec.structs.replace(record, standing=None, **internal)
+    await jobs.cancel(store, failed.job_id, deletes=True)
+
+    partition = jobs.partition_number(failed.job_id)
+    told = (await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10))[-1]
+
+    assert told.total_files == len(record.file_ids) > 1
+    of_the_run = {"entry": "", "token": None, "processor": None, "object_key": None, "due_at_ms": 0, "run_at_ms": None}
+    of_its_making = {"file_ids": (), "redriven_at_ms": None, "standing": None, "failures": 0, "crashes": 0}
+    assert told.record == msgspec.structs.replace(record, **of_the_run, **of_its_making)
+
+
+async def test_a_callback_of_a_thousand_files_is_as_small_as_one_of_two(single: JobStore) -> None:
+    few, many = jobs.new_job(single, callback_url=URL), jobs.new_job(single, callback_url=URL)
+    many = msgspec.structs.replace(many, file_ids=tuple(range(10_000_000, 10_001_000)))
+    sizes_bytes = []
+    for new in (few, many):
+        await single.create(new)
+        await jobs.cancel(single, new.job_id)
+        sizes_bytes.append(await single.connection.execute("HSTRLEN", keys.callbacks(0, new.job_id), "1"))
+
+    taken = await Outbox(single).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+
+    assert [callback.total_files for callback in taken] == [len(few.file_ids), 1_000]
+    assert sizes_bytes[1] - sizes_bytes[0] < 10  # type: ignore[operator]  # the number has more digits
 
 
 async def test_a_callback_outlives_the_record_of_its_job(store: JobStore) -> None:
@@ -305,9 +328,23 @@ async def test_the_callback_of_a_deliverer_that_died_is_due_when_its_lease_is_ov
 
     second = await take(store, job_id, now_ms=clock.now_ms() + jobs.LEASE_MS + 1_000, deliverer="p2")
 
-    assert (second.callback_id, second.attempt) == (first.callback_id, 2)
+    assert (second.callback_id, second.attempt) == (first.callback_id, 1)
     assert not await Outbox(store).delivered(first, HEARD)
     assert (await only(store, job_id)).state is CallbackState.DELIVERING
+
+
+async def test_a_try_counts_once_it_has_ended_however_many_deliverers_have_died(store: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms()
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=0)
+
+    for _ in range(10):
+        now_ms += jobs.LEASE_MS + 1_000
+        await take(store, job_id, now_ms=now_ms)
+
+    last = await take(store, job_id, now_ms=now_ms + jobs.LEASE_MS + 1_000)
+    assert (last.attempt, last.tries, (await only(store, job_id)).attempt) == (2, (REFUSED,), 2)
+    await outbox.give_up(last, AWAY)
+    assert [dead.attempts for dead in await outbox.dead(last.partition)] == [(await only(store, job_id)).attempt] == [2]
 
 
 async def test_who_is_superseded_changes_nothing(store: JobStore) -> None:
@@ -432,7 +469,7 @@ async def test_of_a_job_that_is_redriven_for_ever_the_last_callbacks_are_kept(si
 
     assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT :]
     fields = await single.connection.execute("HLEN", keys.callbacks(0, run.job_id))
-    assert fields == 1 + 5 * limits.CALLBACK_ENDS_KEPT - 4
+    assert fields == 3 + 5 * limits.CALLBACK_ENDS_KEPT - 4
 
 
 async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore) -> None:
@@ -470,15 +507,81 @@ async def test_an_entry_whose_callback_is_gone_goes_too(single: JobStore) -> Non
     assert await Outbox(single).next_due_at_ms(0) is None
 
 
-async def test_a_callback_that_cannot_be_read_is_given_up(single: JobStore) -> None:
-    job_id = await completed(single)
+async def test_a_key_of_another_type_stops_no_other_callback(single: JobStore) -> None:
+    bad, good = await completed(single), await completed(single)
+    await single.connection.execute("SET", keys.callbacks(0, bad), "x")
+
+    taken = await take(single, good)
+
+    assert taken.name.job_id == good
+    assert await single.connection.execute("ZRANGE", keys.outbox(0), 0, -1) == [taken.callback_id.encode()]
+
+
+async def test_an_end_is_told_although_a_key_of_another_type_stood_in_its_place(store: JobStore) -> None:
+    run = await jobs.start(store, callback_url=URL)
+    await store.connection.execute("SET", keys.callbacks(jobs.partition_number(run.job_id), run.job_id), "x")
+
+    await store.finish(run, jobs.completion())
+
+    assert (await take(store, run.job_id)).message == jobs.COMPLETED
+
+
+async def test_what_was_taken_is_given_although_one_of_the_page_cannot_be(
+    single: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, found = await completed(single), await completed(single)
+    run_script = single.connection.run_script
+
+    async def answer(operation: script.Script, names: Any, *arguments: Any, **options: Any) -> object:
+        if operation is script.TAKE_CALLBACK and arguments[0] == lost:
+            raise RedisUnavailable("It went away.")
+        return await run_script(operation, names, *arguments, **options)
+
+    monkeypatch.setattr(single.connection, "run_script", answer)
+
+    assert (await take(single, found)).name.job_id == found
+    with pytest.raises(RedisUnavailable):
+        await Outbox(single).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
+
+
+UNREADABLE = [("", b"\xff{"), ("", b'["m"]'), ("", b'["m","state","completed","total_files","x"]'), ("schema", b"")]
+
+
+@pytest.mark.parametrize(("field", "text"), UNREADABLE)
+async def test_a_callback_that_cannot_be_read_waits_for_one_who_can(single: JobStore, field: str, text: bytes) -> None:
+    job_id, outbox, now_ms = await completed(single), Outbox(single), clock.now_ms() + 1_000
+    callback, name = await only(single, job_id), keys.callbacks(0, job_id)
+    whole = cast("bytes", await single.connection.execute("HGET", name, callback.name.field))
+    newer = whole.replace(b'"schema","1"', b'"schema","2"')
+    assert newer != whole
+    await single.connection.execute("HSET", name, callback.name.field, newer if field else text)
+
+    await take_none(single, job_id, now_ms=now_ms)
+
+    seen = await only(single, job_id)
+    assert (seen.state, seen.attempt, seen.tries) == (CallbackState.WAITING, 0, ())
+    assert seen.next_try_at_ms == now_ms + limits.CALLBACK_UNREAD_PAUSE_MS
+    await single.connection.execute("HSET", name, callback.name.field, whole)
+    again = await take(single, job_id, now_ms=now_ms + limits.CALLBACK_UNREAD_PAUSE_MS)
+    assert (again.attempt, await outbox.dead(0)) == (1, [])
+
+
+async def test_a_callback_that_nobody_could_read_for_days_is_given_up(single: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(single), Outbox(single), clock.now_ms() + 1_000
+    await outbox.try_again(await take(single, job_id), REFUSED, delay_ms=0)
     callback = await only(single, job_id)
     await single.connection.execute("HSET", keys.callbacks(0, job_id), callback.name.field, b"\xff{")
+    await take_none(single, job_id, now_ms=now_ms)
+    await take_none(single, job_id, now_ms=now_ms + limits.CALLBACK_UNREAD_FOR_MS - 1)
+    last_ms = now_ms + limits.CALLBACK_UNREAD_FOR_MS + limits.CALLBACK_UNREAD_PAUSE_MS
+    waits = (await only(single, job_id)).state
 
-    await take_none(single, job_id)
+    await take_none(single, job_id, now_ms=last_ms)
 
-    assert [dead.callback_id for dead in await Outbox(single).dead(0)] == [callback.callback_id]
-    assert (await only(single, job_id)).state is CallbackState.DEAD
+    assert waits is CallbackState.WAITING
+    [dead] = await outbox.dead(0)
+    assert (dead.callback_id, dead.owner, dead.url, dead.attempts) == (callback.callback_id, jobs.OWNER, URL, 1)
+    assert ((await only(single, job_id)).state, (await only(single, job_id)).tries) == (CallbackState.DEAD, (REFUSED,))
 
 
 # ── once more ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -107,22 +107,32 @@ async def test_a_round_removes_the_consumers_of_the_dead(single: JobStore, monke
     assert metrics.dropped == 1
 
 
-async def test_a_user_who_may_not_scan_is_told_and_the_round_is_over(
-    single: JobStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "NOPERM User u has no permissions to run the 'scan' command.",
+        "ACL failure in script: User u has no permissions to run the 'hlen' command.",  # Valkey 9
+        "The user executing the script can't run this command or subcommand.",  # Redis 7.0
+    ],
+)
+async def test_a_user_who_may_not_is_told_and_the_round_is_over(
+    single: JobStore, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     job_id = await lose_entry(single)
     execute = single.connection.execute
 
     async def refuse(*arguments: str | bytes | int, **options: object) -> object:
         if arguments[0] == "SCAN":
-            raise RedisRefused("Redis refuses the operation: NOPERM.")
+            raise RedisRefused(f"Redis refuses the operation: {refusal}")
         return await execute(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(single.connection, "execute", refuse)
     with capture_logs() as lines:
         await take_round(Inspector(single, Counted()))
 
-    assert [line["event"] for line in lines] == ["cannot inspect the job store"]
+    [line] = lines
+    assert line["event"] == "cannot inspect the job store"
+    assert line["advice"] == "docs/redis.md has what its user must be let do."
     assert job_id not in (await inspection.commands(single, 0)).values()
 
 

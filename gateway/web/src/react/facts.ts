@@ -26,8 +26,13 @@ export function factsOf(job: Job, { nowMs, remainingSeconds, isResumed = false }
     case 'submitting':
       return defined({ ...common, reason: job.error?.detail, retryInSeconds: secondsUntil(job.retryAt, nowMs) })
     case 'queued':
-      // An estimate whose moment is over was wrong, and is told no more.
-      return defined({ ...common, queuePosition: job.position, startsInSeconds: notOver(secondsUntil(job.startsAt, nowMs)) })
+      return defined({
+        ...common,
+        queuePosition: job.position,
+        remainingSeconds: job.remainingSeconds,
+        // An estimate whose moment is over was wrong, and is told no more.
+        startsInSeconds: notOver(secondsUntil(job.startsAt, nowMs)),
+      })
     case 'processing':
       return defined({ ...common, ...progressOf(job, nowMs), remainingSeconds, isResumed })
     case 'retrying': {

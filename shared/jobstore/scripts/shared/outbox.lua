@@ -1,10 +1,16 @@
--- Puts a callback into the outbox, due at once; it has by itself all that its delivery needs, because it may outlive the record.
-local CARRIED = {'owner', 'callback_url', 'state', 'file_ids', 'options', 'progress', 'epoch', 'seq', 'attempt', 'failures',
-  'crashes', 'error', 'bundle', 'traceparent', 'created_at', 'updated_at', 'started_at', 'finished_at', 'expires_at',
-  'deleted_at'}
+-- Puts a callback into the outbox, due at once; it has by itself all that its delivery needs, because it may outlive the
+-- record. The ids of a thousand files would be ten times as much as all else, and what is told has only their number.
+local CARRIED = {'schema', 'state', 'options', 'progress', 'epoch', 'seq', 'attempt', 'error', 'bundle', 'traceparent',
+  'created_at', 'updated_at', 'started_at', 'finished_at', 'expires_at'}
+
+local function total_files()
+  local file_ids = redis.call('HGET', KEYS[1], 'file_ids') or '[]'
+  local _, commas = string.gsub(file_ids, ',', '')
+  return commas + (string.find(file_ids, '%d') and 1 or 0)
+end
 
 local function what_is_carried(message)
-  local values, carried = redis.call('HMGET', KEYS[1], unpack(CARRIED)), {message}
+  local values, carried = redis.call('HMGET', KEYS[1], unpack(CARRIED)), {message, 'total_files', total_files()}
   for i, name in ipairs(CARRIED) do
     if values[i] then
       carried[#carried + 1] = name
@@ -29,9 +35,12 @@ local function drop_settled(names)
 end
 
 local function post(ending, name, letter)
+  if is_foreign(redis.pcall('HLEN', KEYS[10])) then redis.call('DEL', KEYS[10]) end  -- an end must not fail halfway
   local names = drop_settled(callbacks_of())
   names[#names + 1] = name
-  redis.call('HSET', KEYS[10], 'ends', table.concat(names, ' '), name, what_is_carried(ending.message))
+  local told = redis.call('HMGET', KEYS[1], 'owner', 'callback_url')
+  redis.call('HSET', KEYS[10], 'ends', table.concat(names, ' '), 'owner', told[1] or '', name, what_is_carried(ending.message))
+  if told[2] then redis.call('HSET', KEYS[10], 'callback_url', told[2]) end
   if letter then redis.call('HSET', KEYS[10], name .. ':letter', cjson.encode(letter)) end
   redis.call('PERSIST', KEYS[10])
   redis.call('ZADD', KEYS[9], ending.now, callback_id(ending.job, name))
