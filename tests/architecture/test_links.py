@@ -17,7 +17,7 @@ PAGES = [path for path in tracked_files() if path.suffix == ".md" and path.paren
 
 
 def anchors_of(text: str) -> set[str]:
-    """Give the anchors that GitHub makes of a page's headings: small letters and `-`, numbered where they come twice."""
+    """Give the anchors that GitHub makes of a page's headings: small letters and `-`, numbered where they repeat."""
     seen: dict[str, int] = {}
     anchors = set()
     for heading in HEADING.findall(re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)):
