@@ -22,6 +22,7 @@ import pytest
 from deploy.local.tether import tethered
 from tests.architecture.source_tree import ROOT
 from tests.deploy.compose import SECRETS, filled_in
+from tests.deploy.compose_secrets import remade_users
 from tests.deploy.container import Container, Image, run_once
 from tests.deploy.dockerfile import Dockerfile, read
 from tests.deploy.image_build import BUILT_PAGE, ImageBuild, environment_with_uv
@@ -183,7 +184,7 @@ def compose_servers(home: Path) -> Iterator[Servers]:
         pytest.skip(f"the compose file has another S3 server than {found}")
     ports = Servers(*free_ports(2))
     (home / "data").mkdir()
-    (home / "users.acl").write_text(COMPOSE["configs"]["redis_users"]["content"], encoding="utf-8")
+    (home / "users.acl").write_text(remade_users(home / "checkout", SECRETS), encoding="utf-8")
     redis, objects = (COMPOSE["services"][name] for name in ("redis", "objects"))
     here = {"/etc/waybill/users.acl": str(home / "users.acl"), ":7070": f"127.0.0.1:{ports.objects}"}
     here |= {"/data": str(home / "data"), "redis-server": require_tool("redis-server")}
