@@ -14,7 +14,7 @@ from shared.jobstore import keys, script
 from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
 from shared.jobstore.damage import bury_damaged
 from shared.jobstore.lifetimes import Step
-from shared.jobstore.operations import Buried, Cancelled
+from shared.jobstore.operations import Buried, Cancelled, Run
 from shared.jobstore.outbox import Outbox, OutboxCounts, Redelivered
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -254,17 +254,145 @@ async def test_a_deleted_job_is_told_as_it_ended(store: JobStore) -> None:
     assert (await take(store, job_id)).record.state is JobState.COMPLETED
 
 
-async def test_each_end_of_a_redriven_job_is_told(store: JobStore) -> None:
-    failed = await jobs.fail(store, callback_url=URL)
+# ── a job that ends again ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def fail_again(store: JobStore, failed: Run) -> Run:
+    """Begin a failed job anew, and let it fail again."""
+    await jobs.redrive(store, failed)
+    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
+    await store.finish(run, jobs.failure())
+    return run
+
+
+async def complete_after_all(store: JobStore, failed: Run) -> Run:
+    """Begin a failed job anew, and complete it."""
     await jobs.redrive(store, failed)
     run = await jobs.claim(store, await jobs.take(store, failed.job_id))
     await store.finish(run, jobs.completion())
+    return run
 
-    partition = jobs.partition_number(run.job_id)
-    taken = await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
 
-    assert [callback.record.state for callback in taken] == [JobState.FAILED, JobState.COMPLETED]
-    assert [callback.name.epoch for callback in taken] == [failed.epoch, run.epoch]
+async def states(store: JobStore, job_id: str, *, for_admins: bool = False) -> list[str]:
+    """Say where the callbacks of a job stand."""
+    return [callback.state.value for callback in await Outbox(store).deliveries(job_id, for_admins=for_admins)]
+
+
+async def test_each_end_of_a_redriven_job_is_told(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    first = await take(store, failed.job_id)
+    await Outbox(store).delivered(first, HEARD)
+    run = await complete_after_all(store, failed)
+
+    second = await take(store, failed.job_id)
+
+    assert [told.record.state for told in (first, second)] == [JobState.FAILED, JobState.COMPLETED]
+    assert [told.name.epoch for told in (first, second)] == [failed.epoch, run.epoch]
+
+
+async def test_an_end_that_waits_is_superseded_by_the_next(store: JobStore) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    await outbox.try_again(await take(store, failed.job_id), REFUSED, delay_ms=DAY_MS)
+    run = await complete_after_all(store, failed)
+
+    told = await take(store, failed.job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+
+    assert told.name.epoch == run.epoch
+    assert await states(store, failed.job_id) == ["superseded", "delivering"]
+    assert (await outbox.deliveries(failed.job_id))[0].tries == (REFUSED,)
+    assert (await outbox.counts(told.partition)).waiting == 1
+    await outbox.delivered(told, HEARD)
+    await take_none(store, failed.job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+    assert await store.connection.execute("PTTL", keys.callbacks(told.partition, run.job_id)) != inspection.NO_EXPIRY
+
+
+@pytest.mark.parametrize("is_tried", [True, False])
+async def test_an_end_that_is_being_told_is_not_told_again_once_there_is_a_later_one(
+    store: JobStore, is_tried: bool
+) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    first = await take(store, failed.job_id)
+    run = await complete_after_all(store, failed)
+    before = await states(store, failed.job_id)
+
+    for _ in range(2):
+        assert await (outbox.try_again(first, REFUSED, delay_ms=0) if is_tried else outbox.release(first))
+
+    assert (before, await states(store, failed.job_id)) == (["delivering", "waiting"], ["superseded", "waiting"])
+    assert len((await outbox.deliveries(failed.job_id))[0].tries) == is_tried
+    assert (await take(store, failed.job_id)).name.epoch == run.epoch
+
+
+async def test_an_end_whose_deliverer_died_is_not_told_again_once_there_is_a_later_one(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    await take(store, failed.job_id)
+    run = await complete_after_all(store, failed)
+
+    told = await take(store, failed.job_id, now_ms=clock.now_ms() + jobs.LEASE_MS + 1_000)
+
+    assert told.name.epoch == run.epoch
+    assert await states(store, failed.job_id) == ["superseded", "delivering"]
+
+
+async def test_an_end_that_is_being_told_may_be_heard_after_a_later_one(store: JobStore) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    first = await take(store, failed.job_id)
+    await complete_after_all(store, failed)
+    await outbox.delivered(await take(store, failed.job_id), HEARD)
+
+    assert await outbox.delivered(first, HEARD)
+
+    assert await states(store, failed.job_id) == ["delivered", "delivered"]
+
+
+async def test_what_admins_are_told_is_superseded_by_what_they_are_told_alone(store: JobStore) -> None:
+    telling = JobStore(store.connection, partitions=store.partitions, tells_admins=True)
+    failed = await jobs.fail(telling, callback_url=URL)
+    run = await fail_again(telling, failed)
+
+    await complete_after_all(telling, run)
+
+    assert await states(store, run.job_id) == ["superseded", "superseded", "waiting"]
+    assert await states(store, run.job_id, for_admins=True) == ["superseded", "waiting"]
+
+
+async def test_of_a_job_that_fails_again_and_again_one_callback_waits(single: JobStore) -> None:
+    run = await jobs.fail(single, callback_url=URL)
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 3):
+        run = await fail_again(single, run)
+
+    kept = await states(single, run.job_id)
+
+    assert kept == ["superseded"] * limits.CALLBACK_ENDS_KEPT + ["waiting"]
+    assert (await Outbox(single).counts(0)).waiting == 1
+
+
+async def test_the_last_settled_ones_are_kept_beside_those_under_way(single: JobStore) -> None:
+    run, outbox = await jobs.fail(single, callback_url=URL), Outbox(single)
+    await outbox.delivered(await take(single, run.job_id), HEARD)
+    for _ in range(limits.CALLBACK_ENDS_KEPT):
+        run = await fail_again(single, run)
+        await take(single, run.job_id)
+    run = await fail_again(single, run)
+
+    kept = await states(single, run.job_id)
+
+    assert kept == ["delivered"] + ["delivering"] * limits.CALLBACK_ENDS_KEPT + ["waiting"]
+
+
+async def test_a_try_that_is_ended_once_more_after_its_callback_is_forgotten_is_ended_still(single: JobStore) -> None:
+    run, outbox = await jobs.fail(single, callback_url=URL), Outbox(single)
+    first = await take(single, run.job_id)
+    answers = [await outbox.delivered(first, HEARD)]
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 2):
+        run = await fail_again(single, run)
+    before = await inspection.everything(single.connection)
+
+    answers += [await outbox.delivered(first, HEARD), await outbox.try_again(first, AWAY, delay_ms=0)]
+
+    assert first.name not in [callback.name for callback in await outbox.deliveries(run.job_id)]
+    assert answers == [True] * 3
+    assert await inspection.everything(single.connection) == before
 
 
 async def test_the_end_is_told_although_redis_takes_no_new_data(store: JobStore, server: Server) -> None:
@@ -433,9 +561,7 @@ async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobSt
     expiries = [await store.connection.execute("PTTL", name)]
     await Outbox(store).delivered(await take(store, failed.job_id), HEARD)
     expiries.append(await store.connection.execute("PTTL", name))
-    await jobs.redrive(store, failed)
-    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
-    await store.finish(run, jobs.failure())
+    await fail_again(store, failed)
     expiries.append(await store.connection.execute("PTTL", name))
     await Outbox(store).give_up(await take(store, failed.job_id), AWAY)
     expiries.append(await store.connection.execute("PTTL", name))
@@ -446,8 +572,7 @@ async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobSt
 async def test_a_job_with_one_callback_told_and_one_waiting_is_kept(store: JobStore) -> None:
     failed = await jobs.fail(store, callback_url=URL)
     first = await take(store, failed.job_id)
-    await jobs.redrive(store, failed)
-    await store.finish(await jobs.claim(store, await jobs.take(store, failed.job_id)), jobs.failure())
+    await fail_again(store, failed)
 
     await Outbox(store).delivered(first, HEARD)
 
@@ -458,18 +583,16 @@ async def test_a_job_with_one_callback_told_and_one_waiting_is_kept(store: JobSt
 async def test_of_a_job_that_is_redriven_for_ever_the_last_callbacks_are_kept(single: JobStore) -> None:
     run = await jobs.fail(single, callback_url=URL)
     epochs = [run.epoch]
-    for _ in range(limits.CALLBACK_ENDS_KEPT + 1):
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 3):
         await Outbox(single).delivered(await take(single, run.job_id), HEARD)
-        await jobs.redrive(single, run)
-        run = await jobs.claim(single, await jobs.take(single, run.job_id))
-        await single.finish(run, jobs.failure())
+        run = await fail_again(single, run)
         epochs.append(run.epoch)
 
     kept = await Outbox(single).deliveries(run.job_id)
 
-    assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT :]
+    assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT - 1 :]
     fields = await single.connection.execute("HLEN", keys.callbacks(0, run.job_id))
-    assert fields == 3 + 5 * limits.CALLBACK_ENDS_KEPT - 4
+    assert fields == 3 + 5 * limits.CALLBACK_ENDS_KEPT + 1
 
 
 async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore) -> None:
