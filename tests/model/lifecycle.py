@@ -73,6 +73,8 @@ class Callback:
     token: str | None = None
     tries: int = 0
     """Those that have ended."""
+    asked_day: float = -1.0
+    """When it was last wanted once more."""
     has_successor: bool = False
     """The same people are to be told of a later end."""
 
@@ -112,9 +114,11 @@ class Callback:
             self.due_day = due_day
             self.tries += counts
 
-    def tell_again(self) -> None:
-        """Begin from the beginning."""
-        self.state, self.token, self.tries, self.due_day = CallbackState.WAITING, None, 0, 0.0
+    def tell_again(self, day: float) -> None:
+        """Begin from the beginning, but for what is being told, or was asked for shortly before."""
+        if self.state is not CallbackState.DELIVERING and day > self.asked_day:
+            self.state, self.token, self.tries = CallbackState.WAITING, None, 0
+            self.due_day = self.asked_day = day
 
 
 @dataclass
@@ -339,15 +343,15 @@ class Job:
         self.is_forgotten = day >= self.visit_day
         return Step.FORGOTTEN if self.is_forgotten else Step.TOMBSTONE
 
-    def redeliver(self) -> Redelivered:
+    def redeliver(self, day: float) -> Redelivered:
         """Tell the owner of the last end again."""
-        if self.is_forgotten or self.is_deleted:
+        if self.is_deleted or (self.is_forgotten and not self.has_url):
             return Redelivered.GONE
         if not self.has_url:
             return Redelivered.NO_CALLBACK
         if not self.state.is_terminal:
             return Redelivered.NOT_ENDED
-        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again()
+        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again(day)
         return Redelivered.OK
 
     def bury_damaged(self, message: bytes) -> None:

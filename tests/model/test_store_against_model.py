@@ -638,15 +638,23 @@ class StoreMachine(RuleBasedStateMachine):
         return next(found, None)
 
     @precondition(lambda self: self.failed_last())
-    @rule(choice=CHOICE, times=st.sampled_from([2, limits.CALLBACK_ENDS_KEPT + 1]), day=DAYS)
-    def end_again_and_again(self, choice: int, times: int, day: int) -> None:
+    @rule(
+        choice=CHOICE,
+        times=st.sampled_from([2, limits.CALLBACK_ENDS_KEPT + 1]),
+        day=DAYS,
+        operation=st.integers(0, 3),
+        delay_days=DELAYS_DAYS,
+    )
+    def end_again_and_again(self, choice: int, times: int, day: int, operation: int, delay_days: int) -> None:
         """A job is begun anew whenever it has failed, and some of its ends are being told when the next one comes."""
-        job = chosen(self.failed_last(), choice)
+        job, told = chosen(self.failed_last(), choice), list[TakenCallback]()
         for number in range(times):
+            if number % 3 == choice % 3:
+                told += self.take_callbacks_of(job.partition, day)
             self.redrive_from(job, job.epoch, 1)
             self.expire_one(job, int(WAITS_DAYS) + 1, 1)
-            if job.state is JobState.FAILED and number % 3 == choice % 3:
-                self.take_callbacks_of(job.partition, day)
+        for taken in told:
+            self.end_try(taken, operation, delay_days, 1)
 
     def failed_last(self) -> list[Job]:
         """Give the jobs that can be begun anew."""
@@ -656,14 +664,14 @@ class StoreMachine(RuleBasedStateMachine):
             if job.state is JobState.FAILED and not job.is_deleted and not job.is_forgotten
         ]
 
-    @rule(choice=CHOICE, sendings=SENDINGS)
-    def redeliver(self, choice: int, sendings: int) -> None:
+    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
+    def redeliver(self, choice: int, day: int, sendings: int) -> None:
         """Somebody wants an end to be told again, wherever the job stands."""
-        job = chosen(list(self.jobs.values()), choice)
+        job, at_ms = chosen(list(self.jobs.values()), choice), now_ms() + day * DAY_MS
 
-        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id), sendings)
+        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id, now_ms=at_ms), sendings)
 
-        assert answers == [job.redeliver() for _ in range(sendings)]
+        assert answers == [job.redeliver(day) for _ in range(sendings)]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 

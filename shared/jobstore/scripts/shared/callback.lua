@@ -5,10 +5,11 @@
 --   <name>:token   of the last try, by which its deliverer is known      <name>:ended    number of tries that have ended
 --   <name>:tries   the last of them (JSON)                               <name>:asked    token of the last wish to tell it again
 --   <name>:letter  the dead letter that it tells of (JSON)               <name>:dead_id  its place among the dead callbacks
---   <name>:unread  when a deliverer first could not read it (ms)
+--   <name>:unread  when a deliverer first could not read it (ms)         <name>:asked_at when that wish came (ms)
+-- `deleted` stands there when the job was deleted.
 -- It is kept for as long as one of them waits, and for KEPT_MS after.
 local KEPT_MS = 259200000
-local PARTS = {'', ':state', ':token', ':ended', ':tries', ':asked', ':letter', ':dead_id', ':unread'}
+local PARTS = {'', ':state', ':token', ':ended', ':tries', ':asked', ':asked_at', ':letter', ':dead_id', ':unread'}
 
 -- Tells whether a reply says that somebody else's key stands in a callback's place.
 local function is_foreign(reply)
