@@ -119,6 +119,7 @@ def history_of(system: System, fleet: Fleet, crowd: Crowd, censuses: Iterable[Ce
         calls=[*crowd.calls, *looks],
         callbacks=remains.callbacks,
         heard=[],
+        dead_callbacks=remains.dead_callbacks,
         listed=listed,
         findings=remains.findings,
         censuses=[*censuses, *_censuses(system)],
