@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run page operate dead-letters test check check-deploy audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server readers web mutants
+.PHONY: help environment run page operate dead-letters test check check-deploy audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server kustomize readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -59,11 +59,13 @@ format: environment ## Rewrite the code in the house's format, with the safe lin
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
 	@$(BIN)/ruff format --quiet $(SOURCES)
 
-docs: environment ## Write docs/settings.md from the settings' own descriptions, docs/api.md from gateway/contract
+docs: environment ## Write docs/settings.md, docs/api.md and the PrometheusRule of deploy/k8s from what they say
 	@$(BIN)/python -c 'from shared.settings_manual import reference_page; print(reference_page(), end="")' > docs/settings.md.new
 	@mv docs/settings.md.new docs/settings.md
 	@$(BIN)/python -c 'from gateway.contract.reference import reference_page; print(reference_page(), end="")' > docs/api.md.new
 	@mv docs/api.md.new docs/api.md
+	@$(BIN)/python -m deploy.prometheus_rule > deploy/k8s/components/monitoring/prometheus-rule.yaml.new
+	@mv deploy/k8s/components/monitoring/prometheus-rule.yaml.new deploy/k8s/components/monitoring/prometheus-rule.yaml
 
 lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --extra gateway --extra processor --extra client --extra s3 --group dev --universal --python-version 3.11 \
@@ -75,6 +77,9 @@ lock: environment ## Write requirements.lock from pyproject.toml (UPGRADE=1 take
 
 s3-server: environment ## Build the S3 server of the tests into .tools/ where there is none (needs Go; about two minutes)
 	@$(BIN)/python -m tests.support.s3_server
+
+kustomize: environment ## Build the kustomize of the tests into .tools/ where no new enough kubectl is there (needs Go; a minute)
+	@$(BIN)/python -m tests.support.kustomize
 
 # No scripts of the packages are run: they are read, nothing is built.
 readers: ## Install the npm packages by which the tests read streams into tests/readers/ (needs Node.js 20.18 or newer)

@@ -12,6 +12,7 @@ from gateway.admission import Admission
 from gateway.auth.gate import open_gate
 from gateway.auth.refused_callers import REFUSALS_OF_CALLERS, RefusedCallers
 from gateway.contract.publication import publish
+from gateway.edge.answer_times import AnswerTimes
 from gateway.edge.cors import Cors
 from gateway.edge.edge import Edge
 from gateway.edge.shell import Shell
@@ -94,16 +95,24 @@ class Gateway:
         self._gauges = BacklogGauges(meter, self._store)
         self._stores = _stores_of(settings, sources, objects)
         report_dependencies(meter, self._connection, self._stores)
-        metrics = GatewayMetrics(meter, self._hub)
+        metrics = GatewayMetrics(meter, self._hub, deadline_seconds=settings.deadline_seconds)
+        self._queue.report(meter)
         edge = Edge(settings)
         self._public = GatewayServer(
-            Shell(self._make_app(metrics, edge.cors), edge, count_refusal=metrics.count_auth_refusal),
+            Shell(
+                self._make_app(metrics, edge.cors),
+                edge,
+                count_refusal=metrics.count_auth_refusal,
+                answer_times=AnswerTimes(metrics.observe_answer),
+            ),
             edge,
             drain_seconds=settings.drain_seconds,
             drain=self._hub.drain,
             count_refusal=metrics.count_http_refusal,
         )
-        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
+        self._admin = admin_server(
+            settings.admin_host, settings.admin_port, self.problems, is_stopping=lambda: self._hub.is_draining
+        )
         self._is_prepared = False
 
     def _make_app(self, metrics: GatewayMetrics, cors: Cors) -> Litestar:
@@ -167,7 +176,9 @@ class Gateway:
         if self._hub.is_draining:
             problems.append("This gateway is stopping.")
         if self._connection.healthy_since is None:
-            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+            problems.append(
+                f"Redis does not answer: {self._connection.last_trouble} (REDIS_URL={self._connection.location.shown})."
+            )
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
         problems += self._gate.problems
@@ -220,9 +231,9 @@ class Gateway:
 
 def _stores_of(settings: GatewaySettings, sources: ObjectStore, objects: ObjectStore) -> list[StoreHealth]:
     """Give the stores that this process itself asks for something."""
-    stores = [StoreHealth("objects", objects, for_writing=False)]
+    stores = [StoreHealth("objects", objects, for_writing=False, variable=settings.objects_variable)]
     if needs_sources(settings.catalogue):
-        stores.append(StoreHealth("sources", sources, for_writing=False))
+        stores.append(StoreHealth("sources", sources, for_writing=False, variable=settings.sources_variable))
     return stores
 
 

@@ -27,6 +27,7 @@ class Outlook(NamedTuple):
 
     queue_position: int | None = None
     remaining_seconds: int | None = None
+    starts_in_seconds: int | None = None
 
 
 class Promise(NamedTuple):
@@ -96,8 +97,10 @@ class Queue(NamedTuple):
         if standing is None or partition is None or partition >= len(self.lines):
             return Outlook()
         ahead = self.ahead(partition, LinePlace(standing.ticket, standing.line_kb), standing.size_bytes)
-        expected_ms = self.expected_ms(ahead, standing.size_bytes)
-        return Outlook(ahead.jobs, None if expected_ms is None else max(1, math.ceil(expected_ms / 1000)))
+        expected_ms, wait_ms = self.expected_ms(ahead, standing.size_bytes), self._wait_ms(ahead)
+        if expected_ms is None or wait_ms is None:
+            return Outlook(ahead.jobs)
+        return Outlook(ahead.jobs, max(1, math.ceil(expected_ms / 1000)), math.ceil(wait_ms / 1000))
 
     def joined(self, partition: int, size_bytes: int | None) -> "Queue":
         """Give the queue with one job more at the end of a partition's line."""

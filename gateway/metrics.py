@@ -7,11 +7,14 @@ from opentelemetry.metrics import Meter, Observation
 
 from gateway.streaming.sse import Message
 from gateway.streaming.subscription import Resume
+from shared import limits
 from shared.event_id import EventId
+from shared.telemetry.job_ends import JobEnds
 
 if TYPE_CHECKING:
     from gateway.streaming.hub import Hub
 
+_ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _AGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 
 HTTP_REFUSALS = ("head_size", "address_size", "body_size", "head_time", "body_time", "malformed")
@@ -28,9 +31,12 @@ ENDS = ("terminal", "left", "slow", "refused", "max_age", "ticket_expired", "dra
 
 
 class GatewayMetrics:
-    """Counts created jobs and open streams."""
+    """Counts created jobs, answers and open streams."""
 
-    def __init__(self, meter: Meter, hub: "Hub") -> None:
+    def __init__(self, meter: Meter, hub: "Hub", *, deadline_seconds: int = limits.DEADLINE_SECONDS) -> None:
+        self._ends_of_jobs = JobEnds(meter, deadline_seconds=deadline_seconds)
+        self.stream_bytes = 0
+        """What was written to viewers; a number and no instrument: a busy gateway writes 10,000 frames a second."""
         self._created = meter.create_counter("download_jobs_created", description="Jobs accepted")
         self._cancelled = meter.create_counter("download_jobs_cancelled", description="Jobs that were given up")
         self._refused_creates = meter.create_counter(
@@ -67,6 +73,21 @@ class GatewayMetrics:
             description="From the writing of a live event to its hand-over to a viewer's socket",
             explicit_bucket_boundaries_advisory=_AGE_SECONDS,
         )
+        self._sent = meter.create_counter(
+            "download_archive_sent", unit="By", description="Bytes of archives that this gateway has sent by itself"
+        )
+        self._answer_times = meter.create_histogram(
+            "http_request_duration",
+            unit="s",
+            description="From a request to the head of its answer, by call; without streams and long polls",
+            explicit_bucket_boundaries_advisory=_ANSWER_SECONDS,
+        )
+        meter.create_observable_counter(
+            "sse_sent",
+            [lambda _: [Observation(self.stream_bytes)]],
+            unit="By",
+            description="Bytes of messages that were written to viewers",
+        )
         _report_hub(meter, hub)
         self._begin_at_zero()
 
@@ -78,6 +99,7 @@ class GatewayMetrics:
             counter.add(0)
         self._places.add(0)
         self._replayed.add(0)
+        self._sent.add(0)
         for reason in CREATE_REFUSALS:
             self._refused_creates.add(0, {"reason": reason})
         for reason in HTTP_REFUSALS:
@@ -99,9 +121,18 @@ class GatewayMetrics:
         """Count a create that a bound refused; `reason` is one of CREATE_REFUSALS."""
         self._refused_creates.add(1, {"reason": reason})
 
-    def count_cancellation(self) -> None:
+    def count_cancellation(self, accepted_at_ms: int, ended_at_ms: int) -> None:
         """Count a job that was waiting and has been ended; a running one is counted by its processor."""
         self._cancelled.add(1)
+        self._ends_of_jobs.count(accepted_at_ms, ended_at_ms)
+
+    def count_sent(self, count_bytes: int) -> None:
+        """Count a piece of an archive that goes to a caller."""
+        self._sent.add(count_bytes)
+
+    def observe_answer(self, call: str, status: str, seconds: float) -> None:
+        """Record how long a caller has waited for an answer; `call` is the name of a route's handler."""
+        self._answer_times.record(seconds, {"call": call, "status": status})
 
     def count_retry(self) -> None:
         """Count a failed job that its owner has begun anew."""

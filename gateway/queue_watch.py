@@ -7,15 +7,17 @@ import asyncio
 import random
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 
 import structlog
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from gateway.estimate import Outlook, Promise, Queue
 from gateway.room import Look, ends_per_second, seconds_until_room
 from shared import limits
 from shared.errors import UnavailableError
 from shared.jobs import JobRecord, partition_of
-from shared.jobstore.fleet import Fleet
+from shared.jobstore.fleet import Fleet, LivingProcessor
 from shared.jobstore.line import read_line
 from shared.jobstore.memory import Memory, read_memory
 from shared.jobstore.operations import Created
@@ -33,8 +35,34 @@ class QueueWatch:
         self._fleet = fleet
         self._headroom_percent = headroom_percent
         self._queue: Queue | None = None
+        self._processors: list[LivingProcessor] | None = None
         self._memories: list[Memory] = []
         self._looks: deque[Look] = deque(maxlen=limits.QUEUE_LOOKS_KEPT)
+
+    def report(self, meter: Meter) -> None:
+        """Show who works, and how full Redis is: gauges of the whole system, nothing while it is not known."""
+        gauges: tuple[tuple[str, str, Callable[[], float | None]], ...] = (
+            ("download_processors", "Processors that live", lambda: self._fleet_size(lambda _: 1)),
+            (
+                "download_slots",
+                "Job slots of the processors that live",
+                lambda: self._fleet_size(lambda one: one.slots),
+            ),
+            (
+                "download_slots_ready",
+                "Those of them, busy or not, whose processor takes jobs",
+                lambda: self._fleet_size(lambda one: one.open_slots),
+            ),
+            ("redis_memory_used_ratio", "Of its maxmemory, by the fullest server", self._fullest_ratio),
+        )
+        for name, description, tell in gauges:
+            meter.create_observable_gauge(name, [_told(tell)], description=description)
+
+    def _fleet_size(self, of: Callable[[LivingProcessor], int]) -> int | None:
+        return None if self._processors is None else sum(map(of, self._processors))
+
+    def _fullest_ratio(self) -> float | None:
+        return max((memory.used_ratio for memory in self._memories if memory.most_bytes), default=None)
 
     async def run(self) -> None:
         """Look at the queue every few seconds, until cancelled."""
@@ -99,6 +127,7 @@ class QueueWatch:
     def _forget(self) -> None:
         """Know nothing: no number is better than an old one."""
         self._queue = None
+        self._processors = None
         self._memories = []
         self._looks.clear()
 
@@ -108,8 +137,17 @@ class QueueWatch:
         self._queue = await self._read()
 
     async def _read(self) -> Queue:
-        open_slots = sum(processor.open_slots for processor in await self._fleet.processors())
+        self._processors = await self._fleet.processors()
+        open_slots = sum(processor.open_slots for processor in self._processors)
         readings = [await read_line(self._store, partition) for partition in range(self._store.partitions)]
         self._looks.append(Look(time.monotonic(), sum(one.ended for one in readings)))
         lines, times = tuple(one.line for one in readings), pooled([one.times for one in readings])
         return Queue(lines, open_slots, times)
+
+
+def _told(tell: Callable[[], float | None]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        value = tell()
+        return [] if value is None else [Observation(value)]
+
+    return observe

@@ -23,8 +23,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     bytes_processed: int
     total_bytes: int | None
     attempt: int
+    archive_name: str | None
     message: str | None
     queue_position: int | None
+    starts_in_seconds: int | None
     remaining_seconds: int | None
     download_url: str | None
     archive_bytes: int | None
@@ -35,6 +37,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     skipped_files: int | None
     skipped: tuple[SkippedFile, ...] | None
     error: JobError | None
+    can_retry: bool | None
     retry_at: str | None
     created_at: str
     updated_at: str
@@ -69,8 +72,10 @@ def _fields(record: JobRecord, outlook: Outlook) -> dict[str, object]:
         "bytes_processed": record.progress.bytes_processed,
         "total_bytes": record.progress.total_bytes,
         "attempt": record.attempt,
+        "archive_name": record.options.archive_name,
         "message": record.progress.message if is_running else None,
         "queue_position": outlook.queue_position,
+        "starts_in_seconds": outlook.starts_in_seconds,
         "remaining_seconds": record.progress.remaining_seconds if is_running else outlook.remaining_seconds,
         "download_url": f"{status_path(record.job_id)}/file" if is_done else None,
         "archive_bytes": bundle.archive_bytes if bundle else None,
@@ -81,6 +86,7 @@ def _fields(record: JobRecord, outlook: Outlook) -> dict[str, object]:
         "skipped_files": bundle.skipped_files if bundle else None,
         "skipped": bundle.skipped if bundle else None,
         "error": record.error,
+        "can_retry": not record.is_permanent if record.state is JobState.FAILED else None,
         "retry_at": timestamp(record.due_at_ms) if record.state is JobState.RETRYING else None,
         "created_at": timestamp(record.created_at_ms),
         "updated_at": timestamp(record.updated_at_ms),

@@ -35,7 +35,7 @@ from shared.errors import WaybillError
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.operations import Buried, Cancelled, ClaimTerms, Damaged, Entry, NotDue, Run
 from shared.jobstore.store import JobStore
-from shared.telemetry.tracing import context_of
+from shared.telemetry.tracing import spanning, spanning_run
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("waybill.processor")
@@ -80,14 +80,15 @@ class Execution:
             run = await self._claim(entry)
             if run is None:
                 return
-            parent = context_of(run.record.traceparent)
-            with tracer.start_as_current_span("run", context=parent, attributes={"job_id": run.job_id}):
+            with spanning_run(tracer, run.record.traceparent, run.epoch) as span:
+                span.set_attributes({"job_id": run.job_id, "attempt": run.record.attempt, "epoch": run.epoch})
                 log.info("job started", attempt=run.record.attempt, epoch=run.epoch)
                 if run.is_takeover:
                     crashes, died = run.record.crashes, run.taken_from or None
                     log.warning("job taken over", attempt=run.record.attempt, crashes=crashes, died=died)
                 self._metrics.count_start(run)
                 await self._run(run)
+                span.set_attribute("outcome", str(self.fate))
 
     async def _claim(self, entry: Entry) -> Run | None:
         if entry.is_foreign:
@@ -105,10 +106,10 @@ class Execution:
                 log.debug("job not due", wait_ms=wait_ms)
             case Buried(attempts, processor):
                 log.error("job failed", reason="crashes", code="CRASHED", attempts=attempts, processor=processor)
-                self._metrics.count_burial()
+                self._metrics.count_burial(entry.accepted_at_ms, now_ms())
             case Cancelled():
                 log.info("job cancelled")
-                self._metrics.count_cancellation()
+                self._metrics.count_cancellation(entry.accepted_at_ms, now_ms())
             case Damaged():
                 await self._bury_damaged(entry)
             case None:
@@ -121,7 +122,7 @@ class Execution:
         terms = _claim_terms(self._policy, at_ms)
         if await self._repeater.insist(lambda: bury_damaged(self._store, entry, error, message=message, terms=terms)):
             log.error("job failed", reason="damaged", code=error.code)
-            self._metrics.count_damage()
+            self._metrics.count_damage(entry.accepted_at_ms, at_ms)
 
     async def _bury_foreign(self, entry: Entry) -> None:
         error = foreign_entry()
@@ -160,7 +161,12 @@ class Execution:
             objects = self._work.objects
             settlement = Settlement(self._store, run, self._policy, self._metrics, self._repeater, objects=objects)
             end = _End(work, context, lease.is_cancelled, waits_for_store)
-            await self._settle_somehow(settlement, end)
+            with spanning(tracer, "settle") as span:
+                if error := _error_of(work):
+                    span.set_attribute(
+                        "run.error", error.code if isinstance(error, WaybillError) else type(error).__name__
+                    )
+                await self._settle_somehow(settlement, end)
             self.fate = settlement.fate
 
     async def _wait_for(self, work: asyncio.Task[Result]) -> None:

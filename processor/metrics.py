@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable
 from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
 
 from processor.outcome import Fate
+from shared import limits
 from shared.jobstore.consistency import Kind
 from shared.jobstore.operations import Run
+from shared.telemetry.job_ends import JobEnds
 from shared.telemetry.metrics import JOB_SECONDS
 
 _RATIOS = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10)
@@ -21,10 +23,17 @@ class ProcessorMetrics:
 
     STRAY_OUTCOMES = ("deleted", "refused", "stuck")
 
-    def __init__(self, meter: Meter) -> None:
+    REASONS = ("permanent", "failures", "crashes", "expired", "damaged")
+    """Why jobs fail for good: as in their dead letters."""
+
+    def __init__(self, meter: Meter, *, deadline_seconds: int = limits.DEADLINE_SECONDS) -> None:
         self._meter = meter
+        self._ends = JobEnds(meter, deadline_seconds=deadline_seconds)
         self._completed = _counter(meter, "download_jobs_completed", "Jobs that ended with an archive")
-        self._failed = _counter(meter, "download_jobs_failed", "Jobs that ended with an error")
+        what = "Jobs that ended with an error, by the reason in their dead letter"
+        self._failed = _counter(meter, "download_jobs_failed", what, "reason", self.REASONS)
+        what = "Bytes of the archives of completed jobs"
+        self._archived = _counter(meter, "download_archive", what, unit="By")
         self._cancelled = _counter(meter, "download_jobs_cancelled", "Jobs that were given up")
         self._foreign = _counter(meter, "download_foreign_entries", "Entries of the command stream that named no job")
         self._reclaimed = _counter(meter, "download_reclaimed", "Runs taken over after their lease had run out")
@@ -75,45 +84,51 @@ class ProcessorMetrics:
         """Count bytes that a run found uploaded already."""
         self._resumed.add(count_bytes)
 
-    def count_completion(self, run: Run, ended_at_ms: int) -> None:
+    def count_completion(self, run: Run, ended_at_ms: int, *, archive_bytes: int) -> None:
         """Count a job that has its archive."""
         self._completed.add(1)
-        self._record_duration(run, ended_at_ms)
+        self._archived.add(archive_bytes)
+        self._record_end(run, ended_at_ms)
         standing = run.record.standing
         if standing is not None and standing.promised_ms is not None:
             # Below a second nobody minds, as in the script that learns from it (terminal.lua).
             took_ms = max(_NOBODY_MINDS_MS, ended_at_ms - run.record.created_at_ms)
             self._estimate_error.record(took_ms / max(_NOBODY_MINDS_MS, standing.promised_ms))
 
-    def count_failure(self, run: Run, ended_at_ms: int) -> None:
-        """Count a job that failed for good."""
-        self._failed.add(1)
-        self._record_duration(run, ended_at_ms)
+    def count_failure(self, run: Run, ended_at_ms: int, *, reason: str) -> None:
+        """Count a job that failed for good; `reason` is one of REASONS."""
+        self._failed.add(1, {"reason": reason})
+        self._record_end(run, ended_at_ms)
 
-    def count_burial(self) -> None:
+    def count_burial(self, accepted_at_ms: int, ended_at_ms: int) -> None:
         """Count a job that was given up because its processors died each time."""
         self._reclaimed.add(1)
-        self._failed.add(1)
+        self._failed.add(1, {"reason": "crashes"})
+        self._ends.count(accepted_at_ms, ended_at_ms)
 
-    def count_cancellation(self) -> None:
+    def count_cancellation(self, accepted_at_ms: int, ended_at_ms: int) -> None:
         """Count a job that ended because somebody asked for it."""
         self._cancelled.add(1)
+        self._ends.count(accepted_at_ms, ended_at_ms)
 
     def count_foreign_entry(self) -> None:
         """Count an entry of the command stream that named no job."""
         self._foreign.add(1)
 
-    def count_damage(self) -> None:
+    def count_damage(self, accepted_at_ms: int, ended_at_ms: int) -> None:
         """Count a job whose record or log could not be read."""
-        self._failed.add(1)
+        self._failed.add(1, {"reason": "damaged"})
+        self._ends.count(accepted_at_ms, ended_at_ms)
 
     def count_step(self, step: str) -> None:
         """Count what the janitor did with a job: one of STEPS; `expired` has failed it, `cancelled` has given it up."""
         self._steps.add(1, {"step": step})
         if step == "expired":
-            self._failed.add(1)
+            self._failed.add(1, {"reason": "expired"})
+            self._ends.count_late()
         if step == "cancelled":
             self._cancelled.add(1)
+            self._ends.count_late()
 
     def count_drained(self, fate: Fate) -> None:
         """Count what became of a run while the processor drained."""
@@ -148,26 +163,10 @@ class ProcessorMetrics:
         """Count archives that no job knew of; `outcome` is one of STRAY_OUTCOMES."""
         self._strays.add(archives, {"outcome": outcome})
 
-    def _record_duration(self, run: Run, ended_at_ms: int) -> None:
+    def _record_end(self, run: Run, ended_at_ms: int) -> None:
+        self._ends.count(run.record.accepted_at_ms, ended_at_ms)
         started_at_ms = run.record.started_at_ms or ended_at_ms
         self._duration.record(max(0, ended_at_ms - started_at_ms) / 1000)
-
-
-class AdminCallbackMetrics:
-    """Counts what becomes of telling the admins: of tries (told, refused, away) and of letters that they miss."""
-
-    OUTCOMES = ("told", "refused", "away", "given_up", "trimmed", "broke")
-
-    def __init__(self, meter: Meter) -> None:
-        self._callbacks = meter.create_counter(
-            "admin_callbacks", description="Dead letters that admins were told of, or not, by outcome"
-        )
-        for outcome in self.OUTCOMES:
-            self.count(outcome, 0)
-
-    def count(self, outcome: str, times: int = 1) -> None:
-        """Count an outcome."""
-        self._callbacks.add(times, {"outcome": outcome})
 
 
 def _counter(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from shared import limits
 from shared.errors import ObjectForbidden, StoreRefused, StoreUnavailable, WaybillError
 from shared.jobs import JobError
+from shared.jobstore.operations import PERMANENT
 from shared.retry import full_jitter_ms
 
 
@@ -54,7 +55,7 @@ def after_error(error: BaseException, *, failures: int, policy: RetryPolicy, ran
     """Decide what follows a run that raised `error`; `failures` counts the failed runs before this one."""
     described, detail = describe(error), describe_for_operators(error)
     if isinstance(error, WaybillError) and not error.is_retryable:
-        return Fail("permanent", described, can_retry=False, detail=detail)
+        return Fail(PERMANENT, described, can_retry=False, detail=detail)
     if failures + 1 >= policy.max_failures:
         return Fail("failures", described, can_retry=True, detail=detail)
     delay_ms = full_jitter_ms(

@@ -10,6 +10,10 @@ from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 
+from processor.callbacks.courier import Courier, Terms
+from processor.callbacks.deliverer import Deliverer
+from processor.callbacks.metrics import DeliveryMetrics, OutboxGauges
+from processor.callbacks.name_look_up import NameLookUp
 from processor.consumer import Consumer
 from processor.drain import Drain
 from processor.execution import Execution
@@ -17,8 +21,7 @@ from processor.maintenance.archives import ArchiveSearch
 from processor.maintenance.janitor import Janitor
 from processor.maintenance.orphans import OrphanSearch
 from processor.maintenance.sweeper import Sweeper
-from processor.maintenance.teller import Teller
-from processor.metrics import AdminCallbackMetrics, ProcessorMetrics
+from processor.metrics import ProcessorMetrics
 from processor.outcome import RetryPolicy
 from processor.settlement import RunPolicy
 from processor.sign_of_life import SignOfLife
@@ -26,8 +29,8 @@ from processor.watchdog import Watchdog
 from processor.work import Work, choose_work
 from shared import limits
 from shared.jobstore.access import open_commands, open_live
-from shared.jobstore.dead_letters import DeadLetters
 from shared.jobstore.fleet import Fleet
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.reader import BlockingReader
 from shared.jobstore.store import JobStore
 from shared.objects.opening import open_store
@@ -62,11 +65,13 @@ class Supervisor:
         self._stores = work.stores
         self._name = processor_name()
         self._connection = open_commands(settings.redis_location(), name=self._name)
-        self._store = JobStore(self._connection, partitions=settings.partitions)
+        self._store = JobStore(
+            self._connection, partitions=settings.partitions, tells_admins=bool(settings.admin_callback_url)
+        )
         meter = configure_metrics("processor")
         self._gauges = BacklogGauges(meter, self._store)
         report_dependencies(meter, self._connection, self._stores)
-        metrics = ProcessorMetrics(meter)
+        metrics = ProcessorMetrics(meter, deadline_seconds=settings.deadline_seconds)
         policy = RunPolicy(
             processor=self._name,
             lease_ms=settings.lease_ms,
@@ -76,13 +81,9 @@ class Supervisor:
         )
         self._drain = Drain(metrics)
         self._wake = asyncio.Event()
-        # With several partitions a blocking read would wait for one of them only.
-        reader = (
-            BlockingReader(self._connection, partition=0, processor=self._name) if settings.partitions == 1 else None
-        )
         self._consumer = Consumer(
             self._store,
-            reader,
+            self._blocking_reader(),
             processor=self._name,
             slots=settings.slots,
             may_work=work.can_be_done,
@@ -101,28 +102,44 @@ class Supervisor:
         self._live = open_live(
             self._connection,
             name=f"{self._name}-live",
-            on_message=lambda _channel, _data: self._wake.set(),
+            on_message=self._pass_on,
             on_restored=self._wake.set,
         )
+        outbox = Outbox(self._store)
+        self._outbox_channels = frozenset(outbox.wake_channels())
+        self._outbox_gauges = OutboxGauges(meter, outbox)
+        self._deliverer = self._make_deliverer(outbox, DeliveryMetrics(meter))
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
-        self._offices = self._make_offices(work.objects, policy, metrics, AdminCallbackMetrics(meter))
-        self._admin = admin_server(settings.admin_host, settings.admin_port, self.problems)
+        self._offices = self._make_offices(work.objects, policy, metrics)
         self._is_prepared = False
         self._stopping = asyncio.Event()
+        self._admin = admin_server(
+            settings.admin_host, settings.admin_port, self.problems, is_stopping=self._stopping.is_set
+        )
         self._duties: list[asyncio.Task[None]] = []
 
+    def _blocking_reader(self) -> BlockingReader | None:
+        """Make what waits for work; with several partitions it would wait for one of them only."""
+        if self._settings.partitions > 1:
+            return None
+        return BlockingReader(self._connection, partition=0, processor=self._name)
+
+    def _make_deliverer(self, outbox: Outbox, metrics: DeliveryMetrics) -> Deliverer:
+        """Make what tells others of jobs' ends, on the operators' terms."""
+        courier = Courier(Terms.of(self._settings), NameLookUp())
+        schedule_seconds = self._settings.schedule_seconds
+        return Deliverer(outbox, courier, metrics, processor=self._name, schedule_seconds=schedule_seconds)
+
     def _make_offices(
-        self, objects: ObjectStore, policy: RunPolicy, metrics: ProcessorMetrics, told: AdminCallbackMetrics
-    ) -> dict[str, Sweeper | Janitor | OrphanSearch | ArchiveSearch | Teller]:
+        self, objects: ObjectStore, policy: RunPolicy, metrics: ProcessorMetrics
+    ) -> dict[str, Sweeper | Janitor | OrphanSearch | ArchiveSearch]:
         """Make what one processor does for all, by name."""
         store, name, retention = self._store, self._name, policy.retention
-        letters = DeadLetters(self._connection, partitions=store.partitions)
         return {
             "sweeper": Sweeper(store, processor=name, lease_ms=policy.lease_ms),
             "janitor": Janitor(store, objects, retention=retention, metrics=metrics, processor=name),
             "orphans": OrphanSearch(objects, metrics),
             "archives": ArchiveSearch(store, objects, retention=retention, metrics=metrics),
-            "teller": Teller(letters, self._settings.admin_callback_url, told, processor=name),
         }
 
     def problems(self) -> list[str]:
@@ -132,7 +149,9 @@ class Supervisor:
             jobs = len(self._consumer.jobs_in_hand())
             problems.append(f"This processor is draining: it takes no more jobs, and has {jobs} in hand.")
         if self._connection.healthy_since is None:
-            problems.append(f"Redis does not answer: {self._connection.last_trouble}.")
+            problems.append(
+                f"Redis does not answer: {self._connection.last_trouble} (REDIS_URL={self._connection.location.shown})."
+            )
         elif not self._is_prepared:
             problems.append("The job store is being prepared.")
         return problems + [problem for store in self._stores for problem in store.problems()]
@@ -154,11 +173,13 @@ class Supervisor:
                     ("watchdog", self._watchdog.run()),
                     ("sign of life", self._sign_of_life.run()),
                     ("gauges", self._gauges.run()),
+                    ("outbox gauges", self._outbox_gauges.run()),
                     ("upkeep", self._upkeep()),
                     *((f"look at {store.name}", store.run()) for store in self._stores),
                 )
             ]
             self._duties = [group.create_task(office.run(), name=name) for name, office in self._offices.items()]
+            delivering = group.create_task(self._deliverer.run(), name="deliverer")
             admin = group.create_task(self._admin.serve(), name="admin")
             preparing = group.create_task(self._store.prepare_when_reachable(), name="prepare")
             stopping = group.create_task(self._stopping.wait(), name="stopping")
@@ -168,6 +189,7 @@ class Supervisor:
             stopping.cancel()
             background.append(group.create_task(self._pass_on_wakes(), name="wake"))
             await self._consumer.run()
+            await asyncio.wait([delivering])  # it hands back what it has, for which Redis must be there yet
             await self._sign_of_life.end()
             self._admin.should_exit = True
             await admin
@@ -182,12 +204,14 @@ class Supervisor:
     def stop(self) -> None:
         """Stop now: running jobs are handed back uncounted."""
         self._end_duties()
+        self._deliverer.hurry()
         self._consumer.stop()
 
     def _end_duties(self) -> None:
         """Do nothing for others any more; the consumer gives up the offices once nobody here asks for them again."""
         self._stopping.set()
         self._wake.set()
+        self._deliverer.stop()
         for duty in self._duties:
             duty.cancel()
 
@@ -216,9 +240,15 @@ class Supervisor:
         else:
             self.stop()
 
+    def _pass_on(self, channel: str, _: bytes) -> None:
+        if channel in self._outbox_channels:
+            self._deliverer.wake()
+        else:
+            self._wake.set()
+
     async def _pass_on_wakes(self) -> None:
         # A channel that cannot be subscribed now stays wanted, and is when Redis is back.
-        channels = map(self._live.subscribe, self._store.wake_channels())
+        channels = map(self._live.subscribe, [*self._store.wake_channels(), *self._outbox_channels])
         await asyncio.gather(*channels, return_exceptions=True)
         while True:
             await self._wake.wait()

@@ -47,14 +47,14 @@ class Work(NamedTuple):
 
 def choose_work(settings: ProcessorSettings, *, sources: ObjectStore, objects: ObjectStore) -> Work:
     """Give the work that WAYBILL_HANDLER names. Raises SettingsError when it, or the catalogue, is no good."""
-    written = StoreHealth("objects", objects, for_writing=True)
+    written = StoreHealth("objects", objects, for_writing=True, variable=settings.objects_variable)
     if settings.handler:
         setting = f"WAYBILL_HANDLER={settings.handler}"
         elsewhere = resolve(settings.handler, setting=setting, takes=("job", "context"), must_be_async=True)
         return Work(elsewhere, objects, stores=(written,))
     catalogue = open_catalogue(settings.catalogue, sources)
     handler = BundleHandler(catalogue, sources=sources, copy_rate_bytes_per_second=settings.copy_rate_bytes_per_second)
-    read = StoreHealth("sources", sources, for_writing=False)
+    read = StoreHealth("sources", sources, for_writing=False, variable=settings.sources_variable)
     return Work(handler, objects, catalogue.run, (read, written))
 
 

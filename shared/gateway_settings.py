@@ -144,7 +144,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         ),
     ] = 0
     admin_port: Annotated[
-        Port, Meta(description="The port of /livez, /readyz and /metrics; 0 takes a free one.", examples=[9090])
+        Port,
+        Meta(description="The port of /livez, /readyz, /startedz and /metrics; 0 takes a free one.", examples=[9090]),
     ] = 9090
     drain_seconds: Annotated[
         float,

@@ -200,7 +200,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     `epoch` and `seq` make the id of the job's last event. `attempt` counts started runs (what people see), `failures`
     runs that ended in an error, `crashes` leases that ran out. `due_at_ms` is the end of the lease while processing
     and the earliest next start while retrying. `run_at_ms` is when the last run began, `redriven_at_ms`
-    when the job was last begun anew after it had failed, `standing` what estimates are made from.
+    when the job was last begun anew after it had failed, `standing` what estimates are made from. `is_permanent`: it
+    failed by an error that another run would meet as well.
     """
 
     job_id: str
@@ -219,6 +220,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     due_at_ms: int = 0
     processor: str | None = None
     error: JobError | None = None
+    is_permanent: bool = False
     object_key: str | None = None
     bundle: BundleSummary | None = None
     traceparent: str | None = None
@@ -234,3 +236,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     redriven_at_ms: int | None = None
     standing: Standing | None = None
     dead_id: str | None = None
+
+    @property
+    def accepted_at_ms(self) -> int:
+        """When the job was created, or last begun anew: its deadline counts from there."""
+        return self.redriven_at_ms or self.created_at_ms

@@ -132,6 +132,8 @@ CLIENT_PATIENCE_SECONDS = 300.0  # without progress; progress begins both anew
 CLIENT_MAX_FRAME_BYTES = 4 * 1024 * 1024  # of one event; a snapshot of 1,000 files has a hundredth
 CLIENT_MAX_ANSWER_BYTES = 16 * 1024 * 1024  # of one answer that is not an archive: a page of 500 events
 CLIENT_READ_BYTES = 1024 * 1024  # of a file that is read again, at once
+CLIENT_CANCEL_WITHIN_SECONDS = 10.0  # at Ctrl-C: longer nobody waits who wants to leave
+CLIENT_MAX_ID_FILE_CHARS = 1_000_000  # of a file of ids: room for a thousand with much around them
 CLIENT_REFRESHES_PER_SECOND = 4  # of what a terminal shows
 CLIENT_LINE_EVERY_MS = 10_000  # of progress, where no terminal is: neither spam nor silence
 
@@ -174,6 +176,11 @@ DEFAULT_LETTERS_LISTED = 100  # for who does not say how many: a few screens
 MAX_LETTERS_LISTED = 10_000  # all that one partition keeps
 LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everybody's new jobs at once
 
+# Commands about callbacks
+DEFAULT_CALLBACKS_LISTED = 50  # for who does not say how many: a screen or two
+MAX_CALLBACKS_LISTED = 10_000  # all dead ones that one partition keeps
+CALLBACKS_OVERDUE_MS = 300_000  # of the one that is due the longest: a processor that lives has tried it by then
+
 # Commands that look at everything
 PROCESSOR_SILENT_MS = 15_000  # not heard of for so long: an idle one reads every 4 s, a busy one renews every 5 s
 MAX_PROCESSORS_LISTED = 1_000  # of one partition; the names of dead ones pile up in Redis
@@ -183,23 +190,13 @@ PARTITIONS_LOOKED_BEYOND = 16  # of the agreed number: where jobs are lost from 
 MISFITS_LISTED = 3  # of a kind: enough to look at; what is wrong with one is wrong with all
 FILE_IDS_LISTED = 10  # of one job, in text; its JSON has them all
 
-# Telling admins of dead letters
-TELL_EVERY_SECONDS = 1.0  # ± 20 %; between looks for a letter that was not told yet
-TELL_WITHIN_SECONDS = 10.0  # one call, from the connection to the head of the answer
-TELLER_LOCK_MS = 15_000  # longer than a call, so that two tellers are the exception
-TELL_BASE_MS = 1_000  # of the first pause, doubled from try to try, with full jitter
-TELL_CAP_MS = 300_000  # of any pause: an endpoint that is back is noticed within five minutes
-TELL_FLOOR_MS = 500  # of any pause: full jitter alone may come to nothing
-MAX_TELL_REFUSALS = 8  # of one letter, by an endpoint that answers: about a minute; then the next one has its turn
-MAX_TELL_TRIES = 300  # of one letter, with an endpoint that is away: about twelve hours
-
 # Callbacks
 MAX_CALLBACK_URL_CHARS = 2_048  # of a URL in the record; longer ones are cut by some servers
 MAX_HOST_NAME_CHARS = 253  # RFC 1035 §3.1, without the dot at the end
 CALLBACK_ADDRESSES_TRIED = (
     8  # of a name's: its owner says how many there are, and each may cost the whole time of a call
 )
-CALLBACK_LOOK_UP_THREADS = 8  # a name server that never answers holds one for half a minute
+CALLBACK_LOOK_UP_THREADS = 64  # a name server that never answers holds one for half a minute: 24 of one owner's
 MIN_CALLBACK_SECRET_BYTES = 24  # Standard Webhooks 1.0, "Signature scheme"
 MAX_CALLBACK_SECRET_BYTES = 64  # of the same
 MAX_CALLBACK_TRIES = 20  # of one callback, which keeps as many answers
@@ -211,10 +208,12 @@ CALLBACK_CONNECT_WITHIN_SECONDS = 10.0  # of these, for one address: two lost pa
 CALLBACK_LEASE_MS = 60_000  # of one try: three times as long, so that nobody else tries meanwhile
 CALLBACKS_AT_ONCE = 32  # of one processor, which waits for most of the time
 CALLBACKS_PER_HOST_AT_ONCE = 4  # of these: a slow receiver must not hold up everybody else's
-CALLBACK_HOST_BUSY_MS = 1_000  # put off for at least this when a receiver has so many already
-CALLBACK_HOST_BUSY_EACH_MS = 100  # and for so much more for each one that was put off before
-CALLBACK_HOST_BUSY_CAP_MS = 60_000  # of that: a receiver that is quick again is soon told
+CALLBACKS_PER_OWNER_AT_ONCE = 16  # of these: one owner may have a hundred slow receivers
+CALLBACK_PUT_OFF_FLOOR_MS = 20  # of a callback whose receiver has its places taken: two script calls of 50 µs
+CALLBACK_PUT_OFF_CAP_MS = 60_000  # of the same: a receiver that is quick again is soon told
+CALLBACK_TAKES_MS = 100.0  # a call to a receiver of which nothing is known yet
 CALLBACKS_LOOKED_FOR_EVERY_SECONDS = 1.0  # ± 20 %; an end is told within about this
+CALLBACKS_GATHERED_FOR_SECONDS = 0.1  # at most, after a word that there is one: those that end together go together
 CALLBACK_DRAIN_WITHIN_SECONDS = 5.0  # for calls under way when a processor stops; the rest are handed back
 CALLBACK_HANDED_BACK_WITHIN_SECONDS = 2.0  # by a processor that stops; what is not, is due again when its lease ends
 MAX_CALLBACK_SECRETS = 4  # that sign at once: a rotation needs two
@@ -279,6 +278,7 @@ PART_LIST_PAGES = 10  # of 1,000 parts each, which are all that an upload has
 OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the next time
 
 # Background work
+DEADLINE_SECONDS = 3_600  # of a job, unless set: three runs of a few minutes, two pauses of five, and a deploy between
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 RATE_HALF_LIFE_SECONDS = 20.0  # of a run's bytes a second: an older stretch counts half
 RATE_FIRST_SAMPLES = 3  # nothing is said of the remaining time before these,
@@ -295,6 +295,7 @@ MAY_WORK_EVERY_SECONDS = 0.1  # ± 20 %; a look at a variable: whether the store
 STOP_WORK_WITHIN_SECONDS = 10.0  # for a cancelled handler: one part's upload and its fsync
 HAND_BACK_WITHIN_SECONDS = 12.0  # from the end of a drain until releases are written; handlers have ten of it
 STOP_MARGIN_SECONDS = 15  # of a processor's stop that are no drain: handing back, and leaving
+TRACE_FLUSH_SECONDS = 1.0  # for a process' last spans: a stop has two seconds left behind HAND_BACK_WITHIN_SECONDS
 LAST_MOMENT_SECONDS = 1.0  # before a stop must be over: a processor that is still there ends itself, with its stacks
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
 TOMBSTONE_SECONDS = 86_400  # after the archive is gone its job still answers 410

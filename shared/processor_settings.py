@@ -17,7 +17,8 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
     """The processor's settings."""
 
     admin_port: Annotated[
-        Port, Meta(description="The port of /livez, /readyz and /metrics; 0 takes a free one.", examples=[9091])
+        Port,
+        Meta(description="The port of /livez, /readyz, /startedz and /metrics; 0 takes a free one.", examples=[9091]),
     ] = 9091
     slots: Annotated[int, Meta(ge=1, le=1_000, description="Jobs that are worked on at once.", examples=[8])] = 4
     lease_ms: Annotated[

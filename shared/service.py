@@ -15,7 +15,7 @@ from shared.setting import without_passwords
 from shared.settings import CommonSettings
 from shared.settings_manual import help_page
 from shared.telemetry.logging import configure_logging
-from shared.telemetry.tracing import configure_tracing
+from shared.telemetry.tracing import TraceExport, tracing
 
 S = TypeVar("S", bound=CommonSettings)
 
@@ -43,12 +43,13 @@ def run_service(name: str, arguments: Sequence[str], kind: type[S], run: Callabl
         _refuse_arguments(name, arguments)
         settings = load(kind, os.environ)
         configure_logging(name, level=settings.log_level)
-        configure_tracing(name)
         for variable, meant in likely_misspelt(os.environ):
             if meant in MUST_BE_SPELT:
                 raise SettingsError([f"{variable} is no setting. Did you mean {meant}? It decides who may do what."])
             log.warning("unknown variable", variable=variable, did_you_mean=meant)
-        uvloop.run(serve(settings))
+        export = TraceExport(settings.otel_exporter_otlp_endpoint, settings.trace_ratio)
+        with tracing(name, export, decides=name == "gateway"):
+            uvloop.run(serve(settings))
         return 0
 
     return explaining(name, start)

@@ -65,7 +65,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 def _variable_of(field: str) -> str:
     """Name the environment variable of a field."""
-    return field.upper() if field.startswith("redis_") else f"{PREFIX}{field.upper()}"
+    return field.upper() if field.startswith(("redis_", "otel_")) else f"{PREFIX}{field.upper()}"
 
 
 def settings_of(kind: type[msgspec.Struct]) -> tuple[Setting, ...]:

@@ -1,7 +1,7 @@
 """What an operator may set for every program, as frozen structs; environment.py reads them.
 
-A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ variables have no prefix. Its annotation describes it
-(setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
+A field `lease_ms` is the variable WAYBILL_LEASE_MS; the REDIS_ and OTEL_ variables have no prefix. Its annotation
+describes it (setting.py); a new field is in `--help` by itself, and in docs/settings.md after `make docs`.
 """
 
 import re
@@ -160,6 +160,16 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=60, le=31 * 86_400, description="How long a finished archive can be fetched.", examples=[86_400]),
     ] = 86_400
+    deadline_seconds: Annotated[
+        int,
+        Meta(
+            ge=60,
+            le=limits.MAX_WAITING_MS // 1000,
+            description="When an accepted job is to have ended, whatever its end: the level of service is measured by "
+            "it (docs/service-level.md). It ends no job. The same for all processes.",
+            examples=[900],
+        ),
+    ] = limits.DEADLINE_SECONDS
     ticket_secrets: Annotated[
         str,
         Meta(
@@ -216,6 +226,36 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important log lines that are written.", examples=["debug"]),
     ] = "info"
+    otel_exporter_otlp_endpoint: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+            description="The collector that spans are sent to (OTLP over HTTP, to v1/traces below it); none: nowhere. "
+            "Its headers, certificates and timeout are OpenTelemetry's own variables. See docs/operations.md.",
+            examples=["http://collector:4318"],
+            extra={"form": "an http:// or https:// URL"},
+        ),
+    ] = ""
+    trace_ratio: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How much of what is asked for leaves a trace at the collector: 1 is all of it. The gateway "
+            "that accepts a job decides, and its processors follow.",
+            examples=[0.1],
+        ),
+    ] = 1.0
+
+    @property
+    def sources_variable(self) -> str:
+        """Name the variable that says where the files are."""
+        return "WAYBILL_SOURCES_URL" if self.sources_url else "WAYBILL_SOURCES_DIR"
+
+    @property
+    def objects_variable(self) -> str:
+        """Name the variable that says where archives are kept."""
+        return "WAYBILL_OBJECTS_URL" if self.objects_url else "WAYBILL_OBJECTS_DIR"
 
     @property
     def sources(self) -> StoreLocation:

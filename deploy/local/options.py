@@ -120,6 +120,7 @@ def processor_settings(options: Options, redis_url: str) -> dict[str, str]:
         "WAYBILL_ADMIN_PORT": str(options.processor_admin_port),
         # Nothing is left for a drain: who presses Ctrl-C does not want to wait until the running bundles are ready.
         "WAYBILL_STOP_GRACE_SECONDS": str(limits.STOP_MARGIN_SECONDS),
+        "WAYBILL_PUBLIC_URL": f"http://{HOST}:{options.port}",  # callbacks have whole links
     }
     if options.copy_rate_bytes_per_second is not None:
         settings["WAYBILL_COPY_RATE_BYTES_PER_SECOND"] = str(options.copy_rate_bytes_per_second)

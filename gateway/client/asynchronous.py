@@ -7,6 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from gateway.client.calls import Calls, OnTrouble
+from gateway.client.errors import NotWaybill
 from gateway.client.job import JOBS, AsyncJob, post_job
 from gateway.client.many import ManyFollowing
 from gateway.client.pursuit import OnConnection
@@ -23,9 +24,10 @@ def request_body(
     *,
     archive_name: str | None = None,
     on_missing: str | None = None,
+    callback_url: str | None = None,
 ) -> dict[str, Any]:
     """Build the body of a request for a job; what is None is the server's default."""
-    chosen = {"archive_name": archive_name, "on_missing": on_missing}
+    chosen = {"archive_name": archive_name, "on_missing": on_missing, "callback_url": callback_url}
     return {"file_ids": list(file_ids)} | {name: text for name, text in chosen.items() if text is not None}
 
 
@@ -68,8 +70,8 @@ class AsyncWaybill:
     async def server_version(self) -> str | None:
         """Give the server's release; None where it does not tell."""
         try:
-            return str((await self._calls.json("GET", "/version"))["version"])
-        except (RequestError, KeyError):
+            return str((await self._calls.json("GET", "/version", needs=["version"]))["version"])
+        except (RequestError, NotWaybill):
             return None
 
     async def submit(
@@ -78,10 +80,11 @@ class AsyncWaybill:
         *,
         archive_name: str | None = None,
         on_missing: str | None = None,
+        callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncJob:
         """Ask for an archive of these files. With the same `idempotency_key` it is the same job for a day."""
-        body = request_body(file_ids, archive_name=archive_name, on_missing=on_missing)
+        body = request_body(file_ids, archive_name=archive_name, on_missing=on_missing, callback_url=callback_url)
         return await self.submit_body(body, idempotency_key=idempotency_key)
 
     async def submit_body(self, body: dict[str, Any], *, idempotency_key: str | None = None) -> AsyncJob:
@@ -124,7 +127,8 @@ class AsyncWaybill:
         while left is None or left > 0:
             size = min(limits.MAX_JOBS_PER_PAGE, left) if left is not None else limits.MAX_JOBS_PER_PAGE
             placed = [("cursor", cursor)] if cursor else []
-            page = await self._calls.json("GET", f"{path}?{urlencode([*query, *placed, ('limit', str(size))])}")
+            asked = urlencode([*query, *placed, ("limit", str(size))])
+            page = await self._calls.json("GET", f"{path}?{asked}", needs=[member, "next_cursor"])
             for shown in page[member]:
                 yield shown
             left = left - len(page[member]) if left is not None else None

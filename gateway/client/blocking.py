@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from gateway.client.asynchronous import AsyncWaybill
 from gateway.client.job import AsyncJob
@@ -25,34 +25,80 @@ class _Loop:
         self._thread.start()
 
     def result(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it to its end; whoever is interrupted here (Ctrl-C) ends it."""
+        """Run it to its end; whoever is interrupted here (Ctrl-C) ends it, and goes on once it has let go of all."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         finally:
-            future.cancel()
+            if not future.done():
+                future.cancel()
+                self._settle()
+
+    def _settle(self) -> None:
+        """Wait until what was cancelled has closed its files and connections."""
+        asyncio.run_coroutine_threadsafe(_cancelled_tasks_ended(), self._loop).result()
 
     def each(self, source: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         """Give what an async generator gives; leaving early closes it."""
+        steps = _Steps(source)
         try:
             while True:
                 try:
-                    item = self.result(_next(source))
+                    item = self.result(steps.next())
                 except StopAsyncIteration:
                     return
                 yield item
         finally:
-            self.result(source.aclose())
+            self.result(steps.close())
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it has ended."""
+        return self._loop.is_closed()
 
     def close(self) -> None:
-        """End the thread."""
+        """End all that still runs, and the thread."""
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
 
-async def _next(source: AsyncGenerator[T, None]) -> T:
-    return await anext(source)
+async def _cancelled_tasks_ended() -> None:
+    # Those of other threads that were not cancelled go on.
+    while ending := {task for task in asyncio.all_tasks() if task.cancelling()}:
+        await asyncio.wait(ending)
+
+
+async def _cancel_all() -> None:
+    # An interrupt may strike where nobody holds what was just begun.
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class _Steps(Generic[T]):
+    """Takes one item after the other from a source. Closing ends the step that is under way, wherever its taker is."""
+
+    def __init__(self, source: AsyncGenerator[T, None]) -> None:
+        self._source = source
+        self._step: asyncio.Task[Any] | None = None
+
+    async def next(self) -> T:
+        """Give the next item. Raises StopAsyncIteration at the end."""
+        self._step = asyncio.current_task()
+        try:
+            return await anext(self._source)
+        finally:
+            self._step = None
+
+    async def close(self) -> None:
+        """End it."""
+        if self._step is not None:
+            self._step.cancel()
+            await asyncio.wait({self._step})
+        await self._source.aclose()
 
 
 class Job:
@@ -112,7 +158,9 @@ class Waybill:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and end the thread."""
+        """Close all connections, and end the thread. May be repeated."""
+        if self._loop.is_closed:
+            return
         self._loop.result(self._waybill.close())
         self._loop.close()
 
@@ -122,6 +170,7 @@ class Waybill:
         *,
         archive_name: str | None = None,
         on_missing: str | None = None,
+        callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Do as AsyncWaybill.submit()."""
@@ -129,6 +178,7 @@ class Waybill:
             file_ids,
             archive_name=archive_name,
             on_missing=on_missing,
+            callback_url=callback_url,
             idempotency_key=idempotency_key,
         )
         return Job(self._loop, self._loop.result(submitting))
@@ -136,6 +186,10 @@ class Waybill:
     def job(self, job_id: str) -> Job:
         """Do as AsyncWaybill.job()."""
         return Job(self._loop, self._waybill.job(job_id))
+
+    def follow(self, job_ids: Sequence[str]) -> Generator[tuple[str, Message], None, None]:
+        """Do as AsyncWaybill.follow()."""
+        return self._loop.each(self._waybill.follow(job_ids))
 
     def list(self, *, statuses: Sequence[str] = (), limit: int | None = None) -> Generator[Record, None, None]:
         """Do as AsyncWaybill.list()."""

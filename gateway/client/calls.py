@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from gateway.client.answers import error_of, is_worth_repeating, retry_after_ms
@@ -46,21 +46,32 @@ class Calls:
         await asyncio.sleep(pause_ms / 1000)
 
     async def json(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        needs: Collection[str],
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
     ) -> dict[str, Any]:
-        """Give the answer's object; {} for 204. Raises the error that a refusal stands for, ServerUnreachable."""
+        """Give the answer's object. Raises the error that a refusal stands for, ServerUnreachable.
+
+        Raises NotWaybill when it is no object, or one without the members that it `needs`.
+        """
         answer = await self.answered(method, path, headers=headers, body=body)
-        if answer.status == 204:
-            return {}
         try:
             found = json.loads(answer.body)
         except ValueError:
             found = None
-        if not isinstance(found, dict):
-            kind = answer.headers.get("content-type", "")
-            what = "a web page" if kind.startswith("text/html") else "something else"
-            raise NotWaybill(f"{self.wire.base_url} answered with {what}, not with Waybill. Check the address.")
+        if not isinstance(found, dict) or not found.keys() >= set(needs):
+            raise self.foreign(answer)
         return found
+
+    def foreign(self, answer: Answer) -> NotWaybill:
+        """Give the error of an answer that Waybill would not have given."""
+        is_page = answer.headers.get("content-type", "").startswith("text/html")
+        what = "a web page" if is_page else "something else"
+        return NotWaybill(f"{self.wire.base_url} answered with {what}, not with Waybill. Check the address.")
 
     async def answered(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Any = None

@@ -47,14 +47,18 @@ class WaitedTooLong(ClientError):
 
 
 class JobUnsuccessful(ClientError):
-    """The job ended without an archive: `state` is `failed` or `cancelled`, and `reason_code` the server's."""
+    """The job ended without an archive: `state` is `failed` or `cancelled`, and `reason_code` the server's.
+
+    `can_retry`: starting it anew may help.
+    """
 
     code = "JOB_UNSUCCESSFUL"
 
-    def __init__(self, message: str, *, state: str, reason_code: str = "") -> None:
+    def __init__(self, message: str, *, state: str, reason_code: str = "", can_retry: bool = False) -> None:
         super().__init__(message)
         self.state = state
         self.reason_code = reason_code
+        self.can_retry = can_retry
 
 
 class ArchiveCorrupt(ClientError):

@@ -18,6 +18,11 @@ def name_in(disposition: str) -> str | None:
     return None
 
 
+def saved_name(archive_name: str) -> str:
+    """Give the name under which the server has an archive saved that was asked for by this one."""
+    return archive_name if archive_name.lower().endswith(".zip") else f"{archive_name}.zip"
+
+
 def safe_name(name: str) -> str | None:
     """Make a name one that stays in its directory and is not hidden; None when nothing is left of it."""
     safe = _UNSAFE.sub("_", name).strip(" .")

@@ -64,10 +64,10 @@ class Following:
         after = self._course.cursor or START
         headers = {"prefer": f"wait={limits.CLIENT_LONG_POLL_SECONDS}"} if wait else {}
         path = f"{self._path}/events?after={after}&limit={limits.MAX_EVENTS_PER_PAGE}"
-        return await self._calls.json("GET", path, headers=headers)
+        return await self._calls.json("GET", path, needs=["events", "has_more", "next_after"], headers=headers)
 
     async def _snapshot(self, gap: Any) -> Message:
-        record = await self._calls.json("GET", self._path)
+        record = await self._calls.json("GET", self._path, needs=["status"])
         return Message(None, "snapshot", record | {"type": "snapshot"} | ({"gap": gap} if gap else {}))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from gateway.client.calls import Calls
-from gateway.client.errors import JobUnsuccessful, LocalFileTrouble, WaitedTooLong
+from gateway.client.errors import JobUnsuccessful, WaitedTooLong
 from gateway.client.file_name import name_in
 from gateway.client.following import Following
-from gateway.client.part_file import PartFile, Wanted
+from gateway.client.part_file import PartFile, Wanted, insist_on_room_for
 from gateway.client.pursuit import Messages, OnConnection
 from gateway.client.record import Record
 from gateway.client.saving import OnBytes, Saving, Sink
@@ -19,6 +20,7 @@ from shared.errors import JobGone, JobNotFound
 
 T = TypeVar("T")
 JOBS = "/v1/download/jobs"
+RECORD_NEEDS = ("job_id", "status")
 
 
 class AsyncJob:
@@ -35,11 +37,11 @@ class AsyncJob:
     @property
     def path(self) -> str:
         """Its path on the server."""
-        return f"{JOBS}/{self.job_id}"
+        return f"{JOBS}/{quote(self.job_id, safe='')}"
 
     async def record(self) -> Record:
         """Give the job as it is now. Raises JobNotFound, JobGone, and what every call may raise."""
-        return Record.of(await self._healed(lambda: self._calls.json("GET", self.path)))
+        return Record.of(await self._healed(lambda: self._calls.json("GET", self.path, needs=RECORD_NEEDS)))
 
     async def events(self, after: str | None = None, *, on_connection: OnConnection = lambda *_: None) -> Messages:
         """Give the job's messages until it has ended, over any number of connections.
@@ -93,7 +95,7 @@ class AsyncJob:
         wanted = wanted_of(insist_on_archive(await self.record()))
         await asyncio.to_thread(part.prepare, wanted)
         await self.fetch(part, wanted, on_bytes=on_bytes, etag=part.note.get("etag"))
-        await asyncio.to_thread(part.finish, target, wanted)
+        await asyncio.to_thread(part.finish, target, wanted, replaces=replaces)
         return target
 
     async def fetch(self, sink: Sink, wanted: Wanted, *, on_bytes: OnBytes, etag: str | None = None) -> None:
@@ -107,16 +109,18 @@ class AsyncJob:
 
     async def cancel(self) -> str:
         """Give the job up; give its state, which is `processing` while its run is being ended. Idempotent."""
-        return str((await self._calls.json("POST", f"{self.path}/cancel"))["status"])
+        return str((await self._calls.json("POST", f"{self.path}/cancel", needs=["status"]))["status"])
 
     async def retry(self) -> str:
         """Start a failed job anew, under the same id; give its state. Raises RequestError when it has not failed."""
-        return str((await self._calls.json("POST", f"{self.path}/retry"))["status"])
+        return str((await self._calls.json("POST", f"{self.path}/retry", needs=["status"]))["status"])
 
     async def delete(self) -> None:
         """Remove the job with all that it has made; it is gone for everybody from now on. Idempotent."""
         with suppress(JobGone):  # deleted before, or by this very call, whose answer was lost
-            await self._calls.json("DELETE", self.path)
+            answer = await self._calls.answered("DELETE", self.path)
+            if answer.status != 204:  # whatever it was, nothing was deleted
+                raise self._calls.foreign(answer)
 
     # ── lost by the server ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,21 +145,13 @@ async def post_job(calls: Calls, request: Mapping[str, Any], idempotency_key: st
     """Create a job, or find that of this key; give its id."""
     # A structured-field string (RFC 8941 §3.3.3); the server takes it bare as well, proxies may not.
     quoted = idempotency_key.replace("\\", "\\\\").replace('"', '\\"')
-    created = await calls.json("POST", JOBS, body=dict(request), headers={"idempotency-key": f'"{quoted}"'})
+    headers = {"idempotency-key": f'"{quoted}"'}
+    created = await calls.json("POST", JOBS, needs=["job_id"], body=dict(request), headers=headers)
     return str(created["job_id"])
 
 
 def _is_directory(path: Path) -> bool:
     return path.is_dir()
-
-
-def insist_on_room_for(target: Path, *, replaces: bool) -> None:
-    """Raise LocalFileTrouble where a file of this name is, and may not be replaced."""
-    if target.is_dir():
-        raise LocalFileTrouble(f"{target} is a directory. Choose another name.", path=str(target))
-    if target.exists() and not replaces:
-        sentence = f"{target} exists already. Choose another name, or replace it (--force; in Python replaces=True)."
-        raise LocalFileTrouble(sentence, path=str(target))
 
 
 def insist_on_archive(record: Record) -> Record:
@@ -166,7 +162,10 @@ def insist_on_archive(record: Record) -> Record:
         error = record.error or {}
         reason = error.get("message", "The server does not say why.")
         raise JobUnsuccessful(
-            f"Job {record.job_id} failed: {reason}", state=record.status, reason_code=str(error.get("code", ""))
+            f"Job {record.job_id} failed: {reason}",
+            state=record.status,
+            reason_code=str(error.get("code", "")),
+            can_retry=bool(record.can_retry),
         )
     return record
 

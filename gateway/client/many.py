@@ -49,7 +49,7 @@ class ManyFollowing:
         self._course.cursor = None
         seen: dict[str, object] = {}
         while not self._course.wants_stream(monotonic_ms()):
-            batch = await self._calls.json("GET", f"{JOBS}?{self._query}")
+            batch = await self._calls.json("GET", f"{JOBS}?{self._query}", needs=["jobs", "missing"])
             for record in batch["jobs"]:
                 if seen.get(record["job_id"]) != record:
                     seen[record["job_id"]] = record

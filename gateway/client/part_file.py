@@ -29,6 +29,15 @@ class Wanted(NamedTuple):
     crc32: str
 
 
+def insist_on_room_for(target: Path, *, replaces: bool) -> None:
+    """Raise LocalFileTrouble where a file of this name is, and may not be replaced."""
+    if target.is_dir():
+        raise LocalFileTrouble(f"{target} is a directory. Choose another name.", path=str(target))
+    if target.exists() and not replaces:
+        sentence = f"{target} exists already. Choose another name, or replace it (--force; in Python replaces=True)."
+        raise LocalFileTrouble(sentence, path=str(target))
+
+
 class PartFile:
     """A context manager that holds the part against other commands; whoever comes second is told so.
 
@@ -48,8 +57,7 @@ class PartFile:
         """Open the part, and read what is noted of it."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = self._held()
         except BlockingIOError:
             self.close()
             message = f"{self._path} is being written by another waybill. Wait for it, or choose another file."
@@ -58,6 +66,21 @@ class PartFile:
             raise self._trouble(error) from None
         self.note = self._noted() if self._resumes else {}
         return self
+
+    def _held(self) -> BinaryIO:
+        while True:
+            file = self._path.open("a+b")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(file.fileno()), self._path.stat()):
+                    return file
+            except FileNotFoundError:
+                pass
+            except OSError:
+                file.close()
+                raise
+            # Between the two calls another command has finished: what is held is its archive by now.
+            file.close()
 
     def __exit__(self, *_: object) -> None:
         """Close it. A part that holds nothing, and of which nothing is noted, goes."""
@@ -115,7 +138,10 @@ class PartFile:
     def restart(self) -> None:
         """Begin from the first byte."""
         assert self._file is not None
-        self._file.truncate(0)
+        try:
+            self._file.truncate(0)
+        except OSError as error:
+            raise self._trouble(error) from None
         self._crc, self.size_bytes = 0, 0
 
     def of_version(self, etag: str | None) -> None:
@@ -123,13 +149,17 @@ class PartFile:
         if self.note.get("etag") != etag:
             self.keep_note(etag=etag)
 
-    def finish(self, target: Path, wanted: Wanted) -> None:
-        """Let the archive appear under its name, if it is whole. Raises ArchiveCorrupt; it is kept as `.bad` then."""
+    def finish(self, target: Path, wanted: Wanted, *, replaces: bool) -> None:
+        """Let the archive appear under its name, if it is whole. Raises ArchiveCorrupt; it is kept as `.bad` then.
+
+        A file that has appeared there meanwhile is not replaced unless that was asked for; the part stays whole.
+        """
         assert self._file is not None
         try:
             os.fsync(self._file.fileno())
             if (self.size_bytes, f"{self._crc:08x}") != (wanted.size_bytes, wanted.crc32):
                 raise self._corrupt(Path(f"{target}.bad"))
+            insist_on_room_for(target, replaces=replaces)  # once more: an archive may be on its way for hours
             self._path.replace(target)
         except OSError as error:
             raise self._trouble(error) from None

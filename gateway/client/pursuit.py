@@ -105,7 +105,7 @@ class Pursuit:
                 opening = wire.open("GET", self._path, headers=headers)
                 reading = await stack.enter_async_context(opening)
                 if reading.status in (200, 204):
-                    _insist_on_event_stream(reading, wire.base_url)
+                    insist_on_event_stream(reading, wire.base_url)
                     return reading
                 error = error_of(reading.status, reading.headers, await reading.whole(), shown_url=wire.base_url)
         except TimeoutError:
@@ -129,7 +129,8 @@ class Pursuit:
             raise _Interrupted(unreachable) from None
 
 
-def _insist_on_event_stream(reading: Reading, shown_url: str) -> None:
+def insist_on_event_stream(reading: Reading, shown_url: str) -> None:
+    """Raise NotWaybill where something answered 200 that is no stream."""
     kind = reading.headers.get("content-type", "")
     if reading.status == 200 and not kind.startswith("text/event-stream"):
         what = "a web page" if kind.startswith("text/html") else "something else"

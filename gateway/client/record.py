@@ -36,12 +36,15 @@ class Record:
     bytes_processed: int = 0
     total_bytes: int | None = None
     attempt: int = 0
+    archive_name: str | None = None
     queue_position: int | None = None
+    starts_in_seconds: float | None = None
     remaining_seconds: float | None = None
     archive_bytes: int | None = None
     archive_crc32: str | None = None
     skipped_files: int | None = None
     error: Mapping[str, Any] | None = None
+    can_retry: bool | None = None
     retry_at: str | None = None
     created_at: str | None = None
     started_at: str | None = None

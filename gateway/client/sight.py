@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.client.display import Calm, calmed, moment
+from gateway.client.file_name import saved_name
 from gateway.client.record import TERMINAL, Message
 from gateway.client.sentences import Facts
 
@@ -28,6 +29,7 @@ class Sight:
         self._progress_at_ms = 0
         self._started_at_ms: int | None = None
         self._retry_at_ms: int | None = None
+        self._starts_at_ms: int | None = None
         self._expires_at: str | None = None
         self.progress_ratio: float | None = None
 
@@ -40,6 +42,11 @@ class Sight:
     def is_over(self) -> bool:
         """Tell whether the job has ended."""
         return self._facts.state in (*TERMINAL, *_UNHAD.values())
+
+    @property
+    def can_retry(self) -> bool:
+        """Tell whether it failed, and starting it anew may help."""
+        return self._facts.can_retry
 
     @property
     def skipped_files(self) -> int:
@@ -59,6 +66,7 @@ class Sight:
             self._see_progress(body, now_ms)
         elif kind == "queued":
             self._facts = replace(self._facts, queue_position=body.get("queue_position"))
+            self._starts_at_ms = None
         elif kind in ("retrying", "completed", "error", "cancelled"):
             self._see_outcome(kind, body, now_ms)
         else:
@@ -74,8 +82,12 @@ class Sight:
             queue_position=body.get("queue_position"),
             archive_bytes=body.get("archive_bytes"),
             skipped_files=body.get("skipped_files") or 0,
+            can_retry=bool(body.get("can_retry")),
+            name=saved_name(body["archive_name"]) if body.get("archive_name") else "",
             **_error(body.get("error")),
         )
+        starts_in_seconds = body.get("starts_in_seconds")
+        self._starts_at_ms = None if starts_in_seconds is None else now_ms + int(starts_in_seconds * 1000)
         self._expires_at = body.get("expires_at")
         self._see_progress(body, now_ms)
         self._facts = replace(self._facts, is_resumed=False)
@@ -118,10 +130,16 @@ class Sight:
             self._facts,
             remaining_seconds=self._calm.shown_seconds if self._calm else None,
             quiet_seconds=(now_ms - self._progress_at_ms) / 1000 if is_running else 0.0,
+            starts_in_seconds=self._starts_in_seconds(now_ms),
             retry_in_seconds=(self._retry_at_ms - now_ms) / 1000 if self._retry_at_ms is not None else None,
             available_until=moment(until, now) if until else "",
             elapsed_seconds=math.inf if started_at_ms is None else (now_ms - started_at_ms) / 1000,
         )
+
+    def _starts_in_seconds(self, now_ms: int) -> float | None:
+        if self._starts_at_ms is None or now_ms > self._starts_at_ms:  # it was wrong, and is told no more
+            return None
+        return (self._starts_at_ms - now_ms) / 1000
 
 
 def _error(error: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Reading:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body as it comes. Raises ServerUnreachable when it breaks off."""
-        with _translated(str(self._response.url)):
+        with _translated(_place_of(self._response.url)):
             async for chunk in self._response.aiter_raw():
                 yield chunk
 
@@ -116,15 +116,32 @@ class Wire:
         return self._client
 
 
+def _place_of(url: httpx.URL) -> str:
+    # The rest of a store's URL is its signature: whoever reads it in a log could fetch the archive.
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
 @contextlib.contextmanager
 def _translated(shown_url: str) -> Any:
     import httpx
 
     try:
         yield
+    except httpx.TooManyRedirects as error:
+        raise ServerUnreachable(f"{_place_of(error.request.url)} redirects without end.") from None
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
         raise NotWaybill(f"{shown_url} is no address of a server ({error}). It looks like https://host:port.") from None
-    except httpx.TimeoutException:
-        raise ServerUnreachable(f"{shown_url} did not answer in time.") from None
+    except httpx.TimeoutException as error:
+        raise ServerUnreachable(f"{_asked(error, shown_url)} did not answer in time.") from None
     except httpx.TransportError as error:
-        raise ServerUnreachable(f"{shown_url} cannot be reached: {str(error) or type(error).__name__}.") from None
+        trouble = str(error) or type(error).__name__
+        raise ServerUnreachable(f"{_asked(error, shown_url)} cannot be reached: {trouble}.") from None
+
+
+def _asked(error: httpx.TransportError, shown_url: str) -> str:
+    """Name who did not answer: behind a redirect it is the store, and no fault of the server's address."""
+    try:
+        place = _place_of(error.request.url)
+    except RuntimeError:  # httpx knows no request of this error
+        return shown_url
+    return shown_url if shown_url.startswith(place) else place

@@ -46,7 +46,7 @@ CREATE_JOB = Call(
     call_id="createJob",
     summary="Ask for a bundle of files as a job.",
     description="Answers at once, with where to follow it. With `Prefer: wait` it waits for the job's end.",
-    parameters=(parameters.IDEMPOTENCY_KEY, parameters.PREFER),
+    parameters=(parameters.IDEMPOTENCY_KEY, parameters.PREFER, parameters.TRACEPARENT),
     request=Body(
         JSON,
         reference(JobRequest),

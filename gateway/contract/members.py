@@ -38,7 +38,7 @@ MEMBERS: dict[str, Member] = {
         "The HTTP status that the receiver answered; null when it did not.", {"minimum": 100, "maximum": 599}
     ),
     "callback_url": Member("Who is told how the job ended.", {"format": "uri"}),
-    "can_retry": Member("Starting the job anew may help."),
+    "can_retry": Member("Starting the failed job anew may help."),
     "cancel_url": Member("POST to this path to give the job up.", _PATH),
     "code": Member("Stable, for programs to decide by."),
     "created_at": Member("When the job was created.", _TIME),
@@ -91,6 +91,7 @@ MEMBERS: dict[str, Member] = {
     "skipped": Member("The first 20 of the files that were left out."),
     "skipped_files": Member("How many files were left out.", _COUNT),
     "started_at": Member("When its first run began.", _TIME),
+    "starts_in_seconds": Member("To the beginning of its run, by estimate; null once it has begun.", _COUNT),
     "status": Member("Where the job stands."),
     "status_url": Member("The path of the job.", _PATH),
     "stream_url": Member("The path of its stream.", _PATH),
@@ -115,7 +116,7 @@ MEMBERS: dict[str, Member] = {
     "Delivery.attempt": Member("Counts its tries, with the one that goes on.", _COUNT),
     "Delivery.callback_url": Member("Where it goes.", {"format": "uri"}),
     "Try.at": Member("When it began.", _TIME),
-    "Try.error": Member("Why there was no answer, in words; null when there was one."),
+    "Try.error": Member("What was wrong with it, in words; null when nothing was."),
     "File.name": Member("The file's name."),
     "FilesPage.files": Member("Files, by their ids."),
     "JobRequest.file_ids": Member(

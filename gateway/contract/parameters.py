@@ -34,6 +34,12 @@ VECTOR = Parameter(
     {"type": "string", "examples": ["1-5.0-1.-.x"]},
 )
 RANGE = Parameter("Range", "header", "`bytes=0-99`: one range; what is none of these is ignored.", {"type": "string"})
+TRACEPARENT = Parameter(
+    "traceparent",
+    "header",
+    "W3C Trace Context: the job's trace goes on from it ([more](#traces)).",
+    {"type": "string", "examples": ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]},
+)
 
 AFTER = Parameter(
     "after", "query", "Events behind this id.", {"type": "string", "pattern": EVENT_ID_PATTERN, "default": "0-0"}

@@ -48,6 +48,7 @@ def reference_text() -> str:
         _chapter("many_jobs"),
         _chapter("websocket"),
         _chapter("polling"),
+        _chapter("traces"),
         _problems(),
         _chapter("problems"),
         _chapter("compatibility"),

@@ -8,6 +8,7 @@ It is on the path of every poll, so it goes once through the request's headers a
 wraps around `send` goes when the stream is handed over.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.edge.address import insist_on_readable
+from gateway.edge.answer_times import AnswerTimes
 from gateway.edge.edge import Edge
 from gateway.edge.header import Header
 from gateway.edge.request_id import bind_request, request_id_of
@@ -28,8 +30,11 @@ log = structlog.get_logger(__name__)
 class Shell:
     """An ASGI app around `app`, for HTTP. `count_refusal` is told of callers who may not: one of AUTH_REFUSALS."""
 
-    def __init__(self, app: ASGIApp, edge: Edge, *, count_refusal: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, edge: Edge, *, count_refusal: Callable[[str], None], answer_times: AnswerTimes
+    ) -> None:
         self._app = app
+        self._answer_times = answer_times
         self._count_refusal = count_refusal
         self._edge = edge
 
@@ -39,7 +44,7 @@ class Shell:
         given = dict(scope["headers"])
         request_id = request_id_of(given.get(b"x-request-id"))
         is_https = self._note_sender(scope, request_id)
-        is_started = False
+        is_started, begun_at = False, time.perf_counter()
 
         async def complete(message: Message) -> None:
             nonlocal is_started
@@ -48,6 +53,7 @@ class Shell:
                 message["headers"] = self._edge.answers.complete(
                     message["headers"], request_id=request_id.encode(), origin=given.get(b"origin"), is_https=is_https
                 )
+                self._answer_times.note(scope, message["status"], message["headers"], time.perf_counter() - begun_at)
             await send(message)
 
         try:

@@ -6,6 +6,7 @@ import msgspec
 import structlog
 from litestar import Request, Response, post
 from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from gateway.admission import Permit
 from gateway.auth.caller import Caller
@@ -22,7 +23,7 @@ from shared.errors import WaybillError
 from shared.jobs import JobOptions, JobRequest, JobState, OnMissing, partition_of
 from shared.jobstore.operations import Created, NewJob
 from shared.objects.catalogue import Catalogue, select, unknown_files
-from shared.telemetry.tracing import context_of, traceparent_of_current_span
+from shared.telemetry.tracing import context_of, spanning, traceparent_of_current_span
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("waybill.gateway")
@@ -69,6 +70,13 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
 
     With `Prefer: wait` the answer is the job itself, when it ends within that time.
     """
+    # Of several such lines none counts: joined they are malformed (W3C Trace Context §3.2), and a new trace begins.
+    caller_trace = context_of(", ".join(request.headers.getall("traceparent", [])))
+    with spanning(tracer, "POST /v1/download/jobs", SpanKind.SERVER, parent=caller_trace):
+        return await _accept(request, intake)
+
+
+async def _accept(request: Request[Any, Any, Any], intake: Intake) -> Response[bytes]:
     following, admission = intake.following, intake.admission
     store, queue, tickets = following.store, following.queue, following.gate.tickets
     caller = await following.gate.admit(request)
@@ -80,7 +88,7 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
     beginning = await _begin(intake, wanted, caller, key)
     job_id, permit = beginning.job_id, beginning.permit
     promise = queue.promise(job_id, beginning.expected_bytes, joins=not beginning.is_replayed)
-    with tracer.start_as_current_span("create", context=context_of(request.headers.get("traceparent"))):
+    with spanning(tracer, "create", SpanKind.PRODUCER):
         created = await _create(intake, wanted, caller, beginning, promise)
     position = queue.note(job_id, beginning.expected_bytes, created)
     ended, waited_seconds = await wait_for_end(request, job_id, caller, hub=following.hub, store=store)

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class TryView(msgspec.Struct, frozen=True):
-    """One try: the status that was answered, or in words why there was no answer."""
+    """One try: the status that was answered, if any, and in words what was wrong with it."""
 
     at: str
     duration_ms: int

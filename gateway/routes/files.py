@@ -1,6 +1,7 @@
 """Fetch a finished archive: whole, in ranges, conditionally; or from the store itself, where it can be reached."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.auth.gate import Gate
 from gateway.conditional import Span, Whole, fails_if_match, matches_weakly, range_of
 from gateway.content_disposition import attachment
 from gateway.injected import AnyStore
+from gateway.metrics import GatewayMetrics
 from gateway.problems import problem
 from shared.clock import now_ms
 from shared.errors import JobFailed, JobGone, JobNotReady, ObjectMissing
@@ -35,11 +37,13 @@ class ArchiveBody:
         info: ObjectInfo,
         span: Span,
         *,
+        count_sent: Callable[[int], None],
         status: int,
         headers: dict[str, str],
         has_body: bool,
     ) -> None:
         self._objects = objects
+        self._count_sent = count_sent
         self._info = info
         self._span = span
         self._status = status
@@ -61,6 +65,7 @@ class ArchiveBody:
                         if leaving.done():  # uvicorn swallows what is sent to nobody
                             return
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        self._count_sent(len(chunk))
             finally:
                 leaving.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -68,7 +73,12 @@ class ArchiveBody:
 
 @route("/v1/download/jobs/{job_id:str}/file", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def fetch_archive(
-    request: Request[Any, Any, Any], gate: Gate, store: JobStore, objects: AnyStore, job_id: str
+    request: Request[Any, Any, Any],
+    gate: Gate,
+    store: JobStore,
+    objects: AnyStore,
+    metrics: GatewayMetrics,
+    job_id: str,
 ) -> ASGIApp:
     """Send a job's archive, or where it is: 200, 206, 304, 307, 412 or 416; 409 while there is none, 410 once gone."""
     caller = await gate.admit_reader(request)
@@ -115,7 +125,9 @@ async def fetch_archive(
     has_body = request.method != HttpMethod.HEAD
     if has_body:
         log.info("archive sent", job_id=job_id, by="gateway", first_byte=span.start, **caller.audit())
-    return ArchiveBody(objects, info, span, status=status, headers=headers, has_body=has_body)
+    return ArchiveBody(
+        objects, info, span, count_sent=metrics.count_sent, status=status, headers=headers, has_body=has_body
+    )
 
 
 def _archive_key(record: JobRecord) -> str:

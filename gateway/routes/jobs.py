@@ -80,8 +80,8 @@ async def cancel_job(
 ) -> Response[bytes]:
     """End a job that is waiting at once, and ask a running one to end (202); an ended one stays as it is (200)."""
     caller = await gate.admit(request)
-    await find_job(store, caller, job_id)
-    reply = await _end(store, retention, metrics, job_id)
+    record = await find_job(store, caller, job_id)
+    reply = await _end(store, retention, metrics, record)
     log.info("cancel requested", job_id=job_id, status=reply.state.value, **caller.audit())
     is_over = reply.state.is_terminal and reply.state is not JobState.CANCELLED
     body = msgspec.json.encode(CancelView(job_id, reply.state)) + b"\n"
@@ -101,8 +101,8 @@ async def delete_job(
 ) -> None:
     """End a job, and remove what it has made; from now on it is gone (410) for everybody."""
     caller = await gate.admit(request)
-    await find_job(store, caller, job_id)
-    reply = await _end(store, retention, metrics, job_id, deletes=True)
+    record = await find_job(store, caller, job_id)
+    reply = await _end(store, retention, metrics, record, deletes=True)
     log.info("job deleted", job_id=job_id, status=reply.state.value, **caller.audit())
     if reply.object_key is not None:
         with contextlib.suppress(ObjectError, TimeoutError):  # the janitor comes for it anyway
@@ -111,12 +111,12 @@ async def delete_job(
 
 
 async def _end(
-    store: JobStore, retention: Retention, metrics: GatewayMetrics, job_id: str, *, deletes: bool = False
+    store: JobStore, retention: Retention, metrics: GatewayMetrics, record: JobRecord, *, deletes: bool = False
 ) -> CancelReply:
     at_ms = now_ms()
     message = events.encode(events.Cancelled(reason=CANCELLED_BY_CALLER, at=events.timestamp(at_ms)))
     reply = await store.cancel(
-        job_id,
+        record.job_id,
         message=message,
         retention_ms=retention.redis_ms,
         expires_at_ms=retention.expires_at_ms(at_ms),
@@ -125,5 +125,5 @@ async def _end(
     if reply is None:
         raise job_not_found()
     if reply.ends_now:
-        metrics.count_cancellation()
+        metrics.count_cancellation(record.accepted_at_ms, at_ms)
     return reply

@@ -302,6 +302,7 @@ class OpenStream(abc.ABC):
             self._is_first = False
             frames = self._dress.first(frames)
         self._connection.write(frames)
+        self._metrics.stream_bytes += len(frames)
 
     def _close(self, reason: str) -> None:
         self._is_closed = self._is_busy = True

@@ -70,7 +70,7 @@ class Assembly:
             self._verification.add(kept_crcs_of(part, tag.crc32))
             self._tags[part.number] = tag
         pieces = [span for part, _ in kept for span in part.spans if isinstance(span, FilePiece)]
-        self._tally.copied([(piece.file.index, piece.length_bytes) for piece in pieces])
+        self._tally.copied(sum(piece.length_bytes for piece in pieces))
 
     async def _check_empty_files(self) -> None:
         """Check the files of which nothing was read: one that has grown since the plan must not go in as empty."""
@@ -104,7 +104,7 @@ class Assembly:
         await self._pace.allow(sum(map(_size_of, batch)))
         with naming([step.file.source for step in batch]):
             await self._sources.read_many_into([step.reading for step in batch])
-        self._tally.copied([(step.file.index, _size_of(step)) for step in batch])
+        self._tally.copied(sum(map(_size_of, batch)))
 
 
 def _steps(part: Part, view: memoryview, step_bytes: int) -> Iterator[Step]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from opentelemetry import trace
+
 from processor.bundle.archive_key import archive_key
 from processor.bundle.assemble import Assembly
 from processor.bundle.belief import KeptPart
@@ -18,6 +20,9 @@ from shared.objects.catalogue import Catalogue, select
 from shared.objects.info import PartTag, Upload
 from shared.objects.store import ObjectStore
 from shared.objects.threads import in_thread
+from shared.telemetry.tracing import spanning
+
+tracer = trace.get_tracer("waybill.processor")
 
 
 class Contents(NamedTuple):
@@ -51,8 +56,9 @@ class BundleHandler:
         about the archive.
         """
         tally = Tally(len(job.file_ids), context.report)
-        contents = await self._look_up(job)
-        plan = await self._plan(contents, tally)
+        with spanning(tracer, "plan"):
+            contents = await self._look_up(job)
+            plan = await self._plan(contents, tally)
         key = archive_key(job.job_id, plan.plan_hash)
         pace = Pace(self._copy_rate_bytes_per_second)
 
@@ -61,7 +67,9 @@ class BundleHandler:
             return await assembly.fill(upload, kept)
 
         context.object_key = key
-        await Resumption(context, plan, key, tally=tally, fill=fill).publish()
+        with spanning(tracer, "copy") as span:
+            span.set_attributes({"files": len(plan.files), "size_bytes": plan.size_bytes})
+            await Resumption(context, plan, key, tally=tally, fill=fill).publish()
         return Result(key, _summary(plan, contents.skipped))
 
     async def _look_up(self, job: JobRecord) -> Contents:

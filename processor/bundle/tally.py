@@ -1,6 +1,13 @@
-"""How far a bundle is: counts files and bytes, and tells the run's context in the words that people read."""
+"""How far a bundle is: counts bytes, and tells the run's context in the words that people read.
 
+Several parts are copied side by side, and files that lie in one behind another end together. So files are not counted
+by themselves: as many are done as the copied bytes fill in the archive's order, and the next one is named. So all that
+is told is of one moment, and none of it goes back while one transfer lasts.
+"""
+
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from processor.bundle.plan import PlannedFile
 from processor.progress import Phase, Report
@@ -18,10 +25,9 @@ class Tally:
         self._checked_files = 0
         self._checked_bytes = 0
         self._copied_bytes = 0
-        self._left_bytes: dict[int, int] = {}
-        self._copied_files = 0
         self._skipped_files = 0
-        self._names: dict[int, str] = {}
+        self._files: Sequence[PlannedFile] = ()
+        self._ends_bytes: list[int] = []
         self._phase = Phase.PLANNING
         self._message = f"Looking up {_files(total_files)}"
         self._tell()
@@ -46,24 +52,18 @@ class Tally:
         """The plan stands with these files, and copying begins; anew, where an upload could not be gone on with."""
         self._phase, self._message = Phase.BUNDLING, "Bundling"
         self._copied_bytes = 0
-        self._left_bytes = {file.index: file.source.size_bytes for file in files if file.source.size_bytes}
-        self._names = {file.index: file.name for file in files}
-        self._copied_files = self._skipped_files + len(files) - len(self._left_bytes)
+        self._files = files
+        self._ends_bytes = list(accumulate(file.source.size_bytes for file in files))
         self._tell_copying()
 
-    def copied(self, bytes_by_file: Sequence[tuple[int, int]]) -> None:
-        """Of the files with these indices, these many more bytes were copied."""
-        for index, count_bytes in bytes_by_file:
-            self._copied_bytes += count_bytes
-            self._left_bytes[index] -= count_bytes
-            if not self._left_bytes[index]:
-                del self._left_bytes[index]
-                self._copied_files += 1
+    def copied(self, count_bytes: int) -> None:
+        """These many more bytes were copied, of whichever files."""
+        self._copied_bytes += count_bytes
         self._tell_copying()
 
     def all_copied(self) -> None:
         """The archive is there already, from an earlier run."""
-        self.copied(list(self._left_bytes.items()))
+        self.copied((self._ends_bytes[-1] if self._ends_bytes else 0) - self._copied_bytes)
         self.finishing()
 
     def finishing(self) -> None:
@@ -77,18 +77,23 @@ class Tally:
         self._tell()
 
     def _tell_copying(self) -> None:
-        """Name the first file that is not done; several may be in hand, and people shall not see them alternate."""
-        first = next(iter(self._left_bytes), None)
-        if first is not None:
-            self._message = f"Bundling {self._names[first]}"
+        filled = self._filled_files()
+        if filled < len(self._files):
+            self._message = f"Bundling {self._files[filled].name}"
         self._tell()
+
+    def _filled_files(self) -> int:
+        return bisect_right(self._ends_bytes, self._copied_bytes)
+
+    def _processed_files(self) -> int:
+        return self._skipped_files + self._filled_files() if self._files else 0
 
     def _tell(self) -> None:
         self._report(
             Report(
                 phase=self._phase,
                 work_ratio=self._work_ratio(),
-                files_processed=self._copied_files,
+                files_processed=self._processed_files(),
                 total_files=self._total_files,
                 bytes_processed=self._copied_bytes,
                 total_bytes=self._total_bytes,
@@ -100,7 +105,7 @@ class Tally:
         if self._total_bytes:
             checked, copied, total = self._checked_bytes, self._copied_bytes, self._total_bytes
         else:
-            checked, copied, total = self._checked_files, self._copied_files, self._total_files or 1
+            checked, copied, total = self._checked_files, self._processed_files(), self._total_files or 1
         return (checked + (CHECKING_SHARE - 1) * copied) / (CHECKING_SHARE * total)
 
 

@@ -1,76 +1,94 @@
 """One POST to somebody else's server: bounded in time and size, and without following it anywhere.
 
-Owns the HTTP client. It decides nothing: what an answer means is for whoever sends.
+Owns the HTTP client. It decides nothing: what a reception means is for outcome.py.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import NamedTuple, Self
+import socket
+from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
 
+from processor.callbacks.outcome import Reception, Trouble
 from shared import limits
-from shared.errors import SettingsError
+from shared.callback_errors import CallbackAddressRefused
+
+_HEADERS = {"User-Agent": "waybill", "Accept-Encoding": "identity", "Content-Type": "application/json"}
 
 
-class Reception(NamedTuple):
-    """How a POST was received: the status of its answer, or None; `trouble` says either in words, never nothing."""
+async def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    connector: aiohttp.BaseConnector,
+    within_seconds: float = limits.CALLBACK_WITHIN_SECONDS,
+) -> Reception:
+    """Send once. `connector` says where calls may go, and is closed with the call (address_guard).
 
-    status: int | None
-    trouble: str
+    A user and a password in the URL are sent as Basic authentication. Only the head of an answer is read: its body says
+    nothing that we would act on, and may have no end. Whatever goes wrong is a Reception, of which `details` may be
+    logged: they have no URL in them, which may be a secret.
+    """
+    try:
+        target = URL(url)
+    except ValueError as error:
+        return Reception(trouble=Trouble.URL_REFUSED, details=type(error).__name__)
+    try:
+        async with (
+            asyncio.timeout(within_seconds),
+            _session(connector, within_seconds) as session,
+            session.post(target, data=body, headers=dict(headers), allow_redirects=False) as response,
+        ):
+            return Reception(response.status, retry_after=response.headers.get("Retry-After"))
+    except (aiohttp.ClientError, OSError, CallbackAddressRefused) as error:  # TimeoutError is an OSError
+        return Reception(trouble=_trouble(error), details=_details(error))
 
 
-class Delivery:
-    """Sends to one URL. User and password in the URL are sent as Basic authentication, and never logged."""
+def _session(connector: aiohttp.BaseConnector, within_seconds: float) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        # Neither proxies nor passwords of the environment's: who set them did not think of callbacks.
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=within_seconds, sock_connect=limits.CALLBACK_CONNECT_WITHIN_SECONDS),
+        # Bodies of answers are not read; nothing of them is to be unpacked either.
+        auto_decompress=False,
+        headers=_HEADERS,
+    )
 
-    def __init__(self, session: aiohttp.ClientSession, url: URL, *, within_seconds: float) -> None:
-        self._session = session
-        self._url = url
-        self._within_seconds = within_seconds
 
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def opened(
-        cls,
-        url: str,
-        *,
-        variable: str,
-        within_seconds: float = limits.TELL_WITHIN_SECONDS,
-        connector: aiohttp.BaseConnector | None = None,
-    ) -> AsyncIterator[Self]:
-        """Open the client for as long as the block lasts. Raises SettingsError for what is no URL.
+def _trouble(error: Exception) -> Trouble:
+    match error:
+        case (
+            CallbackAddressRefused()
+            | aiohttp.ClientConnectorDNSError()
+            | aiohttp.ClientConnectorError(os_error=socket.gaierror())
+        ):
+            return Trouble.NO_ADDRESS
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            return Trouble.NO_TLS
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return Trouble.NO_CONNECTION
+        case TimeoutError():
+            return Trouble.NO_ANSWER
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return Trouble.URL_REFUSED
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
+            return Trouble.CLOSED_EARLY
+        case aiohttp.ClientError():
+            return Trouble.NO_HTTP
+    return Trouble.NO_CONNECTION
 
-        `connector` says where calls may go, and is closed with the client (address_guard); None: wherever they like.
-        """
-        try:
-            target = URL(url)
-        except ValueError:
-            # Its text would hold the URL, and that a secret.
-            raise SettingsError([f"{variable}: it is no URL that can be called."]) from None
-        async with aiohttp.ClientSession(
-            connector=connector,
-            # Neither proxies nor passwords of the environment's: who set them did not think of callbacks.
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=within_seconds),
-            # Bodies of answers are not read; nothing of them is to be unpacked either.
-            auto_decompress=False,
-            headers={"User-Agent": "waybill", "Accept-Encoding": "identity"},
-        ) as session:
-            yield cls(session, target, within_seconds=within_seconds)
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> Reception:
-        """Send once. A redirect is an answer like another: it is not followed. Raises what the connector refuses."""
-        try:
-            async with (
-                asyncio.timeout(self._within_seconds),
-                self._session.post(self._url, data=body, headers=dict(headers), allow_redirects=False) as response,
-            ):
-                return Reception(response.status, f"it answered {response.status}")
-        except TimeoutError:
-            return Reception(None, f"no answer within {self._within_seconds:g} s")
-        except (aiohttp.ClientError, OSError) as error:
-            # Not their own text, which may hold the URL.
-            return Reception(None, getattr(error, "strerror", None) or type(error).__name__)
+def _details(error: Exception) -> str:
+    """Say for operators what it was; not in the client's own words where these may hold the URL."""
+    match error:
+        case CallbackAddressRefused():
+            return error.message
+        case aiohttp.ClientConnectorCertificateError():
+            return str(error.certificate_error)
+        case OSError(strerror=str(said)):
+            return said
+    return type(error).__name__

@@ -28,14 +28,16 @@ def next_delay_ms(
     return round(pause_seconds * 1000 * (1 + limits.CALLBACK_JITTER_RATIO * random_ratio))
 
 
-def put_off_ms(put_off_before: int, random_ratio: float) -> int:
-    """Give for how long a callback waits whose receiver has enough of us at the moment, in milliseconds.
+def put_off_ms(put_off_before: int, random_ratio: float, *, places: int, took_ms: float) -> int:
+    """Give for how long a callback waits whose receiver has all its `places` taken, in milliseconds.
 
-    `put_off_before` counts those that wait for the same receiver already: they are to come one after the other, and
-    not all at the next look. `random_ratio` is in [0, 1).
+    `put_off_before` counts those that wait for the same receiver already, `took_ms` is what its calls take: they come
+    one after the other, about when there is a place for each, and not all at the next look. `random_ratio` is in
+    [0, 1).
     """
-    spread_ms = min(limits.CALLBACK_HOST_BUSY_CAP_MS, put_off_before * limits.CALLBACK_HOST_BUSY_EACH_MS)
-    return limits.CALLBACK_HOST_BUSY_MS + round(spread_ms * (1 - limits.CALLBACK_JITTER_RATIO * random_ratio))
+    turn_ms = (put_off_before + 1) * took_ms / places
+    bounded_ms = min(limits.CALLBACK_PUT_OFF_CAP_MS, max(limits.CALLBACK_PUT_OFF_FLOOR_MS, turn_ms))
+    return round(bounded_ms * (1 + limits.CALLBACK_JITTER_RATIO * random_ratio))
 
 
 def read_retry_after(text: str | None, *, now_ms: int) -> float | None:

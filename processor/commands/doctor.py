@@ -13,6 +13,7 @@ from processor.commands.queue_checks import (
     Misfits,
     backlog_check,
     beyond_checks,
+    callbacks_check,
     groups_check,
     letters_check,
     misfits_checks,
@@ -27,6 +28,7 @@ from shared.errors import KeyForeign, RedisRefused, RedisUnavailable, Unavailabl
 from shared.jobstore.access import Commands
 from shared.jobstore.consistency import Consistency, Finding, Kind
 from shared.jobstore.inspection import Inspection, agreed_partitions
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.queue import Queue
 from shared.jobstore.server_check import ServerFacts
 from shared.jobstore.store import JobStore
@@ -86,6 +88,7 @@ async def _examine_jobs(commands: Commands, servers: Sequence[ServerFacts], *, r
         return [*checks, Check(Standing.NOTE, "jobs", "Not looked at: that is done on the master.")]
     if repairs and not all(queue.has_group for queue in queues):
         await JobStore(commands, partitions=agreed).prepare()
+    outbox = Outbox(JobStore(commands, partitions=agreed))
     return [
         *checks,
         *beyond_checks(agreed, await _look_beyond(commands, agreed)),
@@ -93,6 +96,7 @@ async def _examine_jobs(commands: Commands, servers: Sequence[ServerFacts], *, r
         processors_check(queues),
         backlog_check(queues),
         letters_check(queues),
+        callbacks_check([await outbox.counts(queue.partition) for queue in queues]),
         *await _walk(Consistency(commands, partitions=agreed), [queue.partition for queue in queues], repairs=repairs),
     ]
 

@@ -6,10 +6,10 @@ Exit codes: 0 when all was done, 1 when some of it could not be, 2 for a wrong u
 import argparse
 from collections.abc import Sequence
 
-from processor.commands import archives, backlog, dead_letters, doctor, jobs
+from processor.commands import archives, backlog, callbacks, dead_letters, doctor, jobs
 from shared.command import Act, run_on_redis
 
-MODULES = (backlog, jobs, dead_letters, doctor, archives)
+MODULES = (backlog, jobs, dead_letters, callbacks, doctor, archives)
 """What an operator looks at first stands first."""
 
 
@@ -25,5 +25,8 @@ def run_command(arguments: Sequence[str]) -> int:
     for module in MODULES:
         module.add_to(commands)
     options = parser.parse_args(arguments)
+    if "run_alone" in options:  # what needs no Redis
+        exit_code: int = options.run_alone(options)
+        return exit_code
     act: Act = options.prepare(options)
     return run_on_redis("processor", arguments[0], act)

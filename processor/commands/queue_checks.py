@@ -10,6 +10,7 @@ from processor.commands.backlog_pages import is_alive
 from processor.commands.check import Check, Standing
 from processor.commands.wording import count, listed, spoken
 from shared import limits
+from shared.jobstore.callback import OutboxCounts
 from shared.jobstore.location import Mode, RedisLocation
 from shared.jobstore.queue import Queue, together
 from shared.jobstore.server_check import ServerFacts
@@ -35,6 +36,22 @@ class Misfits(msgspec.Struct, kw_only=True):
     repaired: Counter[str] = msgspec.field(default_factory=Counter)
     sentences: dict[str, str] = {}
     examples: dict[str, list[str]] = {}
+
+
+def callbacks_check(counts: Sequence[OutboxCounts]) -> Check:
+    """Judge whether callbacks are delivered, and say how many were given up."""
+    waiting, dead = sum(each.waiting for each in counts), sum(each.dead for each in counts)
+    overdue_ms = max((each.overdue_ms for each in counts), default=0)
+    found = f"{count(waiting, 'callback waits', 'callbacks wait')}, {count(dead, 'was', 'were')} given up."
+    if overdue_ms > limits.CALLBACKS_OVERDUE_MS:
+        return _wrong(
+            "callbacks",
+            f"{found} One has been due for {spoken(overdue_ms)}, and nobody has tried it.",
+            "See whether processors run, and what their logs say of callbacks.",
+        )
+    if dead:
+        return _note("callbacks", found, "See python -m processor callbacks dead.")
+    return _ok("callbacks", found)
 
 
 def partitions_check(

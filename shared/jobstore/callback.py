@@ -160,6 +160,17 @@ class DeadCallback(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None
 
 
+class OutboxCounts(NamedTuple):
+    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
+
+    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
+    """
+
+    waiting: int
+    dead: int
+    overdue_ms: int
+
+
 class Unread(NamedTuple):
     """One try of a callback that its deliverer cannot read: what take_callback.lua gives, as it came."""
 

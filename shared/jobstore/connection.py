@@ -302,7 +302,7 @@ class CommandConnection:
 
     def _note_trouble(self, trouble: str) -> None:
         if self.healthy_since is not None or trouble != self.last_trouble:
-            log.warning("redis unreachable", trouble=trouble)
+            log.warning("redis unreachable", variable="REDIS_URL", redis=self.location.shown, trouble=trouble)
         self.healthy_since = None
         self.last_trouble = trouble
         for request in self._waiting:

@@ -33,7 +33,7 @@ async def bury_damaged(store: JobStore, entry: Entry, error: JobError, *, messag
         int(store.tells_admins),
         len(unreadable),
         *unreadable,
-        *flatten({"expires_at": terms.expires_at_ms, **required}),
+        *flatten({"expires_at": terms.expires_at_ms, "permanent": 1, **required}),
     )
     return as_words(reply)[0] == "OK"
 

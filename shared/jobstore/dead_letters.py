@@ -1,4 +1,4 @@
-"""Dead letters: reading them, redriving and discarding their jobs, and the cursor of those who tell the admins.
+"""Dead letters: reading them, redriving and discarding their jobs.
 
 failed ──(terminal tail)──▶ letter ──redrive──▶ the job is queued again, the letter gone
                                └────discard──▶ the letter is gone, the job stays failed
@@ -6,7 +6,7 @@ failed ──(terminal tail)──▶ letter ──redrive──▶ the job is q
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from shared import limits
 from shared.jobs import partition_of
@@ -31,20 +31,6 @@ class Redriven(StrEnum):
     NOT_FAILED = "NOT_FAILED"
     EXPIRING = "EXPIRING"
     GONE = "GONE"
-
-
-class Untold(NamedTuple):
-    """The oldest letter that the admins have not been told of; `cursor` is what it was read after."""
-
-    cursor: str
-    letter: DeadLetter
-
-
-class TellingTurn(NamedTuple):
-    """Whether this process does the telling now, and what there is to tell; None: nothing."""
-
-    is_leader: bool
-    untold: Untold | None = None
 
 
 class DeadLetters:
@@ -135,33 +121,3 @@ class DeadLetters:
     async def discard(self, letter: DeadLetter) -> None:
         """Take a letter away; its job stays failed until it expires. A letter that is gone already is no error."""
         await self._connection.run_script(script.DISCARD, keys.of_job(letter.partition, letter.job_id), letter.dead_id)
-
-    # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def next_untold(self, partition: int, *, teller: str) -> TellingTurn:
-        """Give the next letter to tell, if `teller` is (or now becomes) the one of this partition.
-
-        The first one ever begins behind the letters that are there already.
-        """
-        word, rest = as_words(
-            await self._connection.run_script(
-                script.NEXT_UNTOLD,
-                [keys.teller(partition), keys.dead(partition), keys.stats(partition)],
-                teller,
-                limits.TELLER_LOCK_MS,
-            )
-        )
-        if word != "LEADER":
-            return TellingTurn(False)
-        cursor, *entry = rest
-        return TellingTurn(True, Untold(cursor.decode(), decode_letter(partition, entry)) if entry else None)
-
-    async def mark_told(self, untold: Untold) -> int:
-        """Move the cursor behind a letter that was told, or given up; give how many before it were trimmed untold."""
-        letter = untold.letter
-        word, rest = as_words(
-            await self._connection.run_script(
-                script.MARK_TOLD, [keys.stats(letter.partition)], untold.cursor, letter.dead_id, letter.number
-            )
-        )
-        return cast(int, rest[0]) if word == "OK" else 0

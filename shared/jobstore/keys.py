@@ -46,8 +46,8 @@ def janitor(partition: int) -> str:
 
 
 def offices(partition: int) -> tuple[str, ...]:
-    """Name the locks of what one processor does for all: sweeping, clearing up, telling admins."""
-    return (sweeper(partition), janitor(partition), teller(partition))
+    """Name the locks of what one processor does for all: sweeping, clearing up."""
+    return (sweeper(partition), janitor(partition))
 
 
 def archive_search() -> str:
@@ -115,11 +115,6 @@ def owner_streams(digest: str) -> str:
 def owner_of_list(partition: int, key: str) -> str | None:
     """Read the owner from the name of an owner's list; None for any other key."""
     return _rest(key, owner_jobs(partition, ""))
-
-
-def teller(partition: int) -> str:
-    """Name the lock of the one process that tells admins of the partition's dead letters."""
-    return f"{PREFIX}:{{{partition}}}:teller"
 
 
 def events(partition: int, job_id: str) -> str:

@@ -109,7 +109,12 @@ class LiveChannel:
                     await self._serve()
                 except (RedisError, OSError, TimeoutError) as error:
                     if self._failures == 0:  # once for each loss, not for each try to mend it
-                        log.warning("live channel lost", trouble=describe(error))
+                        log.warning(
+                            "live channel lost",
+                            variable="REDIS_URL",
+                            redis=self._location.shown,
+                            trouble=describe(error),
+                        )
                 self._forget_connection()
                 await self._connection.disconnect(nowait=True)
                 self._failures += 1

@@ -14,6 +14,11 @@ class Memory(NamedTuple):
     used_bytes: int
     most_bytes: int
 
+    @property
+    def used_ratio(self) -> float:
+        """Give how much of it is used; 0 without a bound."""
+        return self.used_bytes / self.most_bytes if self.most_bytes else 0.0
+
     def is_short(self, headroom_percent: int) -> bool:
         """Tell whether less than this is left of what it may use; never without a bound, and for 0."""
         if not self.most_bytes or not headroom_percent:

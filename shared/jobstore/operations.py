@@ -122,6 +122,11 @@ class Entry(NamedTuple):
         """Tell whether it names no job of its partition: not we have written it, and no claim can find it."""
         return partition_of(self.job_id) != self.partition
 
+    @property
+    def accepted_at_ms(self) -> int:
+        """When the entry was made: at the job's creation, or when it was last begun anew (milliseconds since 1970)."""
+        return int(self.entry_id.partition("-")[0])
+
 
 class Run(NamedTuple):
     """A claimed run: the proof of ownership (the fence is epoch and token), and the record as it was claimed.
@@ -181,6 +186,10 @@ class ClaimTerms(msgspec.Struct, frozen=True, kw_only=True):
     max_crashes: int = limits.MAX_CRASHES
 
 
+PERMANENT = "permanent"
+"""The reason of a dead letter: trying again cannot help."""
+
+
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ends: with a bundle (completed), with an error (failed, and `reason` of its dead letter), or cancelled.
 
@@ -196,6 +205,11 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
     letter_error: JobError | None = None
     reason: str = ""
+
+    @property
+    def is_permanent(self) -> bool:
+        """Tell whether another run would end in the same way."""
+        return self.reason == PERMANENT
 
     @property
     def state(self) -> JobState:
@@ -225,7 +239,10 @@ class CancelReply(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """One partition's unfinished jobs: waiting + running + parked + ready, and its dead letters."""
+    """One partition's unfinished jobs: waiting + running + parked + ready, and its dead letters.
+
+    `oldest_waiting_ms`: how long ago the oldest waiting one came; `oldest_unfinished_ms`: the oldest of all.
+    """
 
     unfinished: int
     pending: int
@@ -233,6 +250,7 @@ class Backlog(NamedTuple):
     ready: int
     oldest_waiting_ms: int
     dead_letters: int
+    oldest_unfinished_ms: int = 0
 
     @property
     def waiting(self) -> int:

@@ -13,7 +13,7 @@ outlives the job's record, and a job that is deleted meanwhile is told all the s
 import asyncio
 import secrets
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from shared import limits
 from shared.errors import RecordUnreadable, UnavailableError
@@ -26,6 +26,7 @@ from shared.jobstore.callback import (
     CallbackState,
     DeadCallback,
     DeliveryOutcome,
+    OutboxCounts,
     TakenCallback,
     Unread,
     decode_callback,
@@ -47,17 +48,6 @@ class Redelivered(StrEnum):
     NOT_ENDED = "NOT_ENDED"
     NO_CALLBACK = "NO_CALLBACK"
     GONE = "GONE"
-
-
-class OutboxCounts(NamedTuple):
-    """One partition's callbacks: those that wait or are being delivered, and those that were given up.
-
-    `overdue_ms`: for how long the one that is due the longest is due; 0 when none is.
-    """
-
-    waiting: int
-    dead: int
-    overdue_ms: int
 
 
 class Outbox:
@@ -166,13 +156,19 @@ class Outbox:
         """Let it be due again after `delay_ms`."""
         return await self._postpone(taken, delay_ms, now_ms, taken.tries_with(outcome))
 
-    async def release(self, taken: TakenCallback) -> bool:
-        """Hand it back untried and uncounted: it is due at once, for another deliverer."""
-        return await self._postpone(taken, 0, None, b"")
+    async def release(self, taken: TakenCallback, *, delay_ms: int = 0, now_ms: int | None = None) -> bool:
+        """Hand it back untried and uncounted: it is due after `delay_ms`, for any deliverer."""
+        return await self._postpone(taken, delay_ms, now_ms, b"")
 
     async def _postpone(self, taken: TakenCallback, delay_ms: int, now_ms: int | None, tries: bytes) -> bool:
         word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
         return word != "STALE"
+
+    async def waiting(self, partition: int, *, count: int) -> list[CallbackName]:
+        """Name a partition's callbacks that wait or are being delivered, those that are due next first."""
+        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1)
+        names = [CallbackName.read(text.decode(errors="replace")) for text in cast("list[bytes]", reply)]
+        return [name for name in names if name is not None]
 
     async def next_due_at_ms(self, partition: int) -> int | None:
         """Tell when the next callback is due, in milliseconds since 1970; None when none waits."""

@@ -41,6 +41,8 @@ _NUMBERS = {
     "run_at": "run_at_ms",
     "redriven_at": "redriven_at_ms",
 }
+_FLAGS = {"permanent": "is_permanent"}
+_OWN_NAMES = _NUMBERS | _FLAGS
 _TEXTS = ("owner", "entry", "token", "processor", "object_key", "traceparent", "callback_url", "dead_id")
 _STRUCTS: dict[str, type] = {
     "file_ids": tuple[int, ...],
@@ -74,6 +76,7 @@ def _read_or_none(decoder: msgspec.json.Decoder[T], text: bytes) -> T | None:
 # How each field is read from its bytes; whatever a record has besides is passed over.
 _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(_NUMBERS, int),
+    **dict.fromkeys(_FLAGS, lambda text: text == b"1"),
     **dict.fromkeys(_TEXTS, bytes.decode),
     **{name: msgspec.json.Decoder(kind).decode for name, kind in _STRUCTS.items()},
     "checkpoint": read_checkpoint,
@@ -101,7 +104,7 @@ def _decode(job_id: str, flat: Sequence[bytes]) -> JobRecord:
     if (schema := found.get("schema", _WRITTEN_SCHEMA)) != _WRITTEN_SCHEMA:
         raise ValueError(f"schema {schema.decode()[:20]} in place of {SCHEMA}")
     fields: dict[str, Any] = {"job_id": job_id, "state": JobState(found["state"].decode())}
-    fields |= {_NUMBERS.get(key, key): _READERS[key](text) for key, text in found.items() if key in _READERS}
+    fields |= {_OWN_NAMES.get(key, key): _READERS[key](text) for key, text in found.items() if key in _READERS}
     return JobRecord(**fields)
 
 

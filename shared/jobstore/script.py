@@ -40,8 +40,6 @@ SWEEP = _load("sweep")
 BACKLOG = _load("backlog")
 REDRIVE = _load("redrive")
 DISCARD = _load("discard")
-NEXT_UNTOLD = _load("next_untold")
-MARK_TOLD = _load("mark_told")
 CANCEL = _load("cancel")
 NEXT_DUE = _load("next_due")
 EXPIRE = _load("expire")
@@ -79,8 +77,6 @@ ALL = (
     BACKLOG,
     REDRIVE,
     DISCARD,
-    NEXT_UNTOLD,
-    MARK_TOLD,
     CANCEL,
     NEXT_DUE,
     EXPIRE,

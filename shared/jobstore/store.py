@@ -289,6 +289,7 @@ class JobStore:
                 "bundle": encode_json(ending.bundle) if ending.bundle else None,
                 "progress": encode_json(ending.progress) if ending.progress else None,
                 "error": error or None,
+                "permanent": 1 if ending.is_permanent else None,
             }
         )
         reply = await self.connection.run_script(

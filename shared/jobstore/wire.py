@@ -9,6 +9,7 @@ Deadlines are the caller's.
 
 import asyncio
 import random
+import ssl
 from pathlib import Path
 from typing import Any, cast
 
@@ -127,6 +128,7 @@ def _open_tcp(tls: Tls | None, address: Address, options: dict[str, Any]) -> Con
         return Connection(host=host, port=port, **options)
     for option, path in zip(("ca_file", "cert_file", "key_file"), tls[:3], strict=True):
         _require_readable(option, path)
+    _require_certificates(tls.ca_file)
     return SSLConnection(
         host=host,
         port=port,
@@ -146,3 +148,13 @@ def _require_readable(option: str, path: str | None) -> None:
         Path(path).open("rb").close()
     except OSError as error:
         raise SettingsError([f"REDIS_URL names {option}={path}, which cannot be read: {error.strerror}."]) from None
+
+
+def _require_certificates(ca_file: str | None) -> None:
+    """A text in its place (an example that nobody replaced) would be an unreachable Redis for ever."""
+    if ca_file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise SettingsError([f"REDIS_URL names ca_file={ca_file}, which holds no certificate (PEM)."]) from None

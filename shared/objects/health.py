@@ -48,10 +48,11 @@ def pause_seconds(standing: Standing, random_ratio: float) -> float:
 
 
 class StoreHealth:
-    """Looks at one store of a process; `name` is what it is for."""
+    """Looks at one store of a process; `name` is what it is for, `variable` says where it is."""
 
-    def __init__(self, name: str, store: ObjectStore, *, for_writing: bool) -> None:
+    def __init__(self, name: str, store: ObjectStore, *, for_writing: bool, variable: str) -> None:
         self.name = name
+        self._variable = variable
         self._store = store
         self._for_writing = for_writing
         self._standing = Standing(is_up=None, problem=None)
@@ -114,7 +115,7 @@ class StoreHealth:
         if standing.is_up and not before.is_up:
             log.info("store can be used", store=self.name)
         if not standing.is_up and _gist(standing) != _gist(before):
-            log.error("store cannot be used", store=self.name, problem=standing.problem)
+            log.error("store cannot be used", store=self.name, variable=self._variable, problem=standing.problem)
 
 
 def _gist(standing: Standing) -> str:

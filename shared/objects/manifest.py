@@ -149,7 +149,8 @@ def _read(path: Path) -> tuple[list[CatalogueFile], Signature]:
             content = manifest.read(limits.MAX_MANIFEST_BYTES + 1)
             after = _signature(os.fstat(manifest.fileno()))
     except OSError as error:
-        raise SettingsError([f"The catalogue {path} cannot be read: {error.strerror}."]) from error
+        problem = f"The catalogue {path} cannot be read: {error.strerror}. WAYBILL_CATALOGUE says where it is."
+        raise SettingsError([problem]) from error
     return _parse(content, str(path)), after._replace(size_bytes=len(content))
 
 

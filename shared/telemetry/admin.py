@@ -1,6 +1,8 @@
-"""The admin port: /livez, /readyz and /metrics, apart from the public port.
+"""The admin port: /livez, /readyz, /startedz and /metrics, apart from the public port.
 
-/livez says that the event loop turns and never depends on Redis; /readyz says whether to send work here, and why not.
+/livez     the event loop turns; never depends on Redis
+/readyz    whether all is well here, and what is not
+/startedz  whether to send callers here: yes from the first time that all was well, until it stops
 """
 
 import contextlib
@@ -38,10 +40,15 @@ class AdminServer(EmbeddedServer):
 
 
 class AdminApp:
-    """`problems` gives a sentence for each reason not to be sent work; none means ready."""
+    """`problems` gives a sentence for each reason not to be sent work; none means ready.
 
-    def __init__(self, problems: Callable[[], list[str]]) -> None:
+    `is_stopping` tells whether this process has been told to end.
+    """
+
+    def __init__(self, problems: Callable[[], list[str]], is_stopping: Callable[[], bool]) -> None:
         self._problems = problems
+        self._is_stopping = is_stopping
+        self._has_started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -56,16 +63,33 @@ class AdminApp:
         if path == "/livez":
             return 200, "application/json", b'{"status":"alive"}'
         if path == "/readyz":
-            problems = self._problems()
-            body = {"status": "not ready" if problems else "ready", "problems": problems}
-            return 503 if problems else 200, "application/json", json.dumps(body).encode()
-        return 404, "text/plain", b"Not here. See /livez, /readyz and /metrics.\n"
+            return _readiness(self._problems())
+        if path == "/startedz":
+            return _readiness(self._what_keeps_callers_away())
+        return 404, "text/plain", b"Not here. See /livez, /readyz, /startedz and /metrics.\n"
+
+    def _what_keeps_callers_away(self) -> list[str]:
+        """Give the problems that are some before the first time that there was none, and while it stops.
+
+        A dependency that all processes have in common is no reason to send callers to another one: where all of them
+        are taken away, callers are answered by what stands before us, which knows neither `busy` nor Retry-After.
+        """
+        problems = self._problems()
+        self._has_started |= not problems
+        return [] if self._has_started and not self._is_stopping() else problems
 
 
-def admin_server(host: str, port: int, problems: Callable[[], list[str]]) -> AdminServer:
+def _readiness(problems: list[str]) -> tuple[int, str, bytes]:
+    body = {"status": "not ready" if problems else "ready", "problems": problems}
+    return 503 if problems else 200, "application/json", json.dumps(body).encode()
+
+
+def admin_server(
+    host: str, port: int, problems: Callable[[], list[str]], *, is_stopping: Callable[[], bool]
+) -> AdminServer:
     """Make the admin server; run it with `await server.serve()`, end it with `server.should_exit = True`."""
     config = uvicorn.Config(
-        AdminApp(problems),
+        AdminApp(problems, is_stopping),
         host=host,
         port=port,
         lifespan="off",

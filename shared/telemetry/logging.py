@@ -52,10 +52,11 @@ def configure_logging(service: str, *, level: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
-def _add_trace_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_trace_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
+        event["span_id"] = f"{context.span_id:016x}"
     return event
 
 
@@ -67,6 +68,6 @@ def _hide_secrets(_: Any, __: str, line: Any) -> str:
 _FOR_PEOPLE: tuple[structlog.typing.Processor, ...] = (structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),)
 _FOR_MACHINES: tuple[structlog.typing.Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    _add_trace_id,
+    _add_trace_ids,
     structlog.processors.format_exc_info,
 )

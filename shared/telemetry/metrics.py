@@ -51,6 +51,11 @@ _GAUGES: tuple[tuple[str, str, Callable[[Backlog], int]], ...] = (
     ("download_dead_letters", "Jobs that failed for good and are kept as evidence", lambda b: b.dead_letters),
 )
 
+_AGES: tuple[tuple[str, str, Callable[[Backlog], int]], ...] = (
+    ("download_queue_oldest_age", "Age of the oldest waiting job", lambda b: b.oldest_waiting_ms),
+    ("download_unfinished_oldest_age", "Age of the oldest job that has not ended", lambda b: b.oldest_unfinished_ms),
+)
+
 
 class BacklogGauges:
     """The gauges of the whole system, read from Redis; every replica reports the same, so rules use max()."""
@@ -60,9 +65,8 @@ class BacklogGauges:
         self._latest: tuple[Backlog, ...] = ()
         for name, description, of in _GAUGES:
             meter.create_observable_gauge(name, [self._sum_of(of)], description=description)
-        meter.create_observable_gauge(
-            "download_queue_oldest_age", [self._oldest], unit="s", description="Age of the oldest waiting job"
-        )
+        for name, description, of in _AGES:
+            meter.create_observable_gauge(name, [self._most_of(of)], unit="s", description=description)
 
     async def run(self) -> None:
         """Read the backlog every few seconds, until cancelled."""
@@ -79,8 +83,11 @@ class BacklogGauges:
 
         return observe
 
-    def _oldest(self, _: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(max(b.oldest_waiting_ms for b in self._latest) / 1000)] if self._latest else []
+    def _most_of(self, of_ms: Callable[[Backlog], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(max(map(of_ms, self._latest)) / 1000)] if self._latest else []
+
+        return observe
 
 
 def report_dependencies(meter: Meter, connection: Commands, stores: Sequence[StoreHealth]) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from shared.jobstore.operations import Answer, Run
 from shared.jobstore.store import JobStore
-from tests.browser.built_pages import show
+from tests.browser.built_pages import build, show
 from tests.support import cargo, jobs
 from tests.support.stores import running_store
 from tests.support.system import System
@@ -62,7 +62,7 @@ def test_ten_events_a_second_of_twenty_jobs_are_at_most_45_commits_in_ten_second
 
     tab = browser.new_context()
     page = tab.new_page()
-    show(page, "commits", at=unworked.url, job_ids=ids, directory=tmp_path / "page")
+    show(page, build("commits", tmp_path / "page"), at=unworked.url, job_ids=ids)
     page.wait_for_function("document.querySelectorAll('.waybill-job[data-state=processing]').length === 21")
     page.wait_for_function("performance.now() - quiet.sinceMs > 500")  # the opening itself is over
     page.evaluate("for (const name in commits) commits[name] = 0")

@@ -77,6 +77,17 @@ def test_bars_are_seen_in_the_systems_own_colours(browser: Browser, gallery_url:
             assert fill != track
 
 
+def test_the_list_is_as_light_or_dark_as_the_page_around_it_whatever_the_system_is(
+    browser: Browser, gallery_url: str
+) -> None:
+    with visiting(browser, gallery_url, color_scheme="dark") as visitor:
+        colour = "getComputedStyle(document.querySelector('.waybill-title')).color"
+        visitor.page.locator(".waybill-title").wait_for()
+        on_dark = visitor.page.evaluate(colour)
+        visitor.page.evaluate("document.documentElement.style.colorScheme = 'light'")
+        assert (on_dark, visitor.page.evaluate(colour)) == ("rgb(230, 233, 238)", "rgb(31, 35, 40)")
+
+
 def test_nothing_moves_for_who_wants_no_motion(browser: Browser, gallery_url: str) -> None:
     with visiting(browser, gallery_url, reduced_motion="reduce") as visitor:
         visitor.page.locator(".files").wait_for()
@@ -100,7 +111,7 @@ def test_nothing_serious_is_found_along_the_way_of_a_real_download(
         visitor.start(cargo.ids_of(*cargo.LONG)[:2])
         visitor.waits_for_progress(10)
         judge(visitor.page, f"real-processing-{scheme}-{width}")
-        visitor.rows.first.get_by_text("Events from now on").click()
+        visitor.rows.first.get_by_text("Events", exact=True).click()
         visitor.sees_state("completed")
         judge(visitor.page, f"real-completed-{scheme}-{width}")
 

@@ -33,6 +33,17 @@ def test_a_download_is_started_watched_and_saved_under_its_name_with_its_bytes(
     assert saved == system.archive(f"{JOBS}/{job['job_id']}")
 
 
+def test_the_event_log_of_a_row_begins_with_its_job_whenever_it_is_opened(browser: Browser, system: System) -> None:
+    with visiting(browser, system.url) as visitor:
+        visitor.start(MIXED_IDS)
+        visitor.sees_state("completed")
+        visitor.rows.first.get_by_text("Events", exact=True).click()
+        events = visitor.rows.first.locator(".waybill-events li")
+        expect(events.first).to_contain_text("queued")
+        expect(events.last).to_contain_text("completed")
+        expect(events.last).to_be_in_viewport()
+
+
 def test_a_running_job_is_cancelled_and_can_be_started_again(browser: Browser, system: System) -> None:
     with visiting(browser, system.url) as visitor:
         visitor.start(LONG_IDS)
@@ -58,6 +69,22 @@ def test_what_was_started_is_there_after_a_reload(browser: Browser, system: Syst
         visitor.waits_for_progress(10)
         visitor.press("Cancel")
         visitor.sees_state("cancelled")
+
+
+def test_a_list_that_cannot_be_fetched_is_asked_for_again_and_what_was_chosen_stays(
+    browser: Browser, system: System
+) -> None:
+    with visiting(browser, system.url, may_fail=True) as visitor:
+        page = visitor.page
+        visitor.waits_for_form()
+        page.get_by_label("leg 1.raw").check()
+        page.route("**/v1/download/files**", lambda route: route.abort())
+        page.get_by_label("Search by name").fill("lading")
+        visitor.sees("The list of files could not be fetched.")
+        page.unroute("**/v1/download/files**")
+        page.get_by_role("button", name="Try again").click()
+        page.get_by_label("Bill of lading.txt").check()
+        visitor.sees("2 files chosen")
 
 
 def test_files_are_found_and_picked_by_name(browser: Browser, system: System) -> None:

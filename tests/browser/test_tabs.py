@@ -27,9 +27,9 @@ HANG = """jobId => setTimeout(() => {
 """Waits in the page's one thread, and so takes no other tab's processor, until the answer of a long poll comes."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system in which one job runs at a time, all of LONG for half a minute."""
+    """A system in which one job runs at a time, all of LONG for half a minute; each test ends its own."""
     settings = {"WAYBILL_COPY_RATE_BYTES_PER_SECOND": "100000", "WAYBILL_SLOTS": "1", "WAYBILL_LIST_FILES": "true"}
     with System(tmp_path_factory.mktemp("tabs"), settings=settings) as running:
         yield running
@@ -68,6 +68,9 @@ def test_four_tabs_have_one_stream_and_go_on_within_seconds_when_the_one_that_ho
         slow.call("POST", f"{JOBS}/{waiting}/cancel")  # which is the answer that the tab waits for
         leader.waits_for_progress(shown + STEP_PERCENT)
         until(lambda: streams(slow) == 1, "the tab that hung, or the one that took over, gives its stream up")
+        others[0].press("Cancel")
+        for tab in (leader, *others):
+            tab.sees_state("cancelled")
 
 
 def test_when_the_tab_with_the_stream_is_closed_the_others_see_the_job_to_its_end(

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser as Visited
 
 from tests.browser.application import application
-from tests.browser.built_pages import show
+from tests.browser.built_pages import build, show
 from tests.browser.chromium import TELL, Browser
 from tests.support import cargo
 from tests.support.harbour import Harbour
@@ -68,14 +68,15 @@ def test_an_event_source_goes_on_by_another_ticket_without_a_gap(
 def test_the_hooks_follow_many_jobs_by_one_ticket_and_one_stream_under_strict_mode(
     browser: Visited, harbour: Harbour, tmp_path: Path
 ) -> None:
-    paths: list[str] = [harbour.create(harbour.anna, *cargo.LONG[:2]).headers["location"] for _ in range(2)]
+    built = build("strict", tmp_path / "page")
+    paths: list[str] = [harbour.create(harbour.anna, *cargo.LONG[:4]).headers["location"] for _ in range(2)]
     ids = [path.rpartition("/")[2] for path in paths]
     context = browser.new_context()
     context.add_init_script(f"window.asTheServer = {json.dumps(harbour.anna.headers['Authorization'])}")
     page = context.new_page()
     read: list[str] = []
     page.on("request", lambda request: read.append(request.url) if "/v1/" in request.url else None)
-    show(page, "strict", at=harbour.system.url, job_ids=ids, directory=tmp_path / "page")
+    show(page, built, at=harbour.system.url, job_ids=ids)
 
     page.wait_for_function("[...document.querySelectorAll('output')].every((job) => job.textContent === 'processing')")
     asked = page.evaluate("asked")

@@ -18,6 +18,7 @@ from shared.event_id import EventId
 from tests.chaos.caller import CUT_OFF, Caller
 from tests.chaos.history import Answer, Asked, Call, Event, Shown, Sighting
 from tests.chaos.life import TERMINAL as TERMINAL_TYPES
+from tests.chaos.moods import is_to_be_told
 from tests.chaos.redriver import Redriver
 from tests.chaos.wishes import Will, Wish, will_of
 from tests.support import cargo
@@ -34,11 +35,19 @@ CARGOES = (cargo.MIXED, cargo.MIXED[:2], cargo.LONG[:1])
 class Crowd:
     """All clients, in a thread with a loop of their own; `sightings`, `answers`, `calls` and `accepted` grow meanwhile.
 
-    Without `redis_url` there is no operator, and callers want nothing but archives.
+    Without `redis_url` there is no operator, and callers want nothing but archives. Some want the end to be told at
+    `callback_url`, if there is one.
     """
 
     def __init__(
-        self, gateway_urls: list[str], *, seed: int, jobs_per_second: float, redis_url: str = "", partitions: int = 1
+        self,
+        gateway_urls: list[str],
+        *,
+        seed: int,
+        jobs_per_second: float,
+        redis_url: str = "",
+        partitions: int = 1,
+        callback_url: str = "",
     ) -> None:
         self.accepted: set[str] = set()
         self.sightings: list[Sighting] = []
@@ -50,6 +59,7 @@ class Crowd:
         self.cuts = 0
         self._gateway_urls = gateway_urls
         self._redis_url = redis_url
+        self._callback_url = callback_url
         self._partitions = partitions
         self._seed = seed
         self._random = random.Random(f"{seed}/clients")
@@ -115,6 +125,8 @@ class Crowd:
         """Create a job, see it to its end, and do with it what its caller wants."""
         will = will_of(self._seed, number) if self._redis_url else Will(Wish.ARCHIVE, is_keyed=False, pause_seconds=0.0)
         body = {"file_ids": cargo.ids_of(*CARGOES[number % len(CARGOES)]), "archive_name": str(number)}
+        if self._callback_url and is_to_be_told(self._seed, number):
+            body["callback_url"] = self._callback_url
         job_id = await self._create(caller, body, key=str(number) if will.is_keyed else "")
         if job_id is None:
             return

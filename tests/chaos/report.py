@@ -37,6 +37,9 @@ def _lines(aftermath: Aftermath) -> Iterator[str]:
     yield from _wanted(history)
     yield f"taken over {sum(life.crashes for life in lives)}, failures {sum(life.failures for life in lives)}"
     yield f"told to be superseded {_superseded(history)}, open uploads of the dead {len(history.open_uploads)}"
+    told = Counter(str(callback.state) for kept in history.callbacks.values() for callback in kept)
+    ends = ", ".join(f"{state} {told[state]}" for state in sorted(told))
+    yield f"callbacks {told.total()} ({ends}), heard {len(history.heard)} times"
     if times := sorted(take_over_seconds(history)):
         middle, longest = times[len(times) // 2], times[-1]
         yield f"from death to the next run: median {middle:.1f} s, longest {longest:.1f} s ({len(times)} times)"

@@ -10,20 +10,22 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from deploy.local.resp import ServerRefusedError
+from deploy.local.resp import ServerRefusedError, ask
 from shared import limits
 from shared.jobs import JobState
+from shared.jobstore import keys
 from tests.chaos.census import take_census
 from tests.chaos.clients import Crowd
 from tests.chaos.crash_points import CrashPoint
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import Census, History
+from tests.chaos.moods import MoodyReceiver
 from tests.chaos.plan import Fault, Kind, dooms, faults
 from tests.chaos.remains import (
     archive_of,
@@ -47,12 +49,20 @@ SETTINGS = {
     "WAYBILL_LOG_LEVEL": "info",
     # One second for jobs: some end in it, others are handed back.
     "WAYBILL_STOP_GRACE_SECONDS": str(limits.STOP_MARGIN_SECONDS + 1),
+    # Receivers are on this machine, and most of their troubles are over within seconds.
+    "WAYBILL_CALLBACK_HTTP": "true",
+    "WAYBILL_CALLBACK_PORTS": "1-65535",
+    "WAYBILL_CALLBACK_NETWORKS": "127.0.0.1",
+    "WAYBILL_CALLBACK_SECRETS": "whsec_" + "A" * 40,
+    "WAYBILL_CALLBACK_SCHEDULE": "0 0 1 1 2 2",
 }
 ALTERATIONS = {
     "MAX_WAITING_MS": 5000,  # what is put off for longer expires
     "JANITOR_EVERY_SECONDS": 0.5,
     "JANITOR_LOCK_MS": 2000,
     "INSPECTION_EVERY_SECONDS": 2.0,
+    "CALLBACK_LEASE_MS": 3000,
+    "CALLBACK_DRAIN_WITHIN_SECONDS": 0.5,
 }
 PAST_THE_LEASE_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 0.1
@@ -85,10 +95,12 @@ class Aftermath(NamedTuple):
     seconds: float
 
 
-def history_of(system: System, fleet: Fleet, crowd: Crowd, censuses: Iterable[Census] = ()) -> History:
+def history_of(
+    system: System, fleet: Fleet, crowd: Crowd, censuses: Iterable[Census] = (), heard: Sequence[str] = ()
+) -> History:
     """Gather what everybody saw and did, once the system has come to rest; then stop the fleet, and let time pass.
 
-    `censuses` are those that were taken before.
+    `censuses` are those that were taken before, `heard` the ids of callbacks that a receiver has answered with success.
     """
     until(lambda: not any(map(sum, _unsettled(system))), "the janitor has deleted what it should, and nothing waits")
     remains = asyncio.run(read_remains(system, crowd.accepted))
@@ -118,7 +130,7 @@ def history_of(system: System, fleet: Fleet, crowd: Crowd, censuses: Iterable[Ce
         open_uploads=remains.open_uploads,
         calls=[*crowd.calls, *looks],
         callbacks=remains.callbacks,
-        heard=[],
+        heard=list(heard),
         dead_callbacks=remains.dead_callbacks,
         listed=listed,
         findings=remains.findings,
@@ -131,11 +143,12 @@ def _censuses(system: System) -> list[Census]:
     return [take_census(system.redis.port, partition) for partition in range(partitions_of(system))]
 
 
-def _unsettled(system: System) -> Iterator[tuple[int, int]]:
-    """Give, for each partition, how many entries there are, and how many jobs are due now."""
+def _unsettled(system: System) -> Iterator[tuple[int, int, int]]:
+    """Give, for each partition, how many entries there are, how many jobs are due now, and how many callbacks wait."""
     due = asyncio.run(due_now(system))
     for partition in range(partitions_of(system)):
-        yield system.count_in_redis(partition)[0], due[partition]
+        callbacks = int(ask(system.redis.port, "ZCARD", keys.outbox(partition)))
+        yield system.count_in_redis(partition)[0], due[partition], callbacks
 
 
 class Storm:
@@ -162,21 +175,26 @@ class Storm:
             fleet = Fleet(system, dooms(seed), size=SIZE, seed=seed, diaries_dir=self._diaries_dir)
             fleet.start_first()
             urls = [gateway.url for gateway in system.gateways]
-            with Crowd(
-                urls,
-                seed=seed,
-                jobs_per_second=self._weather.jobs_per_second,
-                redis_url=system.redis.url,
-                partitions=partitions_of(system),
-            ) as crowd:
+            harbour_office = MoodyReceiver(seed)
+            with (
+                harbour_office,
+                Crowd(
+                    urls,
+                    seed=seed,
+                    jobs_per_second=self._weather.jobs_per_second,
+                    redis_url=system.redis.url,
+                    partitions=partitions_of(system),
+                    callback_url=harbour_office.url,
+                ) as crowd,
+            ):
                 self._blow(fleet, crowd)
                 crowd.create_no_more()
                 fleet.retire()
                 crowd.wait_for_end(self._weather.rest_within_seconds)
                 until(fleet.is_retired, "the doomed have stopped")
-            # Whoever calls takes a broken connection for granted; so it must not have been a gateway that broke.
-            assert all(gateway.is_alive() for gateway in system.gateways), "a gateway ended"
-            history = history_of(system, fleet, crowd, self._censuses)
+                # Whoever calls takes a broken connection for granted; so it must not have been a gateway that broke.
+                assert all(gateway.is_alive() for gateway in system.gateways), "a gateway ended"
+                history = history_of(system, fleet, crowd, self._censuses, harbour_office.heard())
         seconds = time.monotonic() - began_at
         return Aftermath(history, fleet.hits, self._faults, crowd.cuts, crowd.refused_calls, crowd.cut_calls, seconds)
 

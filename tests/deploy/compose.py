@@ -24,6 +24,7 @@ SECRETS = {
     "REDIS_PASSWORD": "a-password-of-nobody",
     "S3_SECRET_ACCESS_KEY": "a-secret-of-nobody-at-all",
     "WAYBILL_TICKET_SECRETS": "k1:a-ticket-secret-of-nobody-at-all-0123",
+    "WAYBILL_CALLBACK_SECRETS": "whsec_" + "A" * 40,
 }
 """As somebody's .env might have them."""
 

@@ -54,7 +54,7 @@ def test_secrets_of_the_docs_are_all_that_the_compose_file_asks_for_and_are_take
     written = tmp_path / "deploy" / "docker" / ".env"
     secrets = dict(line.split("=", 1) for line in written.read_text(encoding="utf-8").splitlines())
     assert secrets.keys() == set(INTERPOLATED.findall(COMPOSE))
-    assert len(set(secrets.values())) == 3
+    assert len(set(secrets.values())) == 4
     assert written.stat().st_mode & 0o077 == 0
     assert_none(breaches_of_compose(COMPOSE, DOCKER_DIR, read(DOCKERFILE), ACL_LINE, secrets))
 

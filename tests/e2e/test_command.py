@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import cargo
-from tests.support.system import System
+from tests.support.system import JOBS, System
 from tests.support.waybill_command import WaybillCommand
 
 IDS = cargo.ids_of(*cargo.MIXED)
@@ -48,6 +48,15 @@ def test_get_makes_fetches_and_checks_and_prints_the_path_alone(command: Waybill
     assert [path.name for path in command.directory.iterdir()] == ["cargo.zip"]
     assert "Ready: " in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_callback_is_the_jobs_and_one_that_goes_nowhere_is_refused(command: WaybillCommand, system: System) -> None:
+    job_id = command.run("submit", *IDS, "--callback", "https://127.0.0.1/done").stdout.strip()
+    refused = command.run("submit", *IDS, "--callback", "https://10.0.0.1/")
+
+    assert system.field(f"{JOBS}/{job_id}", "callback_url") == "https://127.0.0.1/done"
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "callback_url leads to 10.0.0.1" in refused.stderr
 
 
 def test_get_refuses_to_replace_a_file_before_it_asks_for_a_job(command: WaybillCommand) -> None:

@@ -106,7 +106,7 @@ def test_a_terminal_shows_one_line_that_lives(own: System, elsewhere: Path) -> N
     plain = ESCAPE.sub("", shown)
     assert (code, said) == (0, "a.zip\n")
     assert "\x1b[" in shown
-    assert re.search(r"Preparing .*% .*Bundling: \d of 2 files", plain)
+    assert re.search(r"Preparing .*% .*\d of 2 files, ", plain)
     assert "Downloading" in plain
     drawn = len(re.findall(r"Preparing|Downloading", plain))
     assert drawn <= 4 * seconds + 4

@@ -40,7 +40,6 @@ def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     settings = {
         "WAYBILL_LIST_FILES": "true",
         "WAYBILL_CALLBACK_HTTP": "true",
-        "WAYBILL_CALLBACK_NETWORKS": "127.0.0.0/8",
     }
     with System(tmp_path_factory.mktemp("telling"), settings=settings) as running:
         (running.sources_dir / cargo.LONG[-1].key).unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import cargo
-from tests.support.admin_endpoint import AdminEndpoint
+from tests.support.receiver import Receiver
 from tests.support.service import environment
 from tests.support.sse_reader import read_frames
 from tests.support.system import JOBS, QUICK_LEASE, System
@@ -20,16 +20,16 @@ LOST = cargo.MIXED[0]
 
 
 @pytest.fixture
-def endpoint() -> Iterator[AdminEndpoint]:
+def endpoint() -> Iterator[Receiver]:
     """Where admins want to be told; at first it refuses."""
-    with AdminEndpoint(lambda _: 500) as listening:
+    with Receiver(lambda _: 500) as listening:
         yield listening
 
 
 @pytest.fixture
-def told(tmp_path: Path, endpoint: AdminEndpoint) -> Iterator[System]:
+def told(tmp_path: Path, endpoint: Receiver) -> Iterator[System]:
     """A system that tells it."""
-    with System(tmp_path, settings=QUICK_LEASE | {"WAYBILL_ADMIN_CALLBACK_URL": endpoint.url}) as running:
+    with System(tmp_path, settings=QUICK_LEASE | {"WAYBILL_ADMIN_CALLBACK_URL": endpoint.admin_url}) as running:
         yield running
 
 
@@ -59,7 +59,7 @@ def mend(system: System) -> None:
 
 
 def test_admins_are_told_although_the_endpoint_refuses_and_the_processor_is_killed(
-    told: System, endpoint: AdminEndpoint
+    told: System, endpoint: Receiver
 ) -> None:
     path = fail(told)
     [*_, refused] = endpoint.wait_for(1)
@@ -70,7 +70,9 @@ def test_admins_are_told_although_the_endpoint_refuses_and_the_processor_is_kill
     second = told.start("processor")
     second.wait_until_ready()
 
-    until(lambda: second.metric("admin_callbacks_total") >= 1, "the second processor has told it")
+    until(
+        lambda: second.metric("callback_deliveries_total", outcome="delivered") >= 1, "the second processor has told it"
+    )
     letter = endpoint.received[-1]
     record = told.record(path)
     assert letter.webhook_id == refused.webhook_id

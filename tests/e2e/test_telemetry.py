@@ -130,3 +130,44 @@ def test_admin_port_has_nothing_else(system: System) -> None:
         assert service.ask("/readyz").json() == {"status": "ready", "problems": []}
         assert service.ask("/v1/download/jobs").status_code == 404
     assert system.get("/metrics").status_code == 404
+
+
+def test_every_end_of_a_job_is_counted_once_by_whether_it_came_in_time(watched: System) -> None:
+    gateway = watched.gateways[0]
+    waiting = [watched.create_job(*cargo.MIXED[:1]) for _ in range(2)]
+    watched.call("POST", f"{waiting[0]}/cancel")
+    watched.call("DELETE", waiting[1])
+
+    assert gateway.metric("download_jobs_ended_total", outcome="in_time") == 2
+
+    lost, running, done = cargo.LONG[5], watched.create_job(*cargo.LONG[:4]), watched.create_job(*cargo.MIXED)
+    failing = watched.create_job(lost)
+    (watched.sources_dir / lost.key).unlink()
+    processor = watched.start("processor")
+    watched.wait_for_status(running, "processing")
+    watched.call("POST", f"{running}/cancel")
+    ended = [watched.wait_for_end(path)["status"] for path in (running, done, failing)]
+
+    assert ended == ["cancelled", "completed", "failed"]
+    until(lambda: processor.metric("download_jobs_ended_total") == 3, "each end is counted")
+    assert processor.metric("download_jobs_ended_total", outcome="late") == 0
+    assert processor.metric("download_jobs_failed_total", reason="permanent") == 1
+    assert processor.metric("download_jobs_failed_total") == 1
+    assert gateway.metric("download_jobs_ended_total") == 2
+    assert gateway.metric("download_deadline_seconds") == processor.metric("download_deadline_seconds") == 3_600
+
+
+def test_oldest_unfinished_job_and_the_fleet_are_measured(watched: System) -> None:
+    watched.create_job(*cargo.LONG[:2])
+    alone = watched.start("gateway")
+    until_metric(alone, "download_processors", 0)
+    assert alone.metric("download_slots_ready") == 0
+    assert alone.metric("download_unfinished_oldest_age_seconds") > 0
+
+    watched.start("processor", WAYBILL_COPY_RATE_BYTES_PER_SECOND="1")
+    until_metric(watched.gateways[0], "download_queue_oldest_age_seconds", 0)
+    until_metric(watched.gateways[0], "download_slots_ready", 4)
+
+    assert watched.gateways[0].metric("download_slots") == 4
+    assert watched.gateways[0].metric("download_processors") == 1
+    assert watched.gateways[0].metric("download_unfinished_oldest_age_seconds") > 0, "it runs, and has not ended"

@@ -65,7 +65,7 @@ async def test_a_gateway_knows_the_line_the_slots_and_the_jobs_that_it_creates_i
 
         assert place == 3
         assert record is not None
-        assert watch.outlook(record) == Outlook(queue_position=2, remaining_seconds=1)
+        assert watch.outlook(record) == Outlook(queue_position=2, remaining_seconds=1, starts_in_seconds=1)
 
 
 async def test_without_redis_a_gateway_says_nothing() -> None:

@@ -75,15 +75,11 @@ async def walk(store: JobStore, url: str) -> None:
         foreign = (await store.take(0, processor="p1", most=1, in_hand=()))[0]
         assert await bury_foreign(store, foreign, jobs.BROKEN)
         letters = jobs.letters_of(store)
-        await letters.next_untold(0, teller="p1")
         failed = [await jobs.fail(store) for _ in range(3)]
         assert await jobs.redrive(store, failed[0]) is Redriven.OK
         run = await jobs.claim(store, await jobs.take(store, failed[0].job_id))
         assert await store.finish(run, jobs.completion()) is Answer.OK
         await letters.discard(await jobs.letter_of(store, failed[1].job_id))
-        untold = (await letters.next_untold(0, teller="p1")).untold
-        assert untold is not None
-        assert await letters.mark_told(untold) == 0
         deleted, lifetimes = await jobs.create(store), jobs.lifetimes_of(store)
         assert await jobs.cancel(store, deleted, deletes=True) is not None
         assert await lifetimes.next_due(0, janitor="p1") == [deleted]

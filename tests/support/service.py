@@ -18,7 +18,9 @@ from tests.support.waiting import PATIENCE_SECONDS, until
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Give a child's environment: this process' own, with none of the developer's settings, and `settings`."""
-    own = {name: text for name, text in os.environ.items() if not name.startswith(("WAYBILL_", "REDIS_", "AWS_"))}
+    own = {
+        name: text for name, text in os.environ.items() if not name.startswith(("WAYBILL_", "REDIS_", "AWS_", "OTEL_"))
+    }
     return own | dict(settings)
 
 

@@ -25,6 +25,13 @@ from tests.support.waiting import until
 
 JOBS = "/v1/download/jobs"
 TERMINAL = ("completed", "failed", "cancelled")
+CALLBACKS_TO_LOOPBACK = {
+    "WAYBILL_CALLBACK_HTTP": "true",
+    "WAYBILL_CALLBACK_PORTS": "1-65535",
+    "WAYBILL_CALLBACK_NETWORKS": "127.0.0.1",
+    "WAYBILL_CALLBACK_SECRETS": "whsec_" + "A" * 40,
+}
+"""For tests whose receiver is on this machine, where callbacks may not go by themselves."""
 QUICK_LEASE = {"WAYBILL_LEASE_MS": "2000", "WAYBILL_RENEW_EVERY_MS": "400"}
 """For tests that wait for a take-over: short, and still longer than a busy machine keeps a process waiting."""
 
@@ -113,6 +120,8 @@ class System:
             "WAYBILL_OBJECTS_DIR": str(self.objects_dir),
             "WAYBILL_PORT": str(port),
             "WAYBILL_ADMIN_PORT": str(admin_port),
+            # No callback of a test may leave this machine.
+            "WAYBILL_CALLBACK_NETWORKS": "127.0.0.0/8",
             "WAYBILL_COPY_RATE_BYTES_PER_SECOND": str(cargo.COPY_RATE_BYTES_PER_SECOND),
             **self._settings,
             **settings,

@@ -2,17 +2,19 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"bsdtar": "libarchive-tools", "node": "nodejs"}
+OWN = Path(__file__).resolve().parents[2] / ".tools" / "bin"
+PACKAGES = {"bsdtar": "libarchive-tools", "node": "nodejs", "promtool": "prometheus"}
 
 
 def require_tool(name: str) -> str:
     """Give the path of a program; without it the test is skipped, or fails where WAYBILL_REQUIRE_TOOLS=1."""
-    # What Debian keeps in sbin is not on everybody's path.
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    # What Debian keeps in sbin is not on everybody's path; .tools/bin has what `.ci/run` puts there.
+    path = shutil.which(name) or shutil.which(name, path=f"/usr/sbin:{OWN}")
     if path is None:
         missing(f"{name} is not installed (Debian: apt install {PACKAGES.get(name, name)})")
     return path

@@ -1,25 +1,35 @@
 """The commands that ask one thing of the server: status, list, files, cancel, retry, rm, submit."""
 
-import json
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from gateway.client.command.exit_codes import DONE, exit_code_of, worst
 from gateway.client.command.going import Going, complain
-from gateway.client.command.pages import as_json, files_page, jobs_page
+from gateway.client.command.pages import files_page, jobs_page
+from gateway.client.command.standard_streams import print_json
+from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
 from gateway.client.record import Record
-from shared.errors import WaybillError
+from shared.caller_errors import Unauthenticated
+from shared.errors import UnavailableError, WaybillError
 
 Verb = Callable[[AsyncJob], Awaitable[str]]
+OF_ALL = (ServerUnreachable, NotWaybill, UnavailableError, Unauthenticated)
+"""What is met with one job and would be with each: the others would only wait for it anew."""
 
 
 async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | None) -> int:
     """Create a job; print its id."""
-    job = await going.waybill.submit_body(body, idempotency_key=idempotency_key)
+    key = idempotency_key or str(uuid.uuid4())
+    going.hint = lambda: f"It may have been accepted. To ask for the same job: --idempotency-key {key}"
+    job = await going.waybill.submit_body(body, idempotency_key=key)
     shown = {"job_id": job.job_id, "idempotency_key": job.idempotency_key}
-    print(json.dumps(shown) if going.settings.as_json else job.job_id)
+    if going.settings.as_json:
+        print_json(shown)
+    else:
+        print(job.job_id)
     going.say(f"To fetch it: waybill get --job {job.job_id}")
     return DONE
 
@@ -28,7 +38,7 @@ async def show_versions(going: Going, client: str) -> int:
     """Print which release this is, and which one answers."""
     server = await going.waybill.server_version()
     if going.settings.as_json:
-        print(json.dumps({"client": client, "server": server}))
+        print_json({"client": client, "server": server})
     else:
         print(f"waybill {client}\nserver  {server or 'does not tell its version'} ({going.settings.server})")
     return DONE
@@ -40,6 +50,8 @@ async def show_status(going: Going, job_ids: Sequence[str]) -> int:
     for job_id in job_ids:
         try:
             records.append(await going.waybill.job(job_id).record())
+        except OF_ALL:
+            raise
         except WaybillError as error:
             complain(f"{job_id}: {error.message}")
             codes.append(exit_code_of(error))
@@ -58,7 +70,7 @@ async def show_list(going: Going, *, statuses: Sequence[str], limit: int | None)
 
 def _print_jobs(going: Going, records: Sequence[Record]) -> None:
     if going.settings.as_json:
-        print(as_json([dict(record.body) for record in records]))
+        print_json([dict(record.body) for record in records], indent=2)
     elif records:
         print(jobs_page(records, datetime.now().astimezone()))
 
@@ -67,7 +79,7 @@ async def show_files(going: Going, query: str, *, limit: int | None) -> int:
     """Print files of the catalogue."""
     files = [file async for file in going.waybill.files(query, limit=limit)]
     if going.settings.as_json:
-        print(as_json(files))
+        print_json(files, indent=2)
     elif files:
         print(files_page(files))
     else:
@@ -78,18 +90,22 @@ async def show_files(going: Going, query: str, *, limit: int | None) -> int:
 async def act_on(going: Going, job_ids: Sequence[str], verb: Verb) -> int:
     """Do one thing to each job, and print what became of it; a refusal stops none of the others."""
     codes, states = [], []
-    for job_id in job_ids:
-        try:
-            state = await verb(going.waybill.job(job_id))
-        except WaybillError as error:
-            complain(f"{job_id}: {error.message}")
-            codes.append(exit_code_of(error))
-        else:
-            states.append({"job_id": job_id, "status": state})
-            if not going.settings.as_json:
-                print(state if len(job_ids) == 1 else f"{job_id}  {state}")
-    if going.settings.as_json:
-        print(as_json(states))
+    try:
+        for job_id in job_ids:
+            try:
+                state = await verb(going.waybill.job(job_id))
+            except OF_ALL:
+                raise
+            except WaybillError as error:
+                complain(f"{job_id}: {error.message}")
+                codes.append(exit_code_of(error))
+            else:
+                states.append({"job_id": job_id, "status": state})
+                if not going.settings.as_json:
+                    print(state if len(job_ids) == 1 else f"{job_id}  {state}")
+    finally:
+        if going.settings.as_json and (states or codes):
+            print_json(states, indent=2)
     return worst(codes)
 
 

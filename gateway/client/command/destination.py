@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.client.errors import ArchiveCorrupt
-from gateway.client.file_name import safe_name
+from gateway.client.file_name import safe_name, saved_name
 from gateway.client.part_file import Wanted
 
 PIPE = "-"
@@ -27,7 +27,7 @@ class Destination(NamedTuple):
         if self.target is not None:
             return [self.target]
         name = safe_name(archive_name or "")
-        return [] if name is None else [self.directory / (name if name.lower().endswith(".zip") else f"{name}.zip")]
+        return [] if name is None else [self.directory / saved_name(name)]
 
 
 def destination(output: str | None, request: dict[str, Any]) -> Destination:

@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.client.answers import error_of
@@ -14,10 +15,11 @@ from gateway.client.calls import monotonic_ms
 from gateway.client.command.exit_codes import DONE
 from gateway.client.command.findings import Finding, Reached, Streamed, about_reach, about_stream, unlooked
 from gateway.client.command.going import Going
-from gateway.client.command.pages import as_json
-from gateway.client.errors import ServerUnreachable
+from gateway.client.command.standard_streams import print_json
+from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.event_stream import EventStream, Frame
 from gateway.client.job import JOBS, AsyncJob
+from gateway.client.pursuit import insist_on_event_stream
 from gateway.client.record import TERMINAL_TYPES
 from shared import limits
 
@@ -46,7 +48,7 @@ async def examine(going: Going, *, job_id: str | None, file_id: int | None, watc
 
 def _print(going: Going, findings: list[Finding]) -> None:
     if going.settings.as_json:
-        print(as_json([finding._asdict() for finding in findings]))
+        print_json([finding._asdict() for finding in findings], indent=2)
     else:
         for finding in findings:
             print(f"{finding.level:<4}  {finding.sentence}")
@@ -81,10 +83,12 @@ async def _reach(going: Going) -> Reached:
 
 
 def _ahead_seconds(date: str | None, answered_ms: int) -> float | None:
-    if date is None:
+    try:
+        written = parsedate_to_datetime(date or "")
+    except ValueError:
         return None
     # A Date has whole seconds, and was written about half way through.
-    server = parsedate_to_datetime(date).timestamp() + 0.5
+    server = written.timestamp() + 0.5
     return server - (time.time() - answered_ms / 2000)
 
 
@@ -132,7 +136,7 @@ class _Watch:
 
     def see(self, frame: Frame) -> str | None:
         """Take an event; give how the stream ends with it, None when it goes on."""
-        body = json.loads(frame.data)
+        body = _body_of(frame)
         if self.first_frame_ms is None:
             self.first_frame_ms = self.passed_ms()
         elif "at" in body:
@@ -157,6 +161,16 @@ class _Watch:
         )
 
 
+def _body_of(frame: Frame) -> dict[str, Any]:
+    try:
+        body = json.loads(frame.data)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise NotWaybill("What came on the stream is no message of Waybill.")
+    return body
+
+
 async def _watched(going: Going, job: AsyncJob, watch_seconds: float, ahead_seconds: float) -> Streamed:
     """Watch a job's stream: for so long, or to its end."""
     going.say(f"Watching the stream of job {job.job_id} for {watch_seconds:g} seconds …")
@@ -168,6 +182,9 @@ async def _watched(going: Going, job: AsyncJob, watch_seconds: float, ahead_seco
         return watch.ended("open")
     except ServerUnreachable:
         return watch.ended("cut")
+    except NotWaybill as error:
+        watch.reason = error.message
+        return watch.ended("refused")
 
 
 async def _read(going: Going, job: AsyncJob, watch: _Watch) -> str:
@@ -176,6 +193,7 @@ async def _read(going: Going, job: AsyncJob, watch: _Watch) -> str:
         headers = {"accept": "text/event-stream"}
         reading = await stack.enter_async_context(wire.open("GET", f"{job.path}/stream", headers=headers))
         watch.head_ms = watch.passed_ms()
+        insist_on_event_stream(reading, wire.base_url)
         if reading.status != 200:
             error = error_of(reading.status, reading.headers, await reading.whole(), shown_url=wire.base_url)
             watch.reason = error.message

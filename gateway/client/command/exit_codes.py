@@ -20,6 +20,7 @@ SKIPPED = 9
 TIMED_OUT = 124  # as timeout(1) says it
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 READER_LEFT = 141  # 128 + SIGPIPE: `… | head` has seen enough
+TERMINATED = 143  # 128 + SIGTERM
 
 TABLE = {
     DONE: "done",
@@ -34,6 +35,7 @@ TABLE = {
     SKIPPED: "done, but files were left out (only with --strict)",
     TIMED_OUT: "--timeout ran out; the job goes on",
     INTERRUPTED: "interrupted; the job goes on",
+    TERMINATED: "ended by a signal; the job goes on",
 }
 _WORST_FIRST = (CORRUPT, LOCAL_FILE, UNAVAILABLE, NOT_FOUND, NOT_AUTHORISED, JOB_FAILED, CANCELLED)
 _KINDS: tuple[tuple[type[WaybillError] | tuple[type[WaybillError], ...], int], ...] = (

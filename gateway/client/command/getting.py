@@ -1,6 +1,5 @@
 """`waybill get`: submit, follow, fetch, check. The same command again goes on with the same job and the same file."""
 
-import json
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,11 +10,12 @@ from gateway.client.calls import monotonic_ms
 from gateway.client.command.destination import PIPE, Destination, Pipe, destination
 from gateway.client.command.exit_codes import DONE, SKIPPED, UNAVAILABLE
 from gateway.client.command.going import Going
-from gateway.client.command.views import Row
-from gateway.client.command.watching import Watched, follow
+from gateway.client.command.layout import Row
+from gateway.client.command.standard_streams import print_json
+from gateway.client.command.watching import Watched, follow, say_how_to_retry
 from gateway.client.display import amount
-from gateway.client.job import AsyncJob, insist_on_archive, insist_on_room_for, wanted_of
-from gateway.client.part_file import PartFile
+from gateway.client.job import AsyncJob, insist_on_archive, wanted_of
+from gateway.client.part_file import PartFile, insist_on_room_for
 from gateway.client.record import Record
 from gateway.client.saving import OnBytes
 from gateway.client.transfer import Transfer
@@ -54,7 +54,10 @@ async def get(going: Going, wish: Wish) -> int:
         await _fetched(going, record, lambda told: job.save_by(part, target, replaces=wish.replaces, on_bytes=told))
     going.say(f"Saved {target}, {amount(record.archive_bytes or 0)}.")
     shown = {"job_id": job.job_id, "path": str(target), **_archive(record)}
-    print(json.dumps(shown, ensure_ascii=False) if going.settings.as_json else target)
+    if going.settings.as_json:
+        print_json(shown)
+    else:
+        print(target)
     return SKIPPED if wish.is_strict and record.skipped_files else DONE
 
 
@@ -88,6 +91,7 @@ async def _job_of(going: Going, wish: Wish, part: PartFile, asked: dict[str, Any
     # Noted before it is sent: whatever ends this command, the next one asks for the same job.
     key = key or str(uuid.uuid4())
     part.keep_note(asked=asked, idempotency_key=key)
+    going.hint = lambda: "Run the same command again to go on."
     return await _submitted(going, wish, key)
 
 
@@ -103,11 +107,16 @@ async def _is_usable(job: AsyncJob) -> bool:
 
 def _hint(going: Going, wish: Wish, job: AsyncJob, how: str) -> None:
     if wish.cancels_on_interrupt:
-        going.on_interrupt = lambda waybill: waybill.job(job.job_id).cancel()
+        going.on_interrupt = lambda waybill: _cancelled(waybill.job(job.job_id))
     # Asked for when it is said: a job that the server has lost has another id by then.
     going.hint = lambda: f"Job {job.job_id} goes on; {how}, or: waybill get --job {job.job_id}"
     if going.settings.is_verbose:
         going.say(f"Job {job.job_id}.")
+
+
+async def _cancelled(job: AsyncJob) -> str:
+    state = await job.cancel()
+    return f"Job {job.job_id} is {'being cancelled' if state == 'processing' else state}."
 
 
 async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
@@ -122,6 +131,8 @@ async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
         async with going.shown():
             await follow(going, watched, prints=False)
         record = await job.record()
+    if record.can_retry:
+        say_how_to_retry(going, [job.job_id])
     return insist_on_archive(record)
 
 

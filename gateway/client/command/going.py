@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from gateway.client.asynchronous import AsyncWaybill
-from gateway.client.command.exit_codes import INTERRUPTED, TIMED_OUT, exit_code_of
+from gateway.client.command.exit_codes import INTERRUPTED, TERMINATED, TIMED_OUT, exit_code_of
 from gateway.client.command.settings import KEY_VARIABLE, Settings
-from gateway.client.command.stdout import reader_left
-from gateway.client.command.views import LineView, Rows, SilentView, TerminalView, View, looking
+from gateway.client.command.standard_streams import stdout_failed, tell
+from gateway.client.command.views import LineView, Rows, SilentView, View, looking
 from gateway.client.errors import NotWaybill, ServerUnreachable
+from shared import limits
 from shared.caller_errors import Unauthenticated
 from shared.errors import WaybillError
 
@@ -21,13 +22,16 @@ WORTH_SAYING_MS = 3_000
 
 
 class Going:
-    """One call of the command. `hint` is said when it ends before its job; `on_interrupt` is done at Ctrl-C."""
+    """One call of the command. `hint` is said when it ends before its job.
+
+    `on_interrupt` is done at Ctrl-C, and gives what is said then in place of the hint.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.rows = Rows()
         self.hint: Callable[[], str] = lambda: ""
-        self.on_interrupt: Callable[[AsyncWaybill], Awaitable[Any]] | None = None
+        self.on_interrupt: Callable[[AsyncWaybill], Awaitable[str]] | None = None
         self._view: View | None = None
         self._waybill: AsyncWaybill | None = None
 
@@ -70,6 +74,8 @@ class Going:
         if self.settings.shows_progress and is_terminal:
             from rich.console import Console
 
+            from gateway.client.command.terminal_view import TerminalView
+
             wanted = {"always": True, "never": False, "auto": None}[self.settings.color]
             return TerminalView(
                 self.rows, Console(stderr=True, no_color=None if wanted is None else not wanted, highlight=False)
@@ -81,8 +87,9 @@ class Going:
     async def run(self, act: Act) -> int:
         """Do it within the time that was given."""
         try:
-            async with asyncio.timeout(self.settings.timeout_seconds), self.connected():
-                return await act(self)
+            with _cancelled_by(signal.SIGTERM):
+                async with asyncio.timeout(self.settings.timeout_seconds), self.connected():
+                    return await act(self)
         except TimeoutError:
             complain(f"--timeout: {self.settings.timeout_seconds:g} seconds are over. {self.hint()}")
             return TIMED_OUT
@@ -96,11 +103,29 @@ class Going:
         ) as self._waybill:
             yield self._waybill
 
-    async def interrupted(self) -> None:
-        """Do what was asked for at Ctrl-C."""
-        if self.on_interrupt is not None:
-            async with self.connected() as waybill:
-                await self.on_interrupt(waybill)
+    async def interrupted(self) -> str:
+        """Do what was asked for at Ctrl-C; give what there is to say."""
+        if self.on_interrupt is None:
+            return self.hint()
+        try:
+            async with asyncio.timeout(limits.CLIENT_CANCEL_WITHIN_SECONDS), self.connected() as waybill:
+                return await self.on_interrupt(waybill)
+        except TimeoutError:
+            return f"It could not be cancelled: no answer in time. {self.hint()}"
+        except WaybillError as error:
+            return f"It could not be cancelled: {error.message} {self.hint()}"
+
+
+@contextlib.contextmanager
+def _cancelled_by(signal_number: int) -> Iterator[None]:
+    """Let a signal cancel the task at hand, so that files are closed and a terminal gets its cursor back."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal_number, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal_number)
 
 
 def run(settings: Settings, act: Act) -> int:
@@ -111,13 +136,21 @@ def run(settings: Settings, act: Act) -> int:
     except WaybillError as error:
         complain(_told(error, going))
         return exit_code_of(error)
-    except BrokenPipeError:  # here, because click would make it a failure
-        return reader_left()
+    except OSError as error:  # here, because click would make a pipe that is closed a failure
+        return stdout_failed(error)
     except KeyboardInterrupt:
-        complain(f"Interrupted. {going.hint()}")
-        with contextlib.suppress(WaybillError):
-            asyncio.run(going.interrupted())
+        complain(f"Interrupted. {_at_interrupt(going)}")
         return INTERRUPTED
+    except asyncio.CancelledError:
+        complain(f"Terminated. {going.hint()}")
+        return TERMINATED
+
+
+def _at_interrupt(going: Going) -> str:
+    try:
+        return asyncio.run(going.interrupted())
+    except KeyboardInterrupt:  # a second one: whoever is that impatient need not wait for an answer
+        return going.hint()
 
 
 def _told(error: WaybillError, going: Going) -> str:
@@ -132,4 +165,4 @@ def _told(error: WaybillError, going: Going) -> str:
 
 def complain(sentence: str) -> None:
     """Say something to who called, whatever the flags."""
-    print(f"waybill: {sentence.strip()}", file=sys.stderr, flush=True)
+    tell(f"waybill: {sentence.strip()}")

@@ -1,6 +1,5 @@
-"""What is printed of jobs and files: tables for people, JSON for programs. Pure."""
+"""What is printed of jobs and files for people: tables. Pure."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,11 +9,6 @@ from gateway.client.record import Record
 
 JOB_COLUMNS = ("JOB", "STATUS", "DONE", "FILES", "SIZE", "CREATED")
 FILE_COLUMNS = ("ID", "SIZE", "NAME")
-
-
-def as_json(shown: object) -> str:
-    """Write JSON for programs, a page of it."""
-    return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
 def jobs_page(records: Sequence[Record], now: datetime) -> str:

@@ -12,9 +12,13 @@ import click
 from gateway.client.command.exit_codes import INTERRUPTED, TABLE, USAGE
 from gateway.client.command.file_ids import read_file_ids, words_of
 from gateway.client.command.settings import Settings, read_address, with_settings
-from gateway.client.command.stdout import reader_left
+from gateway.client.command.standard_streams import make_ready, print_json, stdout_failed
+from gateway.client.command.words import IDEMPOTENCY_KEY, JOB_ID, TEXT
+from shared import limits
 
 F = TypeVar("F", bound=Callable[..., Any])
+# With the mark that Windows writes first; what is no text becomes a word that is told to be no number.
+ID_FILE = click.File("r", encoding="utf-8-sig", errors="replace")
 STATES = ("queued", "processing", "retrying", "completed", "failed", "cancelled")
 
 _EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {what}" for code, what in TABLE.items())
@@ -34,10 +38,16 @@ def _request(command: F) -> F:
     for flag in reversed(
         (
             click.argument("ids", nargs=-1, metavar="ID..."),
-            click.option("--from-file", type=click.File("r"), metavar="FILE", help="Ids from a file; - is stdin."),
-            click.option("--name", metavar="NAME", help="The archive's name."),
+            click.option("--from-file", type=ID_FILE, metavar="FILE", help="Ids from a file; - is stdin."),
+            click.option("--name", type=TEXT, metavar="NAME", help="The archive's name."),
             click.option("--on-missing", type=click.Choice(["fail", "skip"]), help="What a missing file does."),
-            click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, for a day."),
+            click.option("--callback", type=TEXT, metavar="URL", help="Told of the job's end, by a POST."),
+            click.option(
+                "--idempotency-key",
+                type=IDEMPOTENCY_KEY,
+                metavar="KEY",
+                help="The same key is the same job, for a day.",
+            ),
         )
     ):
         command = flag(command)
@@ -48,7 +58,7 @@ def _body(ids: Sequence[str], from_file: Any, **chosen: str | None) -> dict[str,
     from gateway.client.asynchronous import request_body
 
     try:
-        words = [*ids, *(words_of(from_file.read()) if from_file else ())]
+        words = [*ids, *(words_of(from_file.read(limits.CLIENT_MAX_ID_FILE_CHARS)) if from_file else ())]
         return request_body(read_file_ids(words), **chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -57,7 +67,7 @@ def _body(ids: Sequence[str], from_file: Any, **chosen: str | None) -> dict[str,
 @waybill.command()
 @_request
 @click.option("-o", "--output", metavar="FILE|DIR|-", help="Where to; - is stdout. Else the current directory.")
-@click.option("--job", "job_id", metavar="JOB", help="Of a job that is there already.")
+@click.option("--job", "job_id", type=JOB_ID, metavar="JOB", help="Of a job that is there already.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--no-resume", is_flag=True, help="Forget what an earlier run has left.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for a job that has not ended.")
@@ -95,6 +105,7 @@ def _body_of(given: dict[str, Any]) -> dict[str, Any]:
         given["from_file"],
         archive_name=given["name"],
         on_missing=given["on_missing"],
+        callback_url=given["callback"],
     )
 
 
@@ -111,7 +122,7 @@ def submit(settings: Settings, **given: Any) -> int:
 
 
 def _jobs(command: F) -> F:
-    return click.argument("jobs", nargs=-1, required=True, metavar="JOB...")(command)
+    return click.argument("jobs", nargs=-1, required=True, type=JOB_ID, metavar="JOB...")(command)
 
 
 @waybill.command()
@@ -150,7 +161,7 @@ def list_jobs(settings: Settings, statuses: Sequence[str], limit: int) -> int:
 
 
 @waybill.command()
-@click.argument("pattern", default="")
+@click.argument("pattern", type=TEXT, default="")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
 @with_settings
 def files(settings: Settings, pattern: str, limit: int) -> int:
@@ -204,13 +215,18 @@ def version(settings: Settings) -> int:
         from gateway.client.command.going import run
 
         return run(settings, lambda going: acting.show_versions(going, found))
-    click.echo(f'{{"client": "{found}"}}' if settings.as_json else f"waybill {found}")
+    if settings.as_json:
+        print_json({"client": found})
+    else:
+        print(f"waybill {found}")
     return 0
 
 
 @waybill.command()
 @click.argument("url", required=False, callback=read_address)
-@click.option("--job", "job_id", metavar="JOB", help="Watch this job's stream; else the newest that has not ended.")
+@click.option(
+    "--job", "job_id", type=JOB_ID, metavar="JOB", help="Watch this job's stream; else the newest that has not ended."
+)
 @click.option("--file", "file_id", type=int, metavar="ID", help="Create a job of this file to watch, and remove it.")
 @click.option("--seconds", type=click.FloatRange(min=1, max=600), default=20.0, show_default=True, help="To watch.")
 @with_settings
@@ -227,6 +243,7 @@ def doctor(settings: Settings, url: str | None, job_id: str | None, file_id: int
 
 def main() -> int:
     """Run the command; give its exit code."""
+    make_ready()
     try:
         code = waybill.main(prog_name="waybill", standalone_mode=False)
         sys.stdout.flush()
@@ -236,5 +253,5 @@ def main() -> int:
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        return reader_left()
+    except OSError as error:
+        return stdout_failed(error)

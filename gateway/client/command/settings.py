@@ -34,6 +34,9 @@ class Settings:
 
 def read_address(_context: click.Context, _flag: click.Parameter, address: str | None) -> str | None:
     """Take a server's address as it is. Raises BadParameter where it cannot be one, before anything is sent."""
+    if address is not None and "@" in address:
+        # It would be in the shell's history, in each sentence, and in the note beside an unfinished file.
+        raise click.BadParameter(f"An address holds no user and no password here. Use {KEY_VARIABLE} or --key-file.")
     if address is None or _is_address(address):
         return address
     raise click.BadParameter(f"{address} is no address of a server. It looks like https://host:port.")
@@ -42,7 +45,8 @@ def read_address(_context: click.Context, _flag: click.Parameter, address: str |
 def _is_address(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return is_server and not (parts.query or parts.fragment)
     except ValueError:  # a port that is no number, a bracket without its other one
         return False
 

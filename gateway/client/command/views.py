@@ -1,35 +1,16 @@
-"""Shows jobs on stderr while they go on: on a terminal one line that lives for each, elsewhere lines now and then."""
-
-from __future__ import annotations
+"""Shows jobs on stderr while they go on: on a terminal a line for each that lives (terminal_view.py), else lines."""
 
 import asyncio
 import contextlib
-import sys
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Protocol
 
 from gateway.client.calls import monotonic_ms
-from gateway.client.display import percent
+from gateway.client.command.layout import Row
+from gateway.client.command.standard_streams import stderr_failed, tell
 from shared import limits
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.live import Live
-
 LINE_LOOK_EVERY_SECONDS = 1.0
-BAR_CHARS = 20
-
-
-class Row(NamedTuple):
-    """One job at one moment. `phase` is a word, `step` what makes a new line where no terminal is; "" makes none.
-
-    `progress_ratio` is None while nobody knows how far it is.
-    """
-
-    phase: str
-    sentence: str
-    step: str
-    progress_ratio: float | None = None
 
 
 MakeRow = Callable[[], Row]
@@ -108,63 +89,11 @@ class LineView:
 
     def say(self, sentence: str) -> None:
         """Print it."""
-        print(sentence, file=sys.stderr, flush=True)
+        tell(sentence)
 
     def close(self) -> None:
         """Print what has changed last."""
         self.look()
-
-
-class TerminalView:
-    """A line for each job that is drawn again four times a second at most."""
-
-    look_every_seconds = 1 / limits.CLIENT_REFRESHES_PER_SECOND
-
-    def __init__(self, rows: Rows, console: Console) -> None:
-        from rich.live import Live
-
-        self._rows = rows
-        self._console = console
-        self._live: Live = Live(
-            # stdout is not this terminal's business: it may be a pipe.
-            console=console,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
-
-    def look(self) -> None:
-        """Draw it again."""
-        self._live.update(self._drawn(), refresh=True)
-
-    def say(self, sentence: str) -> None:
-        """Print it above."""
-        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-    def close(self) -> None:
-        """Leave the last lines on the screen."""
-        self.look()
-        self._live.stop()
-
-    def _drawn(self) -> RenderableType:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        rows = self._rows.now()
-        table = Table.grid(padding=(0, 1, 0, 0))
-        widths = [None] if "" in rows else [None, None]  # one job alone needs no name
-        for width in (*widths, BAR_CHARS, 4):
-            table.add_column(no_wrap=True, width=width)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for name, row in rows.items():
-            ratio = row.progress_ratio
-            bar = ProgressBar(total=1.0, completed=ratio or 0.0, width=BAR_CHARS)
-            share = Text("" if ratio is None else f"{percent(ratio)}%", justify="right")
-            said = row.sentence.removeprefix(f"{row.phase}: ")
-            table.add_row(*([Text(name)] if name else []), Text(row.phase), bar, share, Text(said))
-        return table
 
 
 @contextlib.asynccontextmanager
@@ -177,10 +106,20 @@ async def looking(view: View) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        view.close()
+        with _heard():
+            view.close()
 
 
 async def _look_on(view: View) -> None:
     while True:
-        view.look()
+        with _heard():
+            view.look()
         await asyncio.sleep(view.look_every_seconds)
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except OSError:  # of a terminal that is gone
+        stderr_failed()

@@ -1,8 +1,6 @@
 """Follows jobs to their ends, and shows them meanwhile."""
 
 import asyncio
-import json
-import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -10,7 +8,8 @@ from datetime import datetime
 from gateway.client.calls import monotonic_ms
 from gateway.client.command.exit_codes import CANCELLED, DONE, JOB_FAILED, NOT_FOUND, SKIPPED, worst
 from gateway.client.command.going import Going
-from gateway.client.command.views import Row
+from gateway.client.command.layout import Row
+from gateway.client.command.standard_streams import print_json
 from gateway.client.job import AsyncJob
 from gateway.client.pursuit import OnConnection
 from gateway.client.record import Message
@@ -54,7 +53,13 @@ class Watched:
         trouble = connection_sentence(self._mode, lost_seconds=lost_seconds, reason=self._reason) if is_told else None
         quiet = facts.quiet_seconds > limits.SHOWN_QUIET_SECONDS
         step = f"{facts.state} {facts.attempt} {facts.phase} {quiet} {trouble}"
-        return Row(_PHASES.get(facts.state, "Preparing"), trouble or sentence(facts), step, self.sight.progress_ratio)
+        return Row(
+            _PHASES.get(facts.state, "Preparing"),
+            trouble or sentence(facts),
+            step,
+            self.sight.progress_ratio,
+            self.sight.is_over,
+        )
 
     def exit_code(self, *, is_strict: bool = False) -> int:
         """Give the exit code of the job as it stands."""
@@ -90,8 +95,7 @@ def _telling(going: Going, followed: Sequence[Watched]) -> OnConnection:
 def print_message(job_id: str, message: Message) -> None:
     """Print a message as a line of JSON, at once."""
     placed = {"job_id": job_id} | ({"id": message.id} if message.id else {})
-    sys.stdout.write(json.dumps(placed | dict(message.body), ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    print_json(placed | dict(message.body))
 
 
 async def watch(going: Going, job_ids: Sequence[str], *, is_strict: bool) -> int:
@@ -108,7 +112,14 @@ async def watch(going: Going, job_ids: Sequence[str], *, is_strict: bool) -> int
             most = limits.MAX_JOBS_PER_STREAM
             lots = [followed[start : start + most] for start in range(0, len(followed), most)]
             await asyncio.gather(*(_follow_together(going, lot) for lot in lots))
+    say_how_to_retry(going, [watched.job.job_id for watched in followed if watched.sight.can_retry])
     return worst(watched.exit_code(is_strict=is_strict) for watched in followed)
+
+
+def say_how_to_retry(going: Going, job_ids: Sequence[str]) -> None:
+    """Say how to start failed jobs anew, where that may help."""
+    if job_ids:
+        going.say(f"Starting {'it' if len(job_ids) == 1 else 'them'} anew may help: waybill retry {' '.join(job_ids)}")
 
 
 async def _follow_together(going: Going, followed: Sequence[Watched]) -> None:

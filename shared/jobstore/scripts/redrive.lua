@@ -39,8 +39,8 @@ local standing = '[' .. place .. ',' .. (size_bytes or 'null') .. ',null]'
 redis.call('HSET', KEYS[1], 'state', 'queued', 'standing', standing, 'epoch', epoch, 'seq', seq, 'entry', entry, 'attempt', 0,
   'failures', 0, 'crashes', 0, 'due_at', 0, 'updated_at', now_ms(), 'redriven_at', now_ms(),
   'redriven_by', ARGV[6])
-redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'object_key', 'bundle', 'started_at', 'finished_at',
-  'expires_at', 'dead_id', 'cancel_requested', 'run_at')
+redis.call('HDEL', KEYS[1], 'token', 'processor', 'error', 'permanent', 'object_key', 'bundle', 'started_at',
+  'finished_at', 'expires_at', 'dead_id', 'cancel_requested', 'run_at')
 redis.call('ZADD', KEYS[7], now_ms() + tonumber(ARGV[5]), ARGV[1])
 count_in(r[9], ARGV[1])
 redis.call('PERSIST', KEYS[1])

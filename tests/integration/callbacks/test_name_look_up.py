@@ -2,13 +2,18 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
 import pytest
 
 from processor.callbacks.name_look_up import NameLookUp
+from shared import limits
+from tests.architecture.source_tree import ROOT
 
 
 async def test_a_name_of_the_hosts_file_leads_where_that_says() -> None:
@@ -43,3 +48,45 @@ async def test_a_name_is_looked_up_while_all_shared_threads_are_busy() -> None:
     await names.close()
 
     assert found
+
+
+HANGING = """
+import asyncio, socket, time
+from processor.callbacks.name_look_up import NameLookUp
+socket.getaddrinfo = lambda *_, **__: time.sleep(3600)
+async def look_up():
+    try:
+        async with asyncio.timeout(0.1):
+            await NameLookUp().resolve("slow.example.org")
+    except TimeoutError:
+        print("too late")
+asyncio.run(look_up())
+"""
+
+
+def test_a_look_up_that_hangs_holds_up_the_end_of_no_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+    )
+
+    assert (ended.returncode, ended.stdout) == (0, "too late\n")
+
+
+async def test_more_look_ups_than_there_are_places_wait_for_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CALLBACK_LOOK_UP_THREADS", 2)
+    names, running, most, lock = NameLookUp(), 0, 0, threading.Lock()
+
+    def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)  # as a name server does
+        with lock:
+            running -= 1
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    found = await asyncio.gather(*(names.resolve(f"h{number}.example.org") for number in range(10)))
+
+    assert (most, {answers[0]["host"] for answers in found}) == (2, {"192.0.2.1"})

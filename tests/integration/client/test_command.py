@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tests.support.faulty_gateway import (
     Pieces,
     Request,
     answer,
+    frame,
     head,
     nothing,
     problem,
@@ -30,6 +32,7 @@ from tests.support.waybill_command import WaybillCommand
 
 FILE = f"GET {JOB_PATH}/file"
 STREAM = f"GET {JOB_PATH}/stream"
+METHODS = ("GET", "POST", "DELETE")
 
 
 @pytest.fixture
@@ -76,6 +79,48 @@ def test_each_refusal_has_its_exit_code_and_its_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["list"], ["files"], ["submit", "70000"], ["doctor"]),
+        *([word, JOB_ID] for word in ("status", "cancel", "retry", "rm")),
+    ],
+    ids=" ".join,
+)
+def test_json_of_something_else_is_told_as_a_wrong_address(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str]
+) -> None:
+    calls = [JOB_PATH, f"{JOB_PATH}/cancel", f"{JOB_PATH}/retry", "/v1/download/jobs", "/v1/download/files"]
+    faulty.answers = {f"{method} {path}": [lambda _: answer({"hello": 1})] for method in METHODS for path in calls}
+
+    done = command.run(*words)
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "answered with something else, not with Waybill. Check the address." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("word", ["status", "cancel", "rm"])
+def test_a_server_that_does_not_answer_is_asked_about_one_job_of_many(tmp_path: Path, word: str) -> None:
+    [port] = free_ports(1)
+
+    done = WaybillCommand(f"http://127.0.0.1:{port}", tmp_path).run(word, "a", "b", "c", "--tries", "1", "--json")
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr.count("cannot be reached") == 1
+
+
+def test_what_was_done_before_a_server_left_is_printed(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    cancelled = answer({"job_id": JOB_ID, "status": "cancelled"}, status=202)
+    faulty.answers[f"POST {JOB_PATH}/cancel"] = [lambda _: cancelled]
+    faulty.answers["POST /v1/download/jobs/b/cancel"] = [lambda _: nothing()]
+
+    done = command.run("cancel", JOB_ID, "b", "--tries", "1", "--json")
+
+    assert done.returncode == 6
+    assert json.loads(done.stdout) == [{"job_id": JOB_ID, "status": "cancelled"}]
+
+
 def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
     [port] = free_ports(1)
 
@@ -86,7 +131,9 @@ def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
     assert "WAYBILL_URL" in done.stderr
 
 
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:port"])
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:port", "http://127.0.0.1/?a=b"]
+)
 def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None:
     command = WaybillCommand(address, tmp_path)
 
@@ -95,6 +142,56 @@ def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None
     assert (named.returncode, examined.returncode) == (2, 2)
     assert f"{address} is no address of a server" in named.stderr
     assert f"{address} is no address of a server" in examined.stderr
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    done = WaybillCommand("http://user:secret@127.0.0.1:1", tmp_path).run("list")
+
+    assert done.returncode == 2
+    assert "WAYBILL_API_KEY or --key-file" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["status", ""], "no job id"),
+        (["watch", "a" * 100], "no job id"),
+        (["rm", "a\nb"], "no job id"),
+        (["get", "--job", "\udcff"], "its bytes are not UTF-8"),
+        (["submit", "1", "--name", "\udcff"], "its bytes are not UTF-8"),
+        (["files", "\udcff"], "its bytes are not UTF-8"),
+        (["submit", "1", "--idempotency-key", "é"], "visible ASCII characters"),
+        (["submit", "1", "--idempotency-key", "a\nb"], "visible ASCII characters"),
+        (["submit", "--from-file", "picture"], "the 1st of the file ids, is not a number"),
+    ],
+    ids=lambda words: ascii(words)[:40],
+)
+def test_what_cannot_be_sent_is_wrong_usage(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str], told: str
+) -> None:
+    (command.directory / "picture").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    done = command.run(*words)
+
+    assert (done.returncode, done.stdout, faulty.requests) == (2, "", [])
+    assert told in " ".join(done.stderr.split())
+    assert len(done.stderr) < 500
+
+
+def test_ids_are_read_from_a_file_that_windows_has_written(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    (command.directory / "ids.txt").write_bytes(b"\xef\xbb\xbf70000\r\n70001\r\n")
+
+    done = command.run("submit", "--from-file", "ids.txt")
+
+    assert done.returncode == 0
+    assert json.loads(faulty.requests[-1].body)["file_ids"] == [70000, 70001]
+
+
+def test_a_job_id_is_one_part_of_a_path(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    assert command.run("rm", "a/b?c#d").returncode == 5
+
+    assert faulty.requests[-1].path == "/v1/download/jobs/a%2Fb%3Fc%23d"
 
 
 def test_an_archive_that_is_another_one_exits_with_8(faulty: FaultyGateway, command: WaybillCommand) -> None:
@@ -185,6 +282,93 @@ def test_a_network_that_keeps_streams_back_is_told_once(faulty: FaultyGateway, c
     assert done.stderr.count("Live updates are blocked on this network; checking every 2 seconds.") == 1
 
 
+@pytest.mark.parametrize("words", [["watch", JOB_ID], ["get", "--job", JOB_ID]], ids=["watch", "get"])
+@pytest.mark.parametrize("can_retry", [True, False])
+def test_a_failed_job_that_may_be_started_anew_is_told_with_the_command(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str], can_retry: bool
+) -> None:
+    error = {"code": "INTERNAL", "message": "It broke."}
+    failed = faulty.record(status="failed", error=error, can_retry=can_retry)
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(failed)]
+    end = frame("1-9", {"type": "error", "error": error, "can_retry": can_retry})
+    faulty.answers[STREAM] = [lambda _: stream(frame("1-8", {"type": "snapshot", **failed}), end)]
+
+    done = command.run(*words)
+
+    assert done.returncode == 1
+    assert (f"waybill retry {JOB_ID}" in done.stderr) is can_retry
+
+
+# ── ended before the job ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ended_by(command: WaybillCommand, signal_number: int, *words: str) -> tuple[int, str, str]:
+    """Run it until it says how the job stands; give its end."""
+    with command.start(*words) as started:
+        started.told("Bundling")
+        started.process.send_signal(signal_number)
+        return started.end()
+
+
+@pytest.fixture
+def endless(faulty: FaultyGateway) -> FaultyGateway:
+    """A gateway whose job does not end."""
+    running = {"status": "processing", "total_bytes": 9}
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(faulty.record(**running))]
+    faulty.answers[STREAM] = [lambda _: stream(faulty.snapshot(total_bytes=9), Hang())]
+    return faulty
+
+
+@pytest.mark.usefixtures("endless")
+def test_who_is_terminated_says_how_to_go_on(command: WaybillCommand) -> None:
+    code, said, told = ended_by(command, signal.SIGTERM, "get", "70000")
+
+    assert (code, said) == (143, "")
+    assert f"Terminated. Job {JOB_ID} goes on; run the same command again" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("state", "told"), [("cancelled", "is cancelled."), ("processing", "is being cancelled.")])
+def test_an_interrupt_that_cancels_says_so(
+    endless: FaultyGateway, command: WaybillCommand, state: str, told: str
+) -> None:
+    endless.answers[f"POST {JOB_PATH}/cancel"] = [lambda _: answer({"job_id": JOB_ID, "status": state}, status=202)]
+
+    code, _, said = ended_by(command, signal.SIGINT, "get", "70000", "--cancel-on-interrupt")
+
+    assert code == 130
+    assert f"Interrupted. Job {JOB_ID} {told}" in said
+    assert "goes on" not in said
+
+
+def test_an_interrupt_that_cannot_cancel_says_that_the_job_goes_on(
+    endless: FaultyGateway, command: WaybillCommand
+) -> None:
+    endless.answers[f"POST {JOB_PATH}/cancel"] = [lambda _: problem(403, "SCOPE_MISSING", "Not for you.")]
+
+    _, _, said = ended_by(command, signal.SIGINT, "get", "70000", "--cancel-on-interrupt")
+
+    assert f"Interrupted. It could not be cancelled: Not for you. Job {JOB_ID} goes on;" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["get", "70000"], "Run the same command again to go on."),
+        (["submit", "70000"], "It may have been accepted. To ask for the same job: --idempotency-key"),
+    ],
+)
+def test_a_request_without_an_answer_can_be_repeated(
+    faulty: FaultyGateway, command: WaybillCommand, words: list[str], told: str
+) -> None:
+    faulty.answers["POST /v1/download/jobs"] = [lambda _: nothing()]
+
+    done = command.run(*words, "--tries", "1")
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert told in done.stderr
+
+
 # ── doctor ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -196,8 +380,10 @@ def test_a_network_that_keeps_streams_back_is_told_once(faulty: FaultyGateway, c
         (lambda one: stream(Hang()), 1, "nothing came for 4 seconds"),
         (lambda one: stream(one.snapshot(), one.late()), 1, "seconds late"),
         (lambda one: web_page(502), 1, "The stream was refused"),
+        (lambda one: web_page(), 1, "answered with a web page"),
+        (lambda one: stream(b"data: hello\n\n"), 1, "is no message of Waybill"),
     ],
-    ids=["open", "cut", "mute", "late", "refused"],
+    ids=["open", "cut", "mute", "late", "refused", "a web page", "no message"],
 )
 def test_doctor_says_what_becomes_of_a_stream(
     faulty: FaultyGateway, command: WaybillCommand, answered: Callable[[FaultyGateway], Pieces], code: int, told: str
@@ -211,6 +397,15 @@ def test_doctor_says_what_becomes_of_a_stream(
     assert done.returncode == code
     assert any(told in finding["sentence"] for finding in findings), findings
     assert all(finding["level"] in ("good", "note", "bad") for finding in findings)
+
+
+def test_doctor_takes_a_clock_that_cannot_be_read_for_none(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    faulty.answers["GET /v1/download/jobs"] = [lambda _: answer({"jobs": [], "next_cursor": None}, date="yesterday")]
+
+    done = command.run("doctor")
+
+    assert done.returncode == 0
+    assert "does not say what time it is" in done.stdout
 
 
 # ── files here ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,9 @@
 """A job that is followed through a network that breaks: each message once and in order, to the end."""
 
+import os
+import signal
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +19,11 @@ from tests.support.faulty_gateway import (
     JOB_PATH,
     FaultyGateway,
     Hang,
+    Pieces,
     Request,
     answer,
     frame,
+    head,
     nothing,
     problem,
     stream,
@@ -107,8 +113,6 @@ async def test_a_server_that_is_always_busy_is_given_up(gateway: FaultyGateway, 
 
 
 async def test_a_cursor_at_the_end_gives_nothing(gateway: FaultyGateway, job: AsyncJob) -> None:
-    from tests.support.faulty_gateway import head
-
     gateway.answers[STREAM] = [lambda _: head(204)]
 
     assert await all_of(job, "1-9") == []
@@ -326,3 +330,53 @@ def test_the_blocking_library_raises_the_same(gateway: FaultyGateway) -> None:
 
     with Waybill(gateway.url) as waybill, pytest.raises(JobGone):
         waybill.job(JOB_ID).record()
+
+
+def test_an_interrupted_reader_without_a_loop_lets_go_of_all(gateway: FaultyGateway) -> None:
+    is_read = threading.Event()
+
+    def interrupting(_: Request) -> Pieces:
+        yield from stream(gateway.snapshot())
+        is_read.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        yield Hang()
+
+    gateway.answers[STREAM] = [interrupting]
+
+    def read(waybill: Waybill) -> None:
+        for _ in waybill.job(JOB_ID).events():
+            is_read.set()
+
+    with Waybill(gateway.url) as waybill, pytest.raises(KeyboardInterrupt) as caught:
+        read(waybill)
+
+    assert caught.value.__context__ is None  # no generator was closed while it still ran
+
+
+def test_an_interrupted_save_can_be_repeated_at_once(gateway: FaultyGateway, tmp_path: Path) -> None:
+    def interrupting(_: Request) -> Pieces:
+        yield from head(200, content_length=len(gateway.archive))
+        os.kill(os.getpid(), signal.SIGINT)
+        yield Hang()
+
+    gateway.answers[f"GET {JOB_PATH}/file"] = [interrupting, gateway.send_file]
+    with Waybill(gateway.url) as waybill:
+        with pytest.raises(KeyboardInterrupt):
+            waybill.job(JOB_ID).save(tmp_path / "a.zip")
+
+        saved = waybill.job(JOB_ID).save(tmp_path / "a.zip")
+
+    assert saved.read_bytes() == gateway.archive
+
+
+def test_closing_twice_is_closing(gateway: FaultyGateway) -> None:
+    with Waybill(gateway.url) as waybill:
+        waybill.close()
+
+
+def test_many_jobs_are_followed_without_a_loop_too(gateway: FaultyGateway) -> None:
+    ended = frame("1-9.1-2", {"type": "completed", "job_id": "a"})
+    gateway.answers["GET /v1/download/stream"] = [lambda _: stream(ended)]
+
+    with Waybill(gateway.url) as waybill:
+        assert [(job_id, message.type) for job_id, message in waybill.follow(["a"])] == [("a", "completed")]

@@ -1,5 +1,6 @@
 """An archive on its way through a network that breaks: it appears whole and checked, or not at all."""
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from gateway.client import AsyncWaybill
 from gateway.client.errors import ArchiveCorrupt, JobUnsuccessful, LocalFileTrouble, NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
+from gateway.client.part_file import PartFile
 from shared.caller_errors import Unauthenticated
 from shared.errors import JobGone, JobNotFound, UnavailableError, WaybillError
 from tests.integration.client.conftest import ARCHIVE
@@ -182,6 +184,30 @@ async def test_a_store_elsewhere_is_not_shown_the_key(gateway: FaultyGateway, jo
         assert "authorization" not in asked.headers
 
 
+async def test_a_store_that_cannot_be_reached_is_named_without_its_signature(
+    gateway: FaultyGateway, job: AsyncJob, tmp_path: Path
+) -> None:
+    with FaultyGateway(ARCHIVE) as store:
+        store.answers["GET /signed"] = [lambda _: cut_within(store), lambda _: nothing()]
+        gateway.answers[FILE] = [lambda _: head(307, location=f"{store.url}/signed?Signature=secret", content_length=0)]
+
+        with pytest.raises(ServerUnreachable) as caught:
+            await job.save(tmp_path / "a.zip")
+
+    assert f"{store.url} cannot be reached" in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+async def test_a_store_that_redirects_without_end_is_told(
+    gateway: FaultyGateway, job: AsyncJob, tmp_path: Path
+) -> None:
+    round_and_round = lambda _: head(307, location=f"{gateway.url}/round", content_length=0)  # noqa: E731
+    gateway.answers[FILE] = gateway.answers["GET /round"] = [round_and_round]
+
+    with pytest.raises(ServerUnreachable, match="redirects without end"):
+        await job.save(tmp_path / "a.zip")
+
+
 @pytest.mark.parametrize(
     ("refusal", "error"),
     [
@@ -249,9 +275,44 @@ async def test_an_existing_file_is_not_replaced_unasked(job: AsyncJob, tmp_path:
     assert (await job.save(tmp_path / "a.zip", replaces=True)).read_bytes() == ARCHIVE
 
 
-async def test_two_commands_do_not_write_one_file(job: AsyncJob, tmp_path: Path) -> None:
-    from gateway.client.part_file import PartFile
+async def test_a_file_that_appears_while_the_archive_comes_is_not_replaced_unasked(
+    gateway: FaultyGateway, job: AsyncJob, tmp_path: Path
+) -> None:
+    def beside_somebody(request: Request) -> Pieces:
+        (tmp_path / "a.zip").write_bytes(b"mine")
+        yield from gateway.send_file(request)
 
+    gateway.answers[FILE] = [beside_somebody]
+
+    with pytest.raises(LocalFileTrouble, match="exists already"):
+        await job.save(tmp_path / "a.zip")
+
+    assert (tmp_path / "a.zip").read_bytes() == b"mine"
+    assert (await job.save(tmp_path / "a.zip", replaces=True)).read_bytes() == ARCHIVE
+    assert len(gateway.asked(FILE)) == 1
+
+
+def test_a_part_that_became_an_archive_while_it_was_opened_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, archive = tmp_path / "a.zip.part", tmp_path / "a.zip"
+    part.write_bytes(b"whole")
+    really_lock = fcntl.flock
+
+    def finished_by_another_first(file: object, how: int) -> None:
+        if part.exists() and not archive.exists():
+            part.rename(archive)
+        really_lock(file, how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fcntl, "flock", finished_by_another_first)
+
+    with PartFile(archive) as opened:
+        opened.restart()
+
+    assert archive.read_bytes() == b"whole"
+
+
+async def test_two_commands_do_not_write_one_file(job: AsyncJob, tmp_path: Path) -> None:
     with PartFile(tmp_path / "a.zip"), pytest.raises(LocalFileTrouble):
         await job.save(tmp_path / "a.zip")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.edge.answer_times import AnswerTimes
 from gateway.edge.edge import Edge
 from gateway.edge.shell import Shell
 from gateway.server import UNACKNOWLEDGED_MAX_MS, GatewayServer, bound_connections
@@ -40,7 +41,7 @@ def test_silent_connections_are_kept_for_longer_than_by_those_who_send_a_post_on
     async def nothing(*_: Any) -> None: ...
 
     edge = Edge(GatewaySettings())
-    shell = Shell(nothing, edge, count_refusal=lambda _: None)
+    shell = Shell(nothing, edge, count_refusal=lambda _: None, answer_times=AnswerTimes(lambda *_: None))
     server = GatewayServer(shell, edge, drain_seconds=0, drain=nothing, count_refusal=lambda _: None)
 
     assert server.config.timeout_keep_alive > 60

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from litestar import Litestar, get
 
+from gateway.edge.answer_times import AnswerTimes
 from gateway.edge.edge import Edge
 from gateway.edge.shell import Shell
 from gateway.problems import answer_unexpected
@@ -42,7 +43,11 @@ async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
 
     edge = Edge(GatewaySettings())
     server = GatewayServer(
-        Shell(app, edge, count_refusal=lambda _: None), edge, drain_seconds=0, drain=drain, count_refusal=lambda _: None
+        Shell(app, edge, count_refusal=lambda _: None, answer_times=AnswerTimes(lambda *_: None)),
+        edge,
+        drain_seconds=0,
+        drain=drain,
+        count_refusal=lambda _: None,
     )
     with listen("127.0.0.1", 0, port_variable="WAYBILL_PORT") as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -10,10 +10,12 @@ import pytest
 import pytest_asyncio
 from litestar import Litestar
 from litestar.di import Provide
+from opentelemetry.metrics import NoOpMeter
 
 from gateway.auth.caller import LOCAL
 from gateway.auth.gate import Gate
 from gateway.auth.tickets import Tickets
+from gateway.metrics import GatewayMetrics
 from gateway.problems import answer_unexpected, answer_waybill_error
 from gateway.routes.files import fetch_archive
 from shared.errors import WaybillError
@@ -49,6 +51,7 @@ async def ask(
     options: S3Options = OPTIONS,
 ) -> httpx.Response:
     """Ask a gateway's /file; nothing answers for the remote store, which need not be asked."""
+    metrics = GatewayMetrics(NoOpMeter("test"), cast(Any, None))  # nobody follows anything here
     async with open_store(options) as objects:
         app = Litestar(
             [fetch_archive],
@@ -56,6 +59,7 @@ async def ask(
                 "gate": Provide(lambda: gate or Gate(), sync_to_thread=False),
                 "store": Provide(lambda: jobs, sync_to_thread=False),
                 "objects": Provide(lambda: objects, sync_to_thread=False),
+                "metrics": Provide(lambda: metrics, sync_to_thread=False),
             },
             exception_handlers={WaybillError: answer_waybill_error, Exception: answer_unexpected},
             openapi_config=None,

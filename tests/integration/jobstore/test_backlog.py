@@ -25,6 +25,29 @@ async def test_backlog_counts_waiting_running_parked_and_ready_jobs(store: JobSt
     assert 0 <= backlog.oldest_waiting_ms < 60_000
 
 
+async def wait_until_it_waits(store: JobStore) -> Backlog:
+    """Give the backlog once its oldest waiting job has an age: a millisecond after it came."""
+    looks = [await store.backlog(0)]
+    while looks[-1].oldest_waiting_ms == 0:
+        looks.append(await store.backlog(0))
+    return looks[-1]
+
+
+async def test_oldest_unfinished_job_counts_whether_it_waits_or_runs(store: JobStore) -> None:
+    run = await jobs.start(store, partition=0)
+    age_ms = (await store.backlog(0)).oldest_unfinished_ms
+    await jobs.create(store, partition=0)
+    look = await wait_until_it_waits(store)
+
+    assert 0 <= age_ms <= look.oldest_unfinished_ms
+    assert look.oldest_unfinished_ms >= look.oldest_waiting_ms > 0
+
+    await store.finish(run, jobs.completion())
+    rest = await store.backlog(0)
+
+    assert rest.oldest_unfinished_ms == rest.oldest_waiting_ms
+
+
 async def test_backlog_of_one_partition_does_not_count_the_others(store: JobStore) -> None:
     for partition in range(store.partitions):
         for _ in range(partition + 1):

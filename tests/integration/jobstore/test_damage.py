@@ -118,6 +118,7 @@ async def test_a_job_that_cannot_be_read_fails_with_a_dead_letter_and_leaves_no_
     assert record.state is JobState.FAILED
     assert record.error is not None
     assert record.error.code == "RECORD_UNREADABLE"
+    assert record.is_permanent
     assert last.event_id == (record.epoch, record.seq)
     lifetimes = await inspection.expiries_of(store, job_id)
     assert len(lifetimes) == 2

@@ -26,23 +26,21 @@ async def test_nothing_of_anybody_else_is_touched(store: JobStore) -> None:
     await jobs.take(store, await jobs.create(store, partition=0), processor="p2")
     await store.sweep(0, leader="p2", lease_ms=jobs.LEASE_MS, cursor="0-0")
     await jobs.lifetimes_of(store).next_due(0, janitor="p2")
-    await jobs.letters_of(store).next_untold(0, teller="p2")
     pending = await inspection.pending(store, 0)
 
     await store.leave(0, processor="p1", in_hand=())
 
     assert await inspection.pending(store, 0) == pending
-    assert [await store.connection.execute("GET", lock) for lock in keys.offices(0)] == [b"p2"] * 3
+    assert [await store.connection.execute("GET", lock) for lock in keys.offices(0)] == [b"p2"] * 2
 
 
 async def test_others_have_the_offices_at_once(store: JobStore) -> None:
     await store.sweep(0, leader="p1", lease_ms=jobs.LEASE_MS, cursor="0-0")
     await jobs.lifetimes_of(store).next_due(0, janitor="p1")
-    await jobs.letters_of(store).next_untold(0, teller="p1")
 
     await store.leave(0, processor="p1", in_hand=())
 
-    assert [await store.connection.execute("GET", lock) for lock in keys.offices(0)] == [None] * 3
+    assert [await store.connection.execute("GET", lock) for lock in keys.offices(0)] == [None] * 2
     assert (await store.sweep(0, leader="p2", lease_ms=jobs.LEASE_MS, cursor="0-0")).is_leader
 
 

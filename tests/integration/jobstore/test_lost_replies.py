@@ -19,7 +19,6 @@ from shared.jobstore import keys, script
 from shared.jobstore.callback import DeliveryOutcome, TakenCallback
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
-from shared.jobstore.dead_letters import TellingTurn, Untold
 from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
@@ -142,19 +141,10 @@ async def foreign(store: JobStore) -> Entry:
 
 
 async def failed(store: JobStore) -> Run:
-    """The job has failed for good, and the tellers know of nothing yet."""
-    await jobs.letters_of(store).next_untold(0, teller="p1")
+    """The job has failed for good."""
     run = await running(store)
     await store.finish(run, jobs.failure())
     return run
-
-
-async def failed_and_told(store: JobStore) -> Untold:
-    """The job has failed, and its letter is being told."""
-    await failed(store)
-    untold = (await jobs.letters_of(store).next_untold(0, teller="p1")).untold
-    assert untold is not None
-    return untold
 
 
 async def one_processor(store: JobStore) -> None:
@@ -172,12 +162,6 @@ async def discard(store: JobStore, run: object) -> object:
     assert isinstance(run, Run)
     await jobs.letters_of(store).discard(await jobs.letter_of(store, run.job_id))
     return None
-
-
-async def mark_told(store: JobStore, untold: object) -> object:
-    """Mark the letter as told."""
-    assert isinstance(untold, Untold)
-    return await jobs.letters_of(store).mark_told(untold)
 
 
 async def asked_to_end(store: JobStore) -> Run:
@@ -481,10 +465,6 @@ OPERATIONS = [
         failed,
         on_run(jobs.redrive),
     ),
-    Case(
-        script.NEXT_UNTOLD, "a new letter", failed, lambda store, _: jobs.letters_of(store).next_untold(0, teller="p1")
-    ),
-    Case(script.MARK_TOLD, "a letter", failed_and_told, mark_told),
     Case(script.DISCARD, "a letter", failed, discard),
     Case(
         script.SIGN_OF_LIFE,
@@ -618,8 +598,6 @@ def seen(outcome: object) -> object:
             return outcome._replace(ends_now=True)
         case Taken(Step.CANCELLED | Step.TRIMMED | Step.TOMBSTONE):
             return Taken(Step.NOT_YET)
-        case TellingTurn(untold=Untold() as untold):
-            return untold.cursor, msgspec.json.encode(untold.letter)
     return outcome
 
 

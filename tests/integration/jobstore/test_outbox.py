@@ -11,11 +11,11 @@ from shared import clock, limits
 from shared.errors import RedisUnavailable
 from shared.jobs import JobState
 from shared.jobstore import keys, script
-from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, TakenCallback
+from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, OutboxCounts, TakenCallback
 from shared.jobstore.damage import bury_damaged
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.operations import Buried, Cancelled, Run
-from shared.jobstore.outbox import Outbox, OutboxCounts, Redelivered
+from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server

@@ -54,6 +54,18 @@ async def test_nothing_of_the_failed_end_lingers(store: JobStore) -> None:
     assert set((await inspection.expiries_of(store, run.job_id)).values()) == {inspection.NO_EXPIRY}
 
 
+async def test_a_failure_that_another_run_would_meet_too_is_noted_until_the_job_begins_anew(store: JobStore) -> None:
+    run = await jobs.fail(store, reason="permanent")
+    failed = await store.find(run.job_id)
+
+    await jobs.redrive(store, run)
+
+    begun_anew = await store.find(run.job_id)
+    assert failed is not None
+    assert begun_anew is not None
+    assert (failed.is_permanent, begun_anew.is_permanent) == (True, False)
+
+
 async def test_a_redriven_job_runs_and_completes(store: JobStore) -> None:
     failed = await jobs.fail(store)
     await jobs.redrive(store, failed)

@@ -157,7 +157,7 @@ async def test_a_file_in_the_place_of_a_directory_is_told(tmp_path: Path) -> Non
 
 async def test_a_mended_store_is_noticed_and_each_change_is_one_line(tmp_path: Path) -> None:
     store = WatchedDirectory(tmp_path / "a")
-    health = StoreHealth("sources", store, for_writing=False)
+    health = StoreHealth("sources", store, for_writing=False, variable="WAYBILL_SOURCES_URL")
     assert (health.is_up(), health.problems()) == (None, ["The store of sources has not been looked at yet."])
 
     with capture_logs() as lines:
@@ -178,7 +178,7 @@ async def test_a_mended_store_is_noticed_and_each_change_is_one_line(tmp_path: P
 
 async def test_a_real_server_that_goes_and_comes_back_is_noticed(s3_depot: S3Depot, s3_server: S3Server) -> None:
     async with open_store(s3_depot.location) as store:
-        health = StoreHealth("objects", store, for_writing=True)
+        health = StoreHealth("objects", store, for_writing=True, variable="WAYBILL_OBJECTS_URL")
         async with running(health.run):
             await until(lambda: health.is_up() is True)
             s3_server.stop()
@@ -208,7 +208,7 @@ async def test_a_directory_that_hangs_is_told_keeps_one_thread_and_delays_no_sto
 
     monkeypatch.setattr(disk, "probe", hang)
     monkeypatch.setattr("shared.objects.health.pause_seconds", count)
-    health = StoreHealth("sources", ObjectDirectory(tmp_path), for_writing=False)
+    health = StoreHealth("sources", ObjectDirectory(tmp_path), for_writing=False, variable="WAYBILL_SOURCES_URL")
 
     looking = asyncio.create_task(health.run())
     await until(lambda: health.is_up() is False and waits > 3)
@@ -226,7 +226,7 @@ async def test_a_look_that_fails_in_an_unknown_way_is_a_problem_and_no_end(
 ) -> None:
     depot = DirectoryDepot(tmp_path)
     async with open_store(depot.location) as store:
-        health = StoreHealth("sources", store, for_writing=False)
+        health = StoreHealth("sources", store, for_writing=False, variable="WAYBILL_SOURCES_URL")
 
         def fail(*_: Any, **__: Any) -> None:
             raise ValueError
@@ -257,7 +257,7 @@ async def test_a_store_whose_connections_are_all_in_use_is_not_taken_for_a_dead_
 
 async def test_looks_at_the_same_time_share_one_probe_and_agree(tmp_path: Path) -> None:
     store = WatchedDirectory(tmp_path)
-    health = StoreHealth("objects", store, for_writing=True)
+    health = StoreHealth("objects", store, for_writing=True, variable="WAYBILL_OBJECTS_URL")
 
     found = await asyncio.gather(*(health.is_down_now() for _ in range(4)))
 
@@ -270,7 +270,7 @@ async def test_a_store_that_somebody_found_down_is_looked_at_soon_again(
     monkeypatch.setattr(limits, "STORE_LOOK_EVERY_SECONDS", 3_600)
     root = tmp_path / "objects"
     await asyncio.to_thread(root.mkdir)
-    health = StoreHealth("objects", ObjectDirectory(root), for_writing=False)
+    health = StoreHealth("objects", ObjectDirectory(root), for_writing=False, variable="WAYBILL_OBJECTS_URL")
     async with running(health.run):
         await until(lambda: health.is_up() is True)
         await asyncio.to_thread(root.rmdir)

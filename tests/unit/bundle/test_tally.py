@@ -16,10 +16,8 @@ def test_a_whole_run_rises_from_nothing_to_all_work_and_names_what_it_does() -> 
         tally.read(size_bytes)
         tally.checked(1)
     tally.planned(plan.files)
-    tally.copied([(0, 60)])
-    tally.copied([(2, 200)])
-    tally.copied([(0, 40)])
-    tally.copied([(2, 100)])
+    for size_bytes in (60, 200, 40, 100):
+        tally.copied(size_bytes)
     tally.finishing()
 
     ratios = [report.work_ratio for report in reports]
@@ -35,7 +33,7 @@ def test_a_whole_run_rises_from_nothing_to_all_work_and_names_what_it_does() -> 
         "Bundling b.txt",
         "Finishing the archive",
     ]
-    assert [report.files_processed for report in reports[-5:]] == [1, 1, 2, 3, 3]
+    assert [report.files_processed for report in reports[-5:]] == [0, 2, 2, 3, 3]
     assert (reports[-1].bytes_processed, reports[-1].total_bytes, reports[-1].total_files) == (400, 400, 3)
 
 
@@ -67,3 +65,24 @@ def test_skipped_files_are_done_before_the_others_are_checked() -> None:
 
     assert (after_look_up.message, after_look_up.work_ratio) == ("Checking 3 of 4 files", 0.05)
     assert (reports[-1].files_processed, reports[-1].work_ratio) == (4, 1.0)
+
+
+def test_files_and_the_named_one_are_those_that_the_copied_bytes_fill() -> None:
+    reports: list[Report] = []
+    plan = plan_bundle([fake_source(number, f"{number}.txt", size) for number, size in enumerate((900, 50, 0, 50))])
+    tally = Tally(4, reports.append)
+    tally.looked_up(1_000)
+    tally.planned(plan.files)
+
+    # Of the part behind the first one all comes early: the first file is large, and no reason to say that none is done.
+    for count_bytes in (100, 800, 50, 49, 1):
+        tally.copied(count_bytes)
+
+    told = [(report.bytes_processed, report.files_processed, report.message) for report in reports[-5:]]
+    assert told == [
+        (100, 0, "Bundling 0.txt"),
+        (900, 1, "Bundling 1.txt"),
+        (950, 3, "Bundling 3.txt"),
+        (999, 3, "Bundling 3.txt"),
+        (1_000, 4, "Bundling 3.txt"),
+    ]

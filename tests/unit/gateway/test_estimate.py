@@ -120,6 +120,11 @@ def test_a_waiting_job_has_less_left_the_further_it_has_moved_up() -> None:
     waiting = queue(line(waiting=3, running=2))
 
     assert [waiting.outlook(record(ticket)).remaining_seconds for ticket in (11, 12, 13)] == [90, 120, 150]
+    assert [waiting.outlook(record(ticket)).starts_in_seconds for ticket in (11, 12, 13)] == [30, 60, 90]
+
+
+def test_a_waiting_job_with_a_free_slot_starts_at_once() -> None:
+    assert queue(line(waiting=1), open_slots=2).outlook(record(11)).starts_in_seconds == 0
 
 
 def test_a_parked_job_takes_no_slot() -> None:

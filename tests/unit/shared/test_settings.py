@@ -424,7 +424,7 @@ def test_the_public_address_is_a_url_that_paths_can_be_put_behind() -> None:
 
 
 @pytest.mark.parametrize("kind", PROGRAMS.values())
-def test_secrets_of_tickets_are_judged_alike_by_both_programs(kind: type[RedisSettings]) -> None:
+def test_secrets_of_tickets_are_judged_alike_by_both_programs(kind: type[CommonSettings]) -> None:
     [problem] = problems_of(kind, WAYBILL_TICKET_SECRETS=f"k1:{'hunter2' * 5} k1:{'2hunter' * 5}")
 
     assert "has an id twice" in problem

@@ -1,15 +1,16 @@
 /** The client: rows of jobs, begun here or watched, and everything that a person may want of them. */
 
-import { abortError, Calls, JOBS } from './calls.ts'
+import { Calls, jobPath, type Parts } from './calls.ts'
 import { Credentials } from './credentials.ts'
-import { refusal, WaybillError } from './errors.ts'
+import { refusal, type WaybillError } from './errors.ts'
 import { Following } from './following.ts'
-import { fromRecord, isEnded, newJob } from './job.ts'
-import { LIMITS, type Limits } from './limits.ts'
+import { Histories } from './histories.ts'
+import { isEnded, type Message, newJob, told, unknownJob } from './job.ts'
+import { LIMITS } from './limits.ts'
 import { Memory, type Remembered } from './memory.ts'
 import { type Row, Rows } from './rows.ts'
 import { ServerClock } from './server_clock.ts'
-import { readFileIds, Submission } from './submissions.ts'
+import { abortError, readFileIds, Submission } from './submissions.ts'
 import type {
   ClientOptions,
   Connection,
@@ -23,16 +24,14 @@ import type {
   Readable,
   StartOptions,
 } from './types.ts'
-import { type PageEvent, realWorld, type World } from './world.ts'
+import { type PageEvent, realWorld } from './world.ts'
 
 export class DownloadClient implements DownloadClientFace {
   readonly jobs: Readable<readonly Job[]>
   readonly connection: Readable<Connection>
-  readonly #world: World
-  readonly #limits: Limits
-  readonly #clock: ServerClock
-  readonly #calls: Calls
+  readonly #parts: Parts
   readonly #rows: Rows
+  readonly #histories: Histories
   readonly #memory: Memory
   readonly #following: Following
   readonly #submissions = new Map<string, Submission>()
@@ -42,20 +41,21 @@ export class DownloadClient implements DownloadClientFace {
   #stopListening = () => {}
 
   constructor(options: ClientOptions = {}) {
-    const world = (this.#world = { ...realWorld(), ...options.world })
-    const limits = (this.#limits = { ...LIMITS, ...options.limits })
-    const clock = (this.#clock = new ServerClock(() => world.nowMs(), () => world.wallMs(), limits))
+    const world = { ...realWorld(), ...options.world }
+    const limits = { ...LIMITS, ...options.limits }
+    const clock = new ServerClock(world, limits)
     const base = (options.baseUrl ?? '').replace(/\/+$/, '')
     const name = `waybill:${base}:${options.scope ?? ''}`
     const onObserved = (isObserved: boolean) => isObserved && this.#start()
-    const credentials = new Credentials(options.authorize, world, limits)
-    const calls = (this.#calls = new Calls({ base, credentials: options.credentials }, credentials, { world, limits, clock }))
     const rows = (this.#rows = new Rows(world, limits, onObserved))
+    const calls = new Calls(base, options.credentials, new Credentials(options.authorize, world, limits), { world, limits, clock })
+    const parts = (this.#parts = { calls, world, limits, clock, rows })
+    const histories = (this.#histories = new Histories(parts, onObserved))
     this.#memory = new Memory(options.remember === false ? null : world.storage, name, limits)
     const listener = { onLost: (row: Row) => this.#heal(row), onList: (forgotten: string | null) => this.#readList(forgotten) }
     // Outside of browsers there are no tabs, and an open channel would keep a program from ending.
     const sharing = options.shareTabs && world.page ? { name, by: options.shareTabs } : null
-    this.#following = new Following({ calls, world, limits, clock, rows }, sharing, listener, onObserved)
+    this.#following = new Following({ ...parts, histories }, sharing, listener, onObserved)
     this.jobs = rows.jobs
     this.connection = this.#following.connection
   }
@@ -65,11 +65,11 @@ export class DownloadClient implements DownloadClientFace {
   }
 
   events(id: string): Readable<readonly JobEvent[]> {
-    return this.#rows.log(id)
+    return this.#histories.of(id)
   }
 
   serverNowMs(): number {
-    return this.#clock.nowMs()
+    return this.#parts.clock.nowMs()
   }
 
   // ── starting ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,10 +77,11 @@ export class DownloadClient implements DownloadClientFace {
   startDownload(fileIds: readonly FileId[], options: StartOptions = {}): Promise<Job> {
     const { archiveName, onMissing, label, signal } = options
     const wish = JSON.stringify([fileIds, archiveName, onMissing, label])
-    const atMs = this.#world.nowMs()
+    const { world, limits } = this.#parts
+    const atMs = world.nowMs()
     const recent = this.#recent
-    if (recent?.wish === wish && atMs - recent.atMs < this.#limits.doubleClickMs && this.#isUnfinished(recent.key)) return recent.job
-    const key = this.#world.newKey()
+    if (recent?.wish === wish && atMs - recent.atMs < limits.doubleClickMs && this.#isUnfinished(recent.key)) return recent.job
+    const key = world.newKey()
     const job = this.#begin(key, () => ({ fileIds: readFileIds(fileIds), archiveName, onMissing }), label ?? null, signal)
     this.#recent = { wish, key, atMs, job }
     return job
@@ -97,7 +98,7 @@ export class DownloadClient implements DownloadClientFace {
     const request = read()
     if (signal?.aborted) throw abortError()
     // The clock may have learned meanwhile that it was ahead: the newest row stands on top all the same.
-    const createdAt = Math.max(this.#clock.nowMs(), ...this.#rows.all().map(({ job }) => job.createdAt + 1))
+    const createdAt = Math.max(this.serverNowMs(), ...this.#rows.all().map(({ job }) => job.createdAt + 1))
     const row = this.#rows.add(newJob({ key, id: null, request, label, createdAt, isOwn: true }), { isKnown: true })
     this.#keep(row)
     const withdraw = () => void this.cancel(key).catch(() => {})
@@ -116,12 +117,11 @@ export class DownloadClient implements DownloadClientFace {
   /** Ask until it is accepted; the row then has its id. */
   async #submit(row: Row, request: DownloadRequest): Promise<Job> {
     const { key } = row.job
-    const submission = new Submission({ calls: this.#calls, world: this.#world, limits: this.#limits }, key, request)
+    const submission = new Submission(this.#parts, key, request)
     this.#submissions.set(key, submission)
     try {
       const id = await submission.run((error, retryInMs) => {
-        const retryAt = this.#clock.nowMs() + retryInMs
-        this.#rows.put(row, { ...newJob({ ...row.job, id: null }), state: 'submitting', error, retryAt } as Job)
+        this.#rows.put(row, { ...newJob({ ...row.job, id: null }), state: 'submitting', error, retryAt: this.serverNowMs() + retryInMs } as Job)
       })
       row.cursor = null
       this.#rows.put(row, newJob({ ...row.job, id }))
@@ -136,8 +136,7 @@ export class DownloadClient implements DownloadClientFace {
   /** Create a job again that the server lost, with its own key: whoever else does so gets the same one. */
   #heal(row: Row): boolean {
     const { request, isOwn, createdAt } = row.job
-    const isYoung = this.#clock.nowMs() - createdAt < this.#limits.healWithinMs
-    if (!isOwn || request === null || row.isHealed || !isYoung) return false
+    if (!isOwn || request === null || row.isHealed || !this.#isKeyGood(createdAt)) return false
     row.isHealed = true
     this.#rows.put(row, newJob({ ...row.job, id: null }))
     this.#following.update()
@@ -147,16 +146,20 @@ export class DownloadClient implements DownloadClientFace {
     return true
   }
 
+  /** Whether the server still knows the key of a request: later it would make another job. */
+  #isKeyGood(createdAt: number): boolean {
+    return this.serverNowMs() - createdAt < this.#parts.limits.healWithinMs
+  }
+
   // ── what people do with a job ────────────────────────────────────────────────────────────────────────────────────
 
   async cancel(id: string): Promise<Job> {
     this.#start()
     const row = this.#rows.find(id)
     if (row?.job.state === 'submitting') return this.#withdraw(row)
-    const status = (await this.#act(id, row, 'cancel'))?.['status']
+    const { status } = await this.#act(id, row, 'cancel')
     if (!row || (status !== 'cancelled' && status !== 'processing')) return this.#look(id, row)
-    if (status === 'processing' && !isEnded(row.job)) this.#rows.put(row, { ...row.job, isCancelling: true })
-    else if (!isEnded(row.job)) this.#rows.put(row, fromRecord(row.job, { status }))
+    if (!isEnded(row.job)) this.#rows.put(row, status === 'processing' ? { ...row.job, isCancelling: true } : told(row.job, { status }))
     this.#following.update()
     return row.job
   }
@@ -166,7 +169,7 @@ export class DownloadClient implements DownloadClientFace {
     const row = this.#rows.find(id)
     await this.#act(id, row, 'retry')
     if (!row) return this.#look(id, row)
-    if (row.job.state === 'failed') this.#rows.put(row, fromRecord(row.job, { status: 'queued', attempt: 0 }))
+    if (row.job.state === 'failed') this.#rows.put(row, told(row.job, { status: 'queued', attempt: 0 }))
     this.#following.update()
     return row.job
   }
@@ -180,8 +183,7 @@ export class DownloadClient implements DownloadClientFace {
 
   watch(id: string): () => void {
     this.#start()
-    const job = newJob({ key: id, id, label: null, request: null, isOwn: false, createdAt: this.#clock.nowMs() })
-    const row = this.#rows.find(id) ?? this.#rows.add(job, { isKnown: false })
+    const row = this.#rows.find(id) ?? this.#rows.add(unknownJob(id, this.serverNowMs()), { isKnown: false })
     row.watchers += 1
     row.isForeign = false
     this.#rows.publish(true)
@@ -224,20 +226,21 @@ export class DownloadClient implements DownloadClientFace {
     if (job.state !== 'completed') {
       throw refusal('NOT_COMPLETED', `There is no archive of this download: it is ${job.state}.`)
     }
-    const authorization = await this.#calls.credentials.current([job.id])
-    if (!authorization || 'ticket' in authorization) {
-      // Theirs is by the local clock, ours by the server's.
-      const expiresAt = authorization && this.#clock.nowMs() + authorization.expiresAt - this.#world.wallMs()
-      return { url: this.#calls.address(job.downloadPath, authorization), expiresAt }
+    const { calls, world } = this.#parts
+    const given = await calls.credentials.current([job.id])
+    if (given && 'header' in given) {
+      // A browser sends no header when it saves a file.
+      const { body } = await calls.call('/v1/download/tickets', { method: 'POST', body: { job_ids: [job.id] } })
+      const ticket = { ticket: String(body!['ticket']), expiresAt: Date.parse(String(body!['expires_at'])) }
+      return { url: calls.address(job.downloadPath, ticket), expiresAt: ticket.expiresAt }
     }
-    // A browser sends no header when it saves a file.
-    const { body } = await this.#calls.call('/v1/download/tickets', { method: 'POST', body: { job_ids: [job.id] } })
-    const expiresAt = Date.parse(String(body?.['expires_at']))
-    return { url: this.#calls.address(job.downloadPath, { ticket: String(body?.['ticket']), expiresAt }), expiresAt }
+    // Theirs is by the local clock, ours by the server's.
+    const expiresAt = given && given.expiresAt - world.wallMs() + this.serverNowMs()
+    return { url: calls.address(job.downloadPath, given), expiresAt }
   }
 
   async save(id: string): Promise<void> {
-    const { page } = this.#world
+    const { page } = this.#parts.world
     if (!page) throw refusal('NO_BROWSER', 'There is no browser here that could save a file.')
     page.save(await this.fileUrl(id))
   }
@@ -245,14 +248,14 @@ export class DownloadClient implements DownloadClientFace {
   // ── as a whole ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   tryNow(): void {
-    this.#following.tryNow()
-    for (const submission of this.#submissions.values()) submission.nudge()
+    this.#following.line.tryNow()
+    this.#nudgeSubmissions()
   }
 
   close(): void {
     this.#isClosed = true
     this.#stopListening()
-    this.#following.close()
+    this.#following.leave()
     this.#rows.close()
     for (const submission of this.#submissions.values()) submission.abandon()
   }
@@ -260,7 +263,7 @@ export class DownloadClient implements DownloadClientFace {
   #start(): void {
     if (this.#isStarted || this.#isClosed) return
     this.#isStarted = true
-    this.#stopListening = this.#world.page?.listen((event) => this.#onPage(event)) ?? (() => {})
+    this.#stopListening = this.#parts.world.page?.listen((event) => this.#onPage(event)) ?? (() => {})
     this.#readList(null)
     this.#following.start()
   }
@@ -268,10 +271,14 @@ export class DownloadClient implements DownloadClientFace {
   #onPage(event: PageEvent): void {
     if (event === 'leave') return this.#following.leave()
     if (event === 'return') this.#following.start()
-    if (event === 'shown' || event === 'hidden') this.#following.rankChanged()
+    if (event === 'shown' || event === 'hidden') this.#following.tabs?.rankChanged()
     if (event === 'hidden') return
     this.#rows.publish(true)
-    this.#following.nudge()
+    this.#following.line.nudge()
+    this.#nudgeSubmissions()
+  }
+
+  #nudgeSubmissions(): void {
     for (const submission of this.#submissions.values()) submission.nudge()
   }
 
@@ -282,13 +289,13 @@ export class DownloadClient implements DownloadClientFace {
     const { key, id, state, request, label, createdAt } = row.job
     const entry = { key, id: state === 'submitting' ? null : id, request, label, createdAt }
     this.#memory.keep(entry, (kept) => !this.#isUnfinished(kept))
-    this.#following.listChanged(null)
+    this.#following.tabs?.tellList(null)
   }
 
   #forget(row: Row): void {
     this.#rows.remove(row)
     this.#memory.forget(row.job.key)
-    this.#following.listChanged(row.job.key)
+    this.#following.tabs?.tellList(row.job.key)
     this.#following.update()
   }
 
@@ -313,8 +320,7 @@ export class DownloadClient implements DownloadClientFace {
     if (row) this.#rows.remove(row)
     const added = this.#rows.add(newJob({ ...entry, isOwn: true }), { isKnown: entry.id === null })
     if (entry.id !== null || entry.request === null) return
-    const isKeyGood = this.#clock.nowMs() - entry.createdAt < this.#limits.healWithinMs
-    if (!isKeyGood) return this.#forget(added)
+    if (!this.#isKeyGood(entry.createdAt)) return this.#forget(added)
     this.#submit(added, entry.request).catch(() => {
       if (!this.#isClosed) this.#forget(added)
     })
@@ -324,17 +330,17 @@ export class DownloadClient implements DownloadClientFace {
 
   async #withdraw(row: Row): Promise<Job> {
     void this.#submissions.get(row.job.key)?.withdraw()
-    this.#rows.put(row, fromRecord(newJob({ ...row.job, id: null }), { status: 'cancelled' }))
+    this.#rows.put(row, told(newJob({ ...row.job, id: null }), { status: 'cancelled' }))
     this.#memory.forget(row.job.key)
-    this.#following.listChanged(row.job.key)
+    this.#following.tabs?.tellList(row.job.key)
     return row.job
   }
 
-  async #act(id: string, row: Row | undefined, verb: 'cancel' | 'retry') {
+  async #act(id: string, row: Row | undefined, verb: 'cancel' | 'retry'): Promise<Message> {
     try {
-      return (await this.#calls.call(`${JOBS}/${encodeURIComponent(row?.job.id ?? id)}/${verb}`, { method: 'POST' })).body
+      return (await this.#parts.calls.call(jobPath(row?.job.id ?? id, `/${verb}`), { method: 'POST' })).body!
     } catch (error) {
-      if (row && error instanceof WaybillError && error.code === 'GONE') this.#following.missing(row, 'removed')
+      if (row && (error as WaybillError).code === 'GONE') this.#following.missing(row, 'removed')
       throw error
     }
   }
@@ -342,9 +348,9 @@ export class DownloadClient implements DownloadClientFace {
   /** Ask for a job's record now. */
   async #look(id: string, row: Row | undefined): Promise<Job> {
     const jobId = row?.job.id ?? id
-    const { body } = await this.#calls.call(`${JOBS}/${encodeURIComponent(jobId)}`, { jobIds: [jobId] })
-    if (!row) return fromRecord(newJob({ key: id, id, label: null, request: null, isOwn: false, createdAt: 0 }), body ?? {})
-    this.#rows.takeRecord(row, body ?? {}, false)
+    const body = (await this.#parts.calls.call(jobPath(jobId), { jobIds: [jobId] })).body!
+    if (!row) return told(unknownJob(id, 0), body)
+    this.#rows.take(row, null, { ...body, type: 'snapshot' })
     this.#following.update()
     return row.job
   }

@@ -1,5 +1,6 @@
 /** Who is asking: what `authorize` has given, renewed in time, asked for once at a time, given up after three refusals. */
 
+import { networkError } from './errors.ts'
 import type { Limits } from './limits.ts'
 import type { Authorization, ClientOptions } from './types.ts'
 import type { World } from './world.ts'
@@ -27,7 +28,7 @@ export class Credentials {
     return this.#refusals >= (this.#authorize ? this.#limits.refusalsInARow : 1)
   }
 
-  /** Give what to send in a call about these jobs; rejects with what `authorize` rejects with. */
+  /** Give what to send in a call about these jobs; rejects with NETWORK where that cannot be asked now: it may be later. */
   async current(jobIds: readonly string[]): Promise<Authorization> {
     if (!this.#authorize) return null
     this.#wanted = [...new Set([...jobIds, ...this.#wanted])].slice(0, this.#limits.jobsPerCall)
@@ -72,6 +73,8 @@ export class Credentials {
       const given = (this.#current = await authorize(jobIds))
       this.#opened = jobIds
       return given
+    } catch (error) {
+      throw networkError(`It could not be asked who you are: ${String(error)}`)
     } finally {
       this.#asked = undefined
     }

@@ -1,5 +1,7 @@
 /** What can go wrong. What people are told to do about it is in `display/problems.ts` (`waybill/words`). Pure. */
 
+import type { Message } from './job.ts'
+
 export interface Problem {
   /** Stable: the server's code, or one of ours (`NETWORK`, `NOT_WAYBILL`, `TIMED_OUT`, `ABORTED`, …). */
   readonly code: string
@@ -31,37 +33,33 @@ export class WaybillError extends Error implements Problem {
 }
 
 /** Turn an answer that is no success into an error. `body` is the parsed JSON, or undefined where it was none. */
-export function errorOfAnswer(status: number, headers: Headers, body: unknown): WaybillError {
-  const { code, detail, file_ids: fileIds } = (body ?? {}) as Readonly<Record<string, unknown>>
-  // A 404 of a proxy, or of another server at this address, says nothing about a job.
-  const stranger = isBusy(status) ? `HTTP_${status}` : 'NOT_WAYBILL'
-  const ownWords = isBusy(status)
-    ? `The server is busy (${status}).`
-    : 'The address answered with something else than Waybill does, such as a web page.'
-  const isProblem = typeof code === 'string'
+export function errorOfAnswer({ status, headers }: Response, body: Message | undefined): WaybillError {
   return new WaybillError({
-    code: isProblem ? code : stranger,
+    ...wordsOf(status, body),
     status,
-    detail: isProblem && typeof detail === 'string' ? detail : ownWords,
-    retryAfterSeconds: readRetryAfter(headers.get('retry-after')),
-    fileIds: Array.isArray(fileIds) ? (fileIds as number[]) : undefined,
+    retryAfterSeconds: retryAfterSeconds(headers),
+    fileIds: body?.['file_ids'] as number[] | undefined,
     requestId: headers.get('x-request-id') ?? undefined,
   })
 }
 
-/** Seconds, or undefined; the form with a date is not taken, for the local clock may be wrong. */
-export function readRetryAfter(header: string | null): number | undefined {
-  return header !== null && /^\d{1,6}$/.test(header) ? Number(header) : undefined
+function wordsOf(status: number, body: Message | undefined): Pick<Problem, 'code' | 'detail'> {
+  const { code, detail } = body ?? {}
+  if (typeof code === 'string') return { code, detail: String(detail) }
+  if (isBusy(status)) return { code: `HTTP_${status}`, detail: `The server is busy (${status}).` }
+  // A 404 of a proxy, or of another server at this address, says nothing about a job.
+  return { code: 'NOT_WAYBILL', detail: 'The address answered with something else than Waybill does, such as a web page.' }
+}
+
+/** Undefined where it is not said; the form with a date is not taken, for the local clock may be wrong. */
+export function retryAfterSeconds(headers: Headers): number | undefined {
+  const header = headers.get('retry-after') ?? ''
+  return /^\d{1,6}$/.test(header) ? Number(header) : undefined
 }
 
 /** There was no answer: no network, a name that does not resolve, a refused or broken connection. */
 export function networkError(detail = 'The server could not be reached.'): WaybillError {
   return refusal('NETWORK', detail)
-}
-
-/** The server was reached, and did not answer within `waitedMs`. */
-export function timeoutError(waitedMs: number): WaybillError {
-  return refusal('TIMED_OUT', `The server did not answer within ${Math.round(waitedMs / 1_000)} seconds.`)
 }
 
 /** The client itself refuses, or there was no answer. */
@@ -71,9 +69,15 @@ export function refusal(code: string, detail: string, status = 0): WaybillError 
 
 /** Tell whether the same request may succeed later, without anybody changing anything. */
 export function isPassing({ status, code }: Problem): boolean {
-  return status === 0 ? code === 'NETWORK' || code === 'TIMED_OUT' : status === 408 || isBusy(status)
+  return code === 'NETWORK' || code === 'TIMED_OUT' || status === 408 || isBusy(status)
 }
 
-function isBusy(status: number): boolean {
+export function isBusy(status: number): boolean {
   return status === 429 || status >= 500
+}
+
+/** In one word, why the connection does not work (`Connection.reason`). */
+export function reasonOf({ code, status }: Pick<Problem, 'code' | 'status'>): string {
+  if (isBusy(status)) return 'overload'
+  return ({ NETWORK: 'network', TIMED_OUT: 'timeout', NOT_WAYBILL: 'html' } as Readonly<Record<string, string>>)[code] ?? 'refused'
 }

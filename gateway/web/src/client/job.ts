@@ -5,120 +5,118 @@ import type { Job, JobCommon, JobFailure, ProcessingJob, SkippedFile } from './t
 /** An object of the server: any member may be missing, null, or new. */
 export type Message = Readonly<Record<string, unknown>>
 
-/** A job as it stands before the server has said anything. */
+/** A job as it stands before the server has said anything; without an id it has not been accepted yet. */
 export function newJob(row: Pick<JobCommon, 'key' | 'label' | 'request' | 'isOwn' | 'createdAt'> & { id: string | null }): Job {
+  const { key, label, request, isOwn, createdAt, id } = row
   return {
-    id: row.id ?? row.key,
-    key: row.key,
-    label: row.label ?? row.request?.archiveName ?? null,
-    request: row.request,
-    isOwn: row.isOwn,
-    createdAt: row.createdAt,
-    updatedAt: row.createdAt,
+    id: id ?? key,
+    key,
+    label: label ?? request?.archiveName ?? null,
+    request,
+    isOwn,
+    createdAt,
+    updatedAt: createdAt,
     attempt: 0,
     filesDone: 0,
-    filesTotal: row.request?.fileIds.length ?? 0,
+    filesTotal: request?.fileIds.length ?? 0,
     bytesDone: 0,
     bytesTotal: null,
     progress: null,
     isCancelling: false,
     isStale: false,
-    state: row.id === null ? 'submitting' : 'queued',
+    state: id === null ? 'submitting' : 'queued',
   }
 }
 
-export function isEnded(job: Job): boolean {
-  return job.state === 'completed' || job.state === 'failed' || job.state === 'cancelled' || job.state === 'gone'
+/** A job of which nothing is known but its id. */
+export function unknownJob(id: string, createdAt: number): Job {
+  return newJob({ key: id, id, label: null, request: null, isOwn: false, createdAt })
+}
+
+export function isEnded({ state }: Job): boolean {
+  return /^(completed|failed|cancelled|gone)$/.test(state)
 }
 
 /** Say that the server does not have it any more. */
 export function goneJob(job: Job, reason: 'removed' | 'unknown', at: number): Job {
-  return { ...common(job, { updatedAt: at, isCancelling: false }), state: 'gone', reason }
+  return { ...common(job), updatedAt: at, isCancelling: false, state: 'gone', reason }
 }
 
 /**
- * The job as a record shows it. Progress does not fall, whatever is said (a job's bytes are copied once): only a
- * snapshot with `gap`, which may be another history after a failover, takes the place of what was shown.
+ * The job after what the server said of it, an event or a record (which says the state itself); the same object when
+ * that means nothing to it. Progress does not fall, whatever is said (a job's bytes are copied once): only a snapshot
+ * with `gap`, which may be another history after a failover, takes the place of what was shown.
  */
-export function fromRecord(job: Job, record: Message): Job {
-  const mayFall = record['gap'] !== undefined && record['gap'] !== null
-  const base = common(job, {
-    id: text(record['job_id']) ?? job.id,
-    createdAt: time(record['created_at']) ?? job.createdAt,
-    ...counts(job, record, mayFall),
-    attempt: number(record['attempt']) ?? job.attempt,
-    updatedAt: time(record['updated_at']) ?? job.updatedAt,
-  })
-  switch (record['status']) {
+export function told(job: Job, said: Message): Job {
+  const { type, status } = said
+  const state = type === undefined || type === 'snapshot' ? status : STATES[type as string]
+  const base = { ...common(job), ...facts(job, said) }
+  switch (state) {
     case 'queued':
-      return queued(base, number(record['queue_position']), number(record['remaining_seconds']))
+      return {
+        ...base,
+        state,
+        isCancelling: false,
+        position: number(said['queue_position']),
+        remainingSeconds: number(said['remaining_seconds']),
+        startsAt: startOf(said),
+      }
     case 'processing':
-      return processing(job, base, record, job.state === 'processing' ? job.phase : guessPhase(base))
+      return processing(job, base, said)
     case 'retrying':
       return {
         ...base,
-        state: 'retrying',
-        retryAt: time(record['retry_at']) ?? base.updatedAt,
-        error: failure(record['error']),
-        maxAttempts: job.state === 'retrying' ? job.maxAttempts : undefined,
+        state,
+        retryAt: time(said['retry_at']) ?? base.updatedAt + (number(said['retry_in_seconds']) ?? 0) * 1_000,
+        error: failure(said['error']),
+        // A record does not say it.
+        maxAttempts: number(said['max_attempts']) ?? (job as { maxAttempts?: number }).maxAttempts,
       }
     case 'completed':
-      return completed(base, record)
+      return completed(base, said)
     case 'failed':
-      return failed(base, record)
+      return { ...base, state, isCancelling: false, error: failure(said['error']), canRetry: said['can_retry'] !== false }
     case 'cancelled':
-      return cancelled(base, record)
+      return { ...base, state, isCancelling: false, reason: text(said['reason']) ?? '' }
     default:
       return job
   }
 }
 
-/** The job after an event; the same object when the event means nothing to it. */
-export function afterEvent(job: Job, event: Message): Job {
-  const updatedAt = time(event['at']) ?? job.updatedAt
-  const base = common(job, { ...counts(job, event, false), updatedAt })
-  switch (event['type']) {
-    case 'snapshot':
-      return fromRecord(job, event)
-    case 'queued':
-      return queued({ ...base, isCancelling: false }, number(event['queue_position']), undefined)
-    case 'started':
-      return processing(job, { ...base, attempt: number(event['attempt']) ?? job.attempt }, event, 'planning')
-    case 'progress':
-      return processing(job, base, event, job.state === 'processing' ? job.phase : guessPhase(base))
-    case 'retrying':
-      return {
-        ...base,
-        attempt: number(event['attempt']) ?? job.attempt,
-        state: 'retrying',
-        retryAt: updatedAt + (number(event['retry_in_seconds']) ?? 0) * 1_000,
-        error: failure(event['error']),
-        maxAttempts: number(event['max_attempts']),
-      }
-    case 'completed':
-      return completed(base, event)
-    case 'error':
-      return failed(base, event)
-    case 'cancelled':
-      return cancelled(base, event)
-    default:
-      return job
-  }
+/** In which state an event leaves its job. */
+const STATES: Readonly<Record<string, string>> = {
+  queued: 'queued',
+  started: 'processing',
+  progress: 'processing',
+  retrying: 'retrying',
+  completed: 'completed',
+  error: 'failed',
+  cancelled: 'cancelled',
 }
 
-/** The members that all states have, without those of the state it was in. */
-function common(job: Job, changes: Partial<JobCommon>): JobCommon {
-  const { id, key, label, request, isOwn, createdAt, updatedAt, attempt } = job
-  const { filesDone, filesTotal, bytesDone, bytesTotal, progress, isCancelling, isStale } = job
-  const counted = { filesDone, filesTotal, bytesDone, bytesTotal, progress }
-  return { id, key, label, request, isOwn, createdAt, updatedAt, attempt, ...counted, isCancelling, isStale, ...changes }
+/** The members that all states have. */
+const COMMON: readonly (keyof JobCommon)[] = [
+  'id', 'key', 'label', 'request', 'isOwn', 'createdAt', 'updatedAt', 'attempt',
+  'filesDone', 'filesTotal', 'bytesDone', 'bytesTotal', 'progress', 'isCancelling', 'isStale',
+]
+
+/** The job without what belongs to the state that it was in. */
+function common(job: Job): JobCommon {
+  return Object.fromEntries(COMMON.map((name) => [name, job[name]])) as unknown as JobCommon
 }
 
-function counts(job: Job, said: Message, mayFall: boolean): Partial<JobCommon> {
+/** What may be said with any state. */
+function facts(job: Job, said: Message) {
+  const mayFall = (said['gap'] ?? null) !== null
   const atLeast = (shown: number, value: unknown) => (mayFall ? number(value) : Math.max(shown, number(value) ?? 0)) ?? shown
   const bytesTotal = number(said['total_bytes']) ?? job.bytesTotal
   const progress = atLeast(job.progress ?? 0, said['progress'])
   return {
+    id: text(said['job_id']) ?? job.id,
+    createdAt: time(said['created_at']) ?? job.createdAt,
+    label: job.label ?? text(said['archive_name']) ?? null,
+    updatedAt: time(said['updated_at']) ?? time(said['at']) ?? job.updatedAt,
+    attempt: number(said['attempt']) ?? job.attempt,
     filesDone: atLeast(job.filesDone, said['files_processed']),
     filesTotal: number(said['total_files']) ?? job.filesTotal,
     bytesDone: atLeast(job.bytesDone, said['bytes_processed']),
@@ -128,36 +126,37 @@ function counts(job: Job, said: Message, mayFall: boolean): Partial<JobCommon> {
   }
 }
 
-function queued(base: JobCommon, position: number | undefined, remainingSeconds: number | undefined): Job {
-  return { ...base, state: 'queued', position, remainingSeconds }
+/** Only a snapshot says when its estimate was made; without that nobody knows when it is over. */
+function startOf(said: Message): number | undefined {
+  const [at, seconds] = [time(said['at']), number(said['starts_in_seconds'])]
+  return at === undefined || seconds === undefined ? undefined : at + seconds * 1_000
 }
 
-function processing(job: Job, base: JobCommon, said: Message, phase: ProcessingJob['phase']): Job {
+function processing(job: Job, base: JobCommon, said: Message): Job {
   const moved = base.bytesDone !== job.bytesDone || base.filesDone !== job.filesDone
-  const isSameRun = job.state === 'processing' && job.attempt === base.attempt
+  const sameRun = job.state === 'processing' && job.attempt === base.attempt ? job : null
   return {
     ...base,
     state: 'processing',
-    phase: readPhase(said['phase']) ?? phase,
-    progressedAt: isSameRun && !moved ? job.progressedAt : base.updatedAt,
+    phase: PHASES.find((phase) => phase === said['phase']) ?? guessPhase(job, base, said),
+    progressedAt: sameRun && !moved ? sameRun.progressedAt : base.updatedAt,
     remainingSeconds: number(said['remaining_seconds']),
     currentFile: /^Bundling (.+)$/s.exec(text(said['message']) ?? '')?.[1],
-    bytesPerSecond: isSameRun ? job.bytesPerSecond : undefined,
+    bytesPerSecond: sameRun?.bytesPerSecond,
   }
 }
 
-/** The record does not have the phase; the counts tell which it must be. */
-function guessPhase(base: JobCommon): ProcessingJob['phase'] {
-  if (base.bytesTotal === null) return 'planning'
-  return base.bytesDone >= base.bytesTotal ? 'finishing' : 'bundling'
-}
+const PHASES: readonly ProcessingJob['phase'][] = ['planning', 'bundling', 'finishing']
 
-function readPhase(value: unknown): ProcessingJob['phase'] | undefined {
-  return value === 'planning' || value === 'bundling' || value === 'finishing' ? value : undefined
+/** It is said when it changes. A record does not have it; there the counts tell which it must be. */
+function guessPhase(job: Job, { bytesDone, bytesTotal }: JobCommon, { type }: Message): ProcessingJob['phase'] {
+  if (type === 'started' || (job.state !== 'processing' && bytesTotal === null)) return 'planning'
+  if (job.state === 'processing') return job.phase
+  return bytesDone >= bytesTotal! ? 'finishing' : 'bundling'
 }
 
 function completed(base: JobCommon, said: Message): Job {
-  const skipped = Array.isArray(said['skipped']) ? (said['skipped'] as Message[]).map(skippedFile) : []
+  const skipped = list<Message>(said['skipped'])?.map(skippedFile) ?? []
   return {
     ...base,
     state: 'completed',
@@ -178,23 +177,13 @@ function skippedFile(said: Message): SkippedFile {
   return { fileId: number(said['file_id']) ?? 0, name: text(said['name']) ?? null, reason: text(said['reason']) ?? '' }
 }
 
-function failed(base: JobCommon, said: Message): Job {
-  const canRetry = said['can_retry'] !== false
-  return { ...base, state: 'failed', isCancelling: false, error: failure(said['error']), canRetry }
-}
-
-function cancelled(base: JobCommon, said: Message): Job {
-  return { ...base, state: 'cancelled', isCancelling: false, reason: text(said['reason']) ?? '' }
-}
-
 function failure(said: unknown): JobFailure {
-  const error = (said ?? {}) as Message
-  const fileIds = error['file_ids']
-  return {
-    code: text(error['code']) ?? 'UNKNOWN',
-    message: text(error['message']) ?? '',
-    fileIds: Array.isArray(fileIds) ? (fileIds as number[]) : undefined,
-  }
+  const { code, message, file_ids: fileIds } = (said ?? {}) as Message
+  return { code: text(code) ?? 'UNKNOWN', message: text(message) ?? '', fileIds: list<number>(fileIds) }
+}
+
+function list<T>(value: unknown): T[] | undefined {
+  return Array.isArray(value) ? value : undefined
 }
 
 function text(value: unknown): string | undefined {

@@ -48,7 +48,10 @@ export const LIMITS = {
   /** Two clicks on one button are one wish. */
   doubleClickMs: 2_000,
   rememberedJobs: 100,
-  eventsKept: 200,
+  /** Of a job that somebody looks at: at one progress event a second, the last quarter of an hour. */
+  eventsKept: 1_000,
+  /** The server gives no more at once. */
+  eventsPerPage: 500,
   /** Rows are marked stale when nothing works for so long; a shorter loss is not worth a word. */
   staleAfterMs: 3_000,
 

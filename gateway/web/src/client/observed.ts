@@ -32,6 +32,17 @@ export class Observed<T> implements Readable<T> {
   publish(value: T): void {
     if (Object.is(value, this.#value)) return
     this.#value = value
-    for (const listener of [...this.#listeners]) listener()
+    for (const listener of [...this.#listeners]) tell(listener)
+  }
+}
+
+/** What a listener throws is uncaught, as of any event: whoever published it would take it for an error of its own. */
+function tell(listener: () => void): void {
+  try {
+    listener()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

@@ -3,13 +3,14 @@
  * never changed, and a row in which nothing changed stays the same object.
  */
 
+import { Alarm } from './alarm.ts'
 import { compareIds } from './event_id.ts'
 import type { Message } from './job.ts'
-import { afterEvent, fromRecord, isEnded } from './job.ts'
+import { isEnded, told } from './job.ts'
 import type { Limits } from './limits.ts'
 import { Observed } from './observed.ts'
 import { beginRate, bytesPerSecond, type Rate, sampleRate } from './rate.ts'
-import type { Job, JobEvent } from './types.ts'
+import type { Job } from './types.ts'
 import type { World } from './world.ts'
 
 /** One job, and what is not published of it. */
@@ -32,101 +33,91 @@ export class Rows {
   readonly #world: World
   readonly #limits: Limits
   readonly #onObserved: (isObserved: boolean) => void
-  readonly #rows = new Map<string, Row>()
-  readonly #byId = new Map<string, Row>()
+  readonly #rows = new Set<Row>()
   readonly #single = new Map<string, Observed<Job | undefined>>()
-  readonly #logs = new Map<string, Observed<readonly JobEvent[]>>()
   #isStale = false
   #publishedAtMs = -Infinity
-  #forget: (() => void) | null = null
+  readonly #next: Alarm
 
   constructor(world: World, limits: Limits, onObserved: (isObserved: boolean) => void) {
     this.#world = world
     this.#limits = limits
     this.jobs = new Observed<readonly Job[]>([], onObserved)
     this.#onObserved = onObserved
+    this.#next = new Alarm(world)
   }
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** By id or key. */
   find(idOrKey: string): Row | undefined {
-    return this.#rows.get(idOrKey) ?? this.#byId.get(idOrKey)
+    return this.all().find(({ job }) => job.key === idOrKey || job.id === idOrKey)
   }
 
   all(): readonly Row[] {
-    return [...this.#rows.values()]
+    return [...this.#rows]
+  }
+
+  /** The jobs of the rows that are wanted, newest first. */
+  newest(isWanted: (row: Row) => boolean): Job[] {
+    return this.all().filter(isWanted).map(({ job }) => job).sort((one, other) => other.createdAt - one.createdAt)
   }
 
   /** What is published of one job; always the same object for the same text. */
   single(idOrKey: string): Observed<Job | undefined> {
-    return getOrMake(this.#single, idOrKey, () => new Observed(this.#shown(idOrKey), this.#onObserved))
-  }
-
-  /** The messages of one job, recorded while somebody listens. */
-  log(idOrKey: string): Observed<readonly JobEvent[]> {
-    return getOrMake(this.#logs, idOrKey, () => new Observed<readonly JobEvent[]>([], this.#onObserved))
+    const found = this.#single.get(idOrKey) ?? new Observed(this.#shown(idOrKey), this.#onObserved)
+    this.#single.set(idOrKey, found)
+    return found
   }
 
   // ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  add(job: Job, more: { isKnown: boolean; isForeign?: boolean; cursor?: string | null }): Row {
-    const row = { isForeign: false, cursor: null, ...more, job, isHealed: false, watchers: 0, rate: null }
-    this.#rows.set(job.key, row)
-    this.#byId.set(job.id, row)
+  add(job: Job, more: { isKnown: boolean; isForeign?: boolean }): Row {
+    const row = { isForeign: false, ...more, job, cursor: null, isHealed: false, watchers: 0, rate: null }
+    this.#rows.add(row)
     this.publish(true)
     return row
   }
 
   remove(row: Row): void {
-    this.#rows.delete(row.job.key)
-    this.#byId.delete(row.job.id)
+    this.#rows.delete(row)
     this.publish(true)
   }
 
   /** Put another job into a row; a change of its state is published at once. */
-  put(row: Row, job: Job, isKnown = true): void {
-    const isUrgent = job.state !== row.job.state || job.id !== row.job.id || job.isCancelling !== row.job.isCancelling || !row.isKnown
-    if (job.id !== row.job.id) {
-      this.#byId.delete(row.job.id)
-      this.#byId.set(job.id, row)
-    }
+  put(row: Row, job: Job): void {
+    const { id, state, isCancelling } = row.job
+    const isUrgent = job.state !== state || job.id !== id || job.isCancelling !== isCancelling || !row.isKnown
     row.job = job
-    row.isKnown ||= isKnown
+    row.isKnown = true
     this.publish(isUrgent)
   }
 
-  /** Take a message of the stream; what is known already is dropped. Tells whether it was new. */
+  /** Take a message; what is known already is dropped. Tells whether it was new. */
   take(row: Row, eventId: string | null, message: Message): boolean {
     const isSnapshot = message['type'] === 'snapshot'
     // A snapshot with `gap` begins anew, also where its place is an older one (writes were lost in a failover).
-    const replaces = isSnapshot && message['gap'] !== undefined
-    if (eventId !== null && !replaces && compareIds(eventId, row.cursor) <= 0) {
-      if (!isSnapshot || row.isKnown) return false
-    }
+    const isAnew = isSnapshot && message['gap'] !== undefined
+    const isNew = eventId === null || (isSnapshot && !row.isKnown) || compareIds(eventId, row.cursor) > 0
+    if (!isAnew && (!isNew || (isEnded(row.job) && OF_A_RUN.test(String(message['type']))))) return false
+    const job = this.#measured(row, told(row.job, message))
     if (eventId !== null) row.cursor = eventId
-    this.#record(row, eventId, message)
-    this.put(row, this.#measured(row, afterEvent(row.job, message)))
-    return true
-  }
-
-  /** Take a polled record; `isFollowed` when a stream goes on from `cursor` all the same. */
-  takeRecord(row: Row, record: Message, isFollowed: boolean): void {
-    const job = this.#measured(row, fromRecord(row.job, record))
-    // The stream would go on from a place behind what is shown now: let it begin with a snapshot.
-    if (!isFollowed && !isSame(job, row.job)) row.cursor = null
+    // From a place behind what is shown now a stream would tell it again: let it begin with a snapshot.
+    else if (isSnapshot && job !== row.job) row.cursor = null
     this.put(row, job)
+    return true
   }
 
   /** Grey all rows whose values may be old, or bring them back. */
   setStale(isStale: boolean): void {
     this.#isStale = isStale
+    // Better a row of which only the name is known than none, when nothing else may come for a while.
+    if (isStale) for (const row of this.all()) row.isKnown = true
     this.publish(true)
   }
 
   close(): void {
-    this.#forget?.()
-    this.#forget = null
+    this.#next.clear()
   }
 
   // ── publishing ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,17 +126,15 @@ export class Rows {
   publish(isUrgent: boolean): void {
     const everyMs = this.#world.page?.isHidden() ? this.#limits.publishHiddenMs : this.#limits.publishEveryMs
     const waitMs = isUrgent ? 0 : this.#publishedAtMs + everyMs - this.#world.nowMs()
-    if (waitMs <= 0) return this.#publishNow()
-    this.#forget ??= this.#world.after(waitMs, () => this.#publishNow())
+    if (waitMs <= 0) this.#publishNow()
+    else if (this.#next.atMs === null) this.#next.set(waitMs, () => this.#publishNow())
   }
 
   #publishNow(): void {
-    this.#forget?.()
-    this.#forget = null
+    this.#next.clear()
     this.#publishedAtMs = this.#world.nowMs()
-    for (const row of this.#rows.values()) row.job = this.#marked(row.job)
-    const shown = this.all().filter((row) => row.isKnown && !row.isForeign).map((row) => row.job)
-    shown.sort((one, other) => other.createdAt - one.createdAt)
+    for (const row of this.all()) row.job = this.#marked(row.job)
+    const shown = this.newest(isShown)
     const old = this.jobs.getSnapshot()
     if (shown.length !== old.length || shown.some((job, place) => job !== old[place])) this.jobs.publish(shown)
     for (const [text, observed] of this.#single) observed.publish(this.#shown(text))
@@ -153,7 +142,7 @@ export class Rows {
 
   #shown(idOrKey: string): Job | undefined {
     const row = this.find(idOrKey)
-    return row && row.isKnown && !row.isForeign ? row.job : undefined
+    return row && isShown(row) ? row.job : undefined
   }
 
   #marked(job: Job): Job {
@@ -174,24 +163,16 @@ export class Rows {
     const measured = isRunning ? { ...job, bytesPerSecond: bytesPerSecond(next) } : job
     return isSame(measured, row.job) ? row.job : measured
   }
-
-  #record(row: Row, eventId: string | null, message: Message): void {
-    for (const text of [row.job.id, row.job.key]) {
-      const log = this.#logs.get(text)
-      if (!log?.isObserved) continue
-      log.publish([...log.getSnapshot(), { ...message, id: eventId } as JobEvent].slice(-this.#limits.eventsKept))
-      if (row.job.id === row.job.key) break
-    }
-  }
 }
+
+/** After its end a job has none of these but behind `queued`. A record that was polled may have told the end before its stream tells the way there. */
+const OF_A_RUN = /^(started|progress|retrying)$/
 
 /** Tell whether nothing but the moment of the look is different. */
 function isSame(one: Job, other: Job): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-function getOrMake<T>(map: Map<string, T>, name: string, make: () => T): T {
-  const found = map.get(name) ?? make()
-  map.set(name, found)
-  return found
+function isShown({ isKnown, isForeign }: Row): boolean {
+  return isKnown && !isForeign
 }

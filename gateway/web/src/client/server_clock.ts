@@ -1,27 +1,22 @@
 /** What time it is for the server: all its times are shown against this clock, never against the computer's own. */
 
 import type { Limits } from './limits.ts'
+import type { World } from './world.ts'
 
 export class ServerClock {
+  readonly #world: Pick<World, 'nowMs' | 'wallMs'>
   readonly #limits: Limits
-  readonly #nowMs: () => number
-  readonly #wallMs: () => number
-  #offsets: number[] = []
+  #offsets: readonly number[] = []
   #isCoarse = false
 
-  constructor(nowMs: () => number, wallMs: () => number, limits: Limits) {
-    this.#nowMs = nowMs
-    this.#wallMs = wallMs
+  constructor(world: Pick<World, 'nowMs' | 'wallMs'>, limits: Limits) {
+    this.#world = world
     this.#limits = limits
   }
 
   /** Learn from a moment that the server has just named, in milliseconds since 1970; what is no number is ignored. */
   heard(serverMs: number): void {
-    if (!Number.isFinite(serverMs)) return
-    const offset = serverMs - this.#nowMs()
-    const isNew = this.#isCoarse || this.#isJump(offset)
-    this.#isCoarse = false
-    this.#offsets = isNew ? [offset] : [...this.#offsets, offset].slice(-this.#limits.clockSamples)
+    this.#hear(serverMs, false)
   }
 
   /**
@@ -29,20 +24,22 @@ export class ServerClock {
    * stepped with each answer would let a job look older than the one before it.
    */
   heardDate(serverMs: number): void {
-    if (!Number.isFinite(serverMs)) return
-    const offset = serverMs + HALF_A_SECOND_MS - this.#nowMs()
-    if (this.#offsets.length && !this.#isJump(offset)) return
-    this.#isCoarse = true
-    this.#offsets = [offset]
+    this.#hear(serverMs + HALF_A_SECOND_MS, true)
   }
 
-  #isJump(offset: number): boolean {
-    return this.#offsets.length > 0 && Math.abs(offset - median(this.#offsets)) > this.#limits.clockJumpMs
+  #hear(serverMs: number, isCoarse: boolean): void {
+    const offset = serverMs - this.#world.nowMs()
+    const isFirst = !this.#offsets.length
+    const isJump = Math.abs(offset - median(this.#offsets)) > this.#limits.clockJumpMs
+    if (Number.isNaN(offset) || (isCoarse && !isFirst && !isJump)) return
+    const isNew = isJump || isCoarse || this.#isCoarse
+    this.#offsets = isNew ? [offset] : [...this.#offsets, offset].slice(-this.#limits.clockSamples)
+    this.#isCoarse = isCoarse
   }
 
   /** Milliseconds since 1970; by the computer's clock until the server has named a moment. */
   nowMs(): number {
-    return this.#offsets.length ? this.#nowMs() + median(this.#offsets) : this.#wallMs()
+    return this.#offsets.length ? this.#world.nowMs() + median(this.#offsets) : this.#world.wallMs()
   }
 }
 

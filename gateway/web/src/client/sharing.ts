@@ -12,7 +12,6 @@ export interface Sharing {
   start(): void
   /** The page goes into the back-forward cache, or away; `start()` comes back. */
   leave(): void
-  close(): void
   /** This tab became visible or hidden. */
   rankChanged(): void
   /** The set of jobs that this tab wants followed has changed. */
@@ -30,7 +29,7 @@ export interface Sharing {
 export interface Follower {
   readonly parts: { readonly world: World; readonly limits: Limits; readonly rows: Rows; readonly clock: ServerClock }
   /** How the own line stands, whether it leads or not. */
-  readonly ownConnection: Connection
+  readonly line: { readonly connection: Connection }
   readonly isLeading: boolean
   /** Unfinished jobs, newest first; those of other tabs among them while this one leads. */
   wanted(): readonly string[]

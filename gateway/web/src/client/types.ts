@@ -79,7 +79,8 @@ export interface QueuedJob extends JobCommon {
   readonly state: 'queued'
   /** How many begin before it, at most. */
   readonly position?: number | undefined
-  readonly startsInSeconds?: number | undefined
+  /** When its run begins, by estimate. */
+  readonly startsAt?: number | undefined
   /** To its end, as of `updatedAt`. */
   readonly remainingSeconds?: number | undefined
 }
@@ -163,10 +164,10 @@ export interface Connection {
   readonly reason?: string | undefined
 }
 
-/** One message of a job's stream, as the server sent it (docs/api.md, "The stream"). */
+/** One event of a job's log, as the server sent it (docs/api.md, "The stream"). */
 export interface JobEvent {
-  /** `<epoch>-<seq>`; null for what the server made for this viewer alone. */
-  readonly id: string | null
+  /** `<epoch>-<seq>`. */
+  readonly id: string
   readonly type: string
   readonly at: string
   readonly [field: string]: unknown
@@ -216,7 +217,7 @@ export interface DownloadClientFace {
   readonly connection: Readable<Connection>
   /** One job by id or key; the same object for the same text. */
   job(id: string): Readable<Job | undefined>
-  /** The last 200 messages of a job, oldest first; recorded only while somebody is subscribed. */
+  /** A job's log from its beginning (its last 1,000 events), oldest first; read and gone on with only while somebody is subscribed. */
   events(id: string): Readable<readonly JobEvent[]>
 
   /**

@@ -24,7 +24,7 @@ export interface World {
   wallMs(): number
   /** 0 ≤ ratio < 1. */
   random(): number
-  /** A fresh UUID. */
+  /** A text that nobody has drawn before. */
   newKey(): string
   /** Call once, later; gives back how to prevent it. */
   after(delayMs: number, action: () => void): () => void
@@ -55,13 +55,9 @@ export function realWorld(): World {
   }
 }
 
-/** A version 4 UUID (RFC 9562 §5.4). `crypto.randomUUID` does not exist on plain http. */
+/** 128 random bits. `crypto.randomUUID` does not exist on plain http. */
 function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** Where cookies are blocked, the mere look at `localStorage` throws. */
@@ -73,23 +69,19 @@ function openStorage(): World['storage'] {
   }
 }
 
-/** `visibilitychange` alone is not enough: coming back from another window or from sleep may fire only `focus`. */
-const NUDGES: readonly [string, 'window' | 'document'][] = [
-  ['online', 'window'],
-  ['focus', 'window'],
-  ['resume', 'document'],
-]
-
 function browserPage(): Page {
+  const isHidden = () => document.visibilityState === 'hidden'
   return {
-    isHidden: () => document.visibilityState === 'hidden',
+    isHidden,
     isOffline: () => !navigator.onLine,
     listen(listener) {
       const stop = new AbortController()
       const on = (target: EventTarget, name: string, told: () => PageEvent) =>
         target.addEventListener(name, () => listener(told()), { signal: stop.signal })
-      for (const [name, where] of NUDGES) on(where === 'window' ? window : document, name, () => 'nudge')
-      on(document, 'visibilitychange', () => (document.visibilityState === 'hidden' ? 'hidden' : 'shown'))
+      // `visibilitychange` alone is not enough: coming back from another window or from sleep may fire only `focus`.
+      for (const name of ['online', 'focus']) on(window, name, () => 'nudge')
+      on(document, 'resume', () => 'nudge')
+      on(document, 'visibilitychange', () => (isHidden() ? 'hidden' : 'shown'))
       // A page that waits in the back-forward cache must hold no stream; it comes back by `pageshow`.
       on(window, 'pagehide', () => 'leave')
       on(window, 'pageshow', () => 'return')

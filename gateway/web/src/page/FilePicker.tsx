@@ -1,9 +1,9 @@
 /** The catalogue as a list to tick; it is searched on the server, a page at a time. */
 
-import { useEffect, useState, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type ReactNode } from 'react'
 
 import { amount, counted } from '../display/amount.ts'
-import { askCatalogue, type CatalogueAnswer, type CatalogueFile } from './catalogue.ts'
+import { askCatalogue, type CatalogueFile } from './catalogue.ts'
 
 const TYPING_PAUSE_MS = 250
 
@@ -13,19 +13,27 @@ export interface FilePickerProps {
   /** Ids that are asked for beside those; some may be among them. */
   readonly typedIds: readonly number[]
   readonly onChoose: (chosen: ReadonlyMap<number, CatalogueFile>) => void
-  /** What the server said in place of a list. */
-  readonly onRefused: (answer: Exclude<CatalogueAnswer, object>) => void
+  /** There is no list, or not for who is asking. */
+  readonly onRefused: (answer: 'unauthorized' | 'not offered') => void
 }
 
 export function FilePicker({ apiKey, chosen, typedIds, onChoose, onRefused }: FilePickerProps): ReactNode {
   const [query, setQuery] = useState('')
-  const { files, hasMore, more } = useFiles(query, apiKey, onRefused)
+  const { files, more, again } = useFiles(query, apiKey, onRefused)
   const toggle = (file: CatalogueFile) => {
     const changed = new Map(chosen)
     if (!changed.delete(file.id)) changed.set(file.id, file)
     onChoose(changed)
   }
-  if (files === null) return <p className="quiet">Looking up the files…</p>
+  const unreachable = again && (
+    <div className="problem" role="alert">
+      <p>The list of files could not be fetched.</p>
+      <button type="button" className="waybill-button" onClick={again}>
+        Try again
+      </button>
+    </div>
+  )
+  if (files === null) return unreachable ?? <p className="quiet">Looking up the files…</p>
   const areAllChosen = files.length > 0 && files.every(({ id }) => chosen.has(id))
   const toggleAll = () => {
     const changed = new Map(chosen)
@@ -56,11 +64,12 @@ export function FilePicker({ apiKey, chosen, typedIds, onChoose, onRefused }: Fi
         ))}
         {files.length === 0 && <li className="quiet">No file is called like that.</li>}
       </ul>
-      {hasMore && (
+      {more && (
         <button type="button" className="waybill-button" onClick={more}>
           Show more
         </button>
       )}
+      {unreachable}
       <p className="quiet">{summary(chosen, typedIds)}</p>
     </fieldset>
   )
@@ -77,29 +86,36 @@ function summary(chosen: ReadonlyMap<number, CatalogueFile>, typedIds: readonly 
 }
 
 interface Found {
+  /** Null before the first answer. */
   readonly files: readonly CatalogueFile[] | null
-  readonly hasMore: boolean
-  readonly more: () => void
+  /** Fetch the next page; null where there is none. */
+  readonly more: (() => void) | null
+  /** Ask once more; null where the last answer came. */
+  readonly again: (() => void) | null
 }
 
 function useFiles(query: string, apiKey: string | null, onRefused: FilePickerProps['onRefused']): Found {
-  const [files, setFiles] = useState<readonly CatalogueFile[] | null>(null)
-  const [cursor, setCursor] = useState<string | null>(null)
-  const ask = async (signal: AbortSignal, before: readonly CatalogueFile[], after?: string) => {
-    const answer = await askCatalogue(query, { apiKey, signal, ...(after !== undefined && { cursor: after }) })
+  const [found, setFound] = useState<Found>({ files: null, more: null, again: null })
+  const asking = useRef<AbortController>(undefined)
+  const ask = async (before: readonly CatalogueFile[], cursor?: string) => {
+    // An answer to what was asked before must not end up under what is asked now.
+    asking.current?.abort()
+    const { signal } = (asking.current = new AbortController())
+    const answer = await askCatalogue(query, { apiKey, signal, ...(cursor !== undefined && { cursor }) })
+    if (signal.aborted) return
+    if (answer === 'unreachable') return setFound((now) => ({ ...now, more: null, again: () => void ask(before, cursor) }))
     if (typeof answer === 'string') return onRefused(answer)
-    setFiles([...before, ...answer.files])
-    setCursor(answer.nextCursor)
+    const files = [...before, ...answer.files]
+    const next = answer.nextCursor
+    setFound({ files, more: next === null ? null : () => void ask(files, next), again: null })
   }
   useEffect(() => {
-    const leaving = new AbortController()
-    const timer = setTimeout(() => ask(leaving.signal, []).catch(() => undefined), query ? TYPING_PAUSE_MS : 0)
+    const timer = setTimeout(() => void ask([]), query ? TYPING_PAUSE_MS : 0)
     return () => {
       clearTimeout(timer)
-      leaving.abort()
+      asking.current?.abort()
     }
     // Another question, or another who asks; the rest is as it was.
   }, [query, apiKey])
-  const more = () => void ask(new AbortController().signal, files ?? [], cursor ?? undefined)
-  return { files, hasMore: cursor !== null, more }
+  return found
 }

@@ -19,7 +19,7 @@ interface Wire {
   readonly next_cursor?: string | null
 }
 
-/** Ask for a page of the files whose names hold `query`. Never rejects, but when `signal` says so. */
+/** Ask for a page of the files whose names hold `query`. Never rejects; what `signal` has stopped is `unreachable`, too. */
 export async function askCatalogue(
   query: string,
   { cursor, apiKey, signal }: { cursor?: string; apiKey: string | null; signal: AbortSignal },
@@ -31,8 +31,7 @@ export async function askCatalogue(
     if (answer.status === 401) return 'unauthorized'
     if (answer.status === 404 || answer.status === 405) return 'not offered'
     return answer.ok ? pageOf((await answer.json()) as Wire) : 'unreachable'
-  } catch (error) {
-    if (signal.aborted) throw error
+  } catch {
     return 'unreachable'
   }
 }

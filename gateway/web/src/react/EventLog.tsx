@@ -1,6 +1,6 @@
-/** The messages of a job's stream, as they come: recorded while it is open. */
+/** A job's log, from its beginning: read when it is opened, and gone on with while it is open. */
 
-import { useState, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type ReactNode, type RefObject } from 'react'
 
 import type { JobEvent } from '../client/index.ts'
 import { preciseClock } from '../display/moment.ts'
@@ -21,18 +21,32 @@ export function EventLog({ id, messages }: { id: string; messages: Messages }): 
 
 function Events({ id, messages }: { id: string; messages: Messages }): ReactNode {
   const events = useJobEvents(id)
+  const list = useNewestInView(events)
   if (events.length === 0) return <p className="waybill-quiet">{messages.noEvents}</p>
   return (
     // It scrolls by itself, so the keyboard must reach it.
-    <ol className="waybill-events" tabIndex={0} aria-label={messages.eventLog}>
-      {events.map((event, at) => (
-        <li key={event.id ?? `${event.at}/${at}`}>
-          <time dateTime={event.at}>{preciseClock(new Date(event.at))}</time> <code>{event.id ?? '–'}</code>{' '}
+    <ol ref={list} className="waybill-events" tabIndex={0} aria-label={messages.eventLog}>
+      {events.map((event) => (
+        <li key={event.id}>
+          <time dateTime={event.at}>{preciseClock(new Date(event.at))}</time> <code>{event.id}</code>{' '}
           <b>{event.type}</b> <span>{restOf(event)}</span>
         </li>
       ))}
     </ol>
   )
+}
+
+/** Keep the newest event in view, unless somebody has scrolled up to read. */
+function useNewestInView(events: readonly JobEvent[]): RefObject<HTMLOListElement | null> {
+  const list = useRef<HTMLOListElement>(null)
+  const lastTop = useRef(0)
+  useEffect(() => {
+    const shown = list.current
+    if (!shown || shown.scrollTop < lastTop.current) return
+    shown.scrollTop = shown.scrollHeight
+    lastTop.current = shown.scrollTop
+  }, [events])
+  return list
 }
 
 function restOf(event: JobEvent): string {

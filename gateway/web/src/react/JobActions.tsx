@@ -114,9 +114,18 @@ function useCopied(): [Copied | null, (copied: Copied) => void] {
 }
 
 async function copyLink(client: DownloadClientFace, job: Job): Promise<Copied> {
-  const { url, expiresAt } = await client.fileLink(job.id)
-  await navigator.clipboard.writeText(new URL(url, location.href).href)
+  const link = client.fileLink(job.id)
+  const text = link.then(({ url }) => new URL(url, location.href).href)
+  // What is wrong with the link is told, rather than what the clipboard makes of it.
+  const [{ expiresAt }] = await Promise.all([link, writeToClipboard(text)])
   return { worksForMs: expiresAt === null ? null : expiresAt - client.serverNowMs() }
+}
+
+/** Safari takes a text only in the click itself (WebKit bug 222262): it is given the promise of one, as all may be that have ClipboardItem. */
+async function writeToClipboard(text: Promise<string>): Promise<void> {
+  if (typeof ClipboardItem === 'undefined') return navigator.clipboard.writeText(await text)
+  const blob = text.then((written) => new Blob([written], { type: 'text/plain' }))
+  return navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })])
 }
 
 async function perform(client: DownloadClientFace, job: Job, action: Action): Promise<void> {

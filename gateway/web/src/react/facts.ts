@@ -26,7 +26,13 @@ export function factsOf(job: Job, { nowMs, remainingSeconds, isResumed = false }
     case 'submitting':
       return defined({ ...common, reason: job.error?.detail, retryInSeconds: secondsUntil(job.retryAt, nowMs) })
     case 'queued':
-      return defined({ ...common, queuePosition: job.position, startsInSeconds: job.startsInSeconds })
+      return defined({
+        ...common,
+        queuePosition: job.position,
+        remainingSeconds: job.remainingSeconds,
+        // An estimate whose moment is over was wrong, and is told no more.
+        startsInSeconds: notOver(secondsUntil(job.startsAt, nowMs)),
+      })
     case 'processing':
       return defined({ ...common, ...progressOf(job, nowMs), remainingSeconds, isResumed })
     case 'retrying': {
@@ -72,6 +78,10 @@ function progressOf(job: ProcessingJob, nowMs: number) {
 
 function secondsUntil(atMs: number | undefined, nowMs: number): number | undefined {
   return atMs === undefined ? undefined : (atMs - nowMs) / 1_000
+}
+
+function notOver(seconds: number | undefined): number | undefined {
+  return seconds !== undefined && seconds >= 0 ? seconds : undefined
 }
 
 /** Give the name of a job's row. */

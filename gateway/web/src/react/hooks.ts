@@ -45,7 +45,7 @@ export function useConnection(): Connection {
   return useReadable(useClient().connection, IDLE)
 }
 
-/** A job's last 200 messages, oldest first; they are recorded while this is mounted. */
+/** A job's log from its beginning (its last 1,000 events), oldest first; it is read while this is mounted. */
 export function useJobEvents(id: string): readonly JobEvent[] {
   return useReadable(useClient().events(id), NO_EVENTS)
 }

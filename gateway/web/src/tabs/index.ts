@@ -1,7 +1,7 @@
 /** One stream for all tabs of a browser (`waybill/tabs`): give `shareTabs` to the client. */
 
 import { compareIds } from '../client/event_id.ts'
-import { newJob } from '../client/job.ts'
+import { unknownJob } from '../client/job.ts'
 import type { Follower, Sharing } from '../client/sharing.ts'
 import { type TabMessage, Tabs } from './tabs.ts'
 
@@ -18,7 +18,7 @@ export function shareTabs(name: string, follower: Follower): Sharing {
     },
     onHello() {
       for (const { job, cursor, isKnown } of rows.all()) if (isKnown) tabs.tellRow(job, cursor)
-      tabs.tellState(follower.ownConnection)
+      tabs.tellState(follower.line.connection)
     },
     onMessage: (message) => hear(follower, message),
     cursors: () => Object.fromEntries(rows.all().map((row) => [row.job.id, row.cursor])),
@@ -32,8 +32,7 @@ function followForOthers(follower: Follower, ids: ReadonlySet<string>): void {
   const { rows, clock } = follower.parts
   for (const row of rows.all()) if (row.isForeign && !ids.has(row.job.id)) rows.remove(row)
   for (const id of ids) {
-    const job = newJob({ key: id, id, label: null, request: null, isOwn: false, createdAt: clock.nowMs() })
-    if (!rows.find(id)) rows.add(job, { isKnown: false, isForeign: true })
+    if (!rows.find(id)) rows.add(unknownJob(id, clock.nowMs()), { isKnown: false, isForeign: true })
   }
   if (follower.isLeading) follower.update()
 }

@@ -47,7 +47,9 @@ export class Tabs implements Sharing {
   readonly #limits: Limits
   readonly #listener: TabListener
   readonly #tab: string
-  readonly #channel: Channel | null
+  /** Open from `start()` to `leave()`: a page in the back-forward cache, and a client that is never used, hear nothing. */
+  #channel: Channel | null = null
+  readonly #name: string
   /** Leads already, but lets the hidden leader go on until its own stream works. */
   #isQuiet = false
   #leader: string | null = null
@@ -61,24 +63,21 @@ export class Tabs implements Sharing {
     this.#limits = limits
     this.#listener = listener
     this.#tab = world.newKey()
-    this.#channel = (world.channel ?? openChannel)(name, (message) => this.#receive(message as TabMessage))
+    this.#name = name
   }
 
   start(): void {
+    this.#channel = (this.#world.channel ?? openChannel)(this.#name, (message) => this.#receive(message as TabMessage))
     if (!this.#channel) return this.#lead(false)
     this.#elect(this.#limits.listenMs)
     this.#hello()
   }
 
-  /** Say goodbye, so that another tab takes over at once. */
-  close(): void {
-    this.leave()
-    this.#channel?.close()
-  }
-
-  /** The page goes into the back-forward cache, or away. */
+  /** The page goes into the back-forward cache, or away. Say goodbye, so that another tab takes over at once. */
   leave(): void {
     this.#send({ type: 'bye', tab: this.#tab })
+    this.#channel?.close()
+    this.#channel = null
     this.#stopElection()
     this.#follow(null)
   }

@@ -36,7 +36,7 @@ test('a vector is read as it was written; a job that cannot be had has no place'
 
 test('the time is the server’s, also where the own clock is three hours off', () => {
   const serverMs = Date.UTC(2026, 10, 27, 12)
-  const clock = new ServerClock(() => 5_000, () => serverMs - 3 * 3_600_000, LIMITS)
+  const clock = new ServerClock({ nowMs: () => 5_000, wallMs: () => serverMs - 3 * 3_600_000 }, LIMITS)
 
   clock.heard(serverMs)
 
@@ -44,7 +44,7 @@ test('the time is the server’s, also where the own clock is three hours off', 
 })
 
 test('one late answer does not move the clock', () => {
-  const clock = new ServerClock(() => 0, () => 0, LIMITS)
+  const clock = new ServerClock({ nowMs: () => 0, wallMs: () => 0 }, LIMITS)
 
   for (const lateMs of [0, 20, 4_000, 10, 30]) clock.heard(1_000_000 - lateMs)
 
@@ -53,7 +53,7 @@ test('one late answer does not move the clock', () => {
 
 test('Date headers, which are cut to the second, do not let the clock step', () => {
   let nowMs = 0
-  const clock = new ServerClock(() => nowMs, () => 0, LIMITS)
+  const clock = new ServerClock({ nowMs: () => nowMs, wallMs: () => 0 }, LIMITS)
   clock.heardDate(1_000_000)
   nowMs = 900
 
@@ -63,7 +63,7 @@ test('Date headers, which are cut to the second, do not let the clock step', () 
 })
 
 test('a moment that is named exactly takes the place of a Date header', () => {
-  const clock = new ServerClock(() => 0, () => 0, LIMITS)
+  const clock = new ServerClock({ nowMs: () => 0, wallMs: () => 0 }, LIMITS)
   clock.heardDate(1_000_000)
 
   clock.heard(1_000_123)
@@ -72,7 +72,7 @@ test('a moment that is named exactly takes the place of a Date header', () => {
 })
 
 test('after a sleep that the own clock did not see, the first word of the server counts', () => {
-  const clock = new ServerClock(() => 0, () => 0, LIMITS)
+  const clock = new ServerClock({ nowMs: () => 0, wallMs: () => 0 }, LIMITS)
   for (let sample = 0; sample < 5; sample += 1) clock.heard(1_000_000)
 
   clock.heard(1_000_000 + 3_600_000)
@@ -81,7 +81,7 @@ test('after a sleep that the own clock did not see, the first word of the server
 })
 
 test('a moment that cannot be read is ignored', () => {
-  const clock = new ServerClock(() => 0, () => 77, LIMITS)
+  const clock = new ServerClock({ nowMs: () => 0, wallMs: () => 77 }, LIMITS)
 
   clock.heard(Date.parse('yesterday'))
 

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 
-import { afterEvent, fromRecord, goneJob, type Message, newJob } from '../../src/client/job.ts'
+import { goneJob, type Message, newJob, told } from '../../src/client/job.ts'
 import type { Job } from '../../src/client/types.ts'
 
 const AT = '2026-11-27T12:00:00Z'
 const CREATED = newJob({ key: 'k', id: 'j', label: null, request: { fileIds: [1, 2], archiveName: 'report.zip' }, isOwn: true, createdAt: 7 })
 const PROGRESS = { type: 'progress', at: AT, files_processed: 1, total_files: 2, bytes_processed: 50, total_bytes: 100, progress: 0.5 }
 
-const after = (...events: Message[]): Job => events.reduce(afterEvent, CREATED)
+const after = (...events: Message[]): Job => events.reduce(told, CREATED)
 
 test('a job goes through its events', () => {
   const states = [
@@ -68,15 +68,27 @@ test('a failed job says whether another try may help', () => {
   expect(after({ type: 'error', at: AT, error, can_retry: false })).toMatchObject({ state: 'failed', canRetry: false, error: { code: 'SOURCE_MISSING', fileIds: [2] } })
 })
 
+test('a record says its name, and whether another try may help', () => {
+  const error = { code: 'INTERNAL', message: 'It broke.' }
+
+  expect(told({ ...CREATED, label: null }, { status: 'failed', error, can_retry: false, archive_name: 'holiday' })).toMatchObject({ canRetry: false, label: 'holiday' })
+  expect(told({ ...CREATED, label: 'mine' }, { status: 'queued', archive_name: 'holiday' })).toMatchObject({ label: 'mine' })
+})
+
+test('a waiting job starts so long after the moment of its snapshot', () => {
+  expect(told(CREATED, { status: 'queued', at: AT, starts_in_seconds: 30 })).toMatchObject({ startsAt: Date.parse(AT) + 30_000 })
+  expect(told(CREATED, { status: 'queued', starts_in_seconds: 30 })).toMatchObject({ startsAt: undefined })
+})
+
 test('what is not known is ignored', () => {
   const job = after(PROGRESS)
 
-  expect(afterEvent(job, { type: 'news', at: AT, progress: 1 })).toBe(job)
-  expect(fromRecord(job, { status: 'dreaming' })).toBe(job)
+  expect(told(job, { type: 'news', at: AT, progress: 1 })).toBe(job)
+  expect(told(job, { status: 'dreaming' })).toBe(job)
 })
 
 test('a record with nulls and without members is taken', () => {
-  expect(fromRecord(CREATED, { status: 'queued', queue_position: 3, total_bytes: null, error: null })).toMatchObject({ state: 'queued', position: 3, bytesTotal: null })
+  expect(told(CREATED, { status: 'queued', queue_position: 3, total_bytes: null, error: null })).toMatchObject({ state: 'queued', position: 3, bytesTotal: null })
 })
 
 test('a gone job keeps what was asked for, so that it can be made again', () => {

@@ -97,12 +97,12 @@ test('a snapshot with a gap begins anew, also at an older place', () => {
 
 test('a polled record that says nothing new moves nothing', () => {
   const { rows, row } = setUp()
-  const record = { status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10, updated_at: '2026-11-27T12:00:09Z' }
-  rows.takeRecord(row, record, false)
+  const record = { type: 'snapshot', status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10, updated_at: '2026-11-27T12:00:09Z' }
+  rows.take(row, null, record)
   row.cursor = '1-7'
   const before = row.job
 
-  rows.takeRecord(row, record, false)
+  rows.take(row, null, record)
 
   expect(row.job).toBe(before)
   expect(row.cursor).toBe('1-7')
@@ -111,9 +111,23 @@ test('a polled record that says nothing new moves nothing', () => {
 test('after a polled record that is news the stream shall begin with a snapshot', () => {
   const { rows, row } = setUp()
 
-  rows.takeRecord(row, { status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10 }, false)
+  rows.take(row, null, { type: 'snapshot', status: 'processing', attempt: 1, progress: 0.5, bytes_processed: 5, total_bytes: 10 })
 
   expect(row.cursor).toBeNull()
+})
+
+test('a job that has ended by a polled record does not run again when its stream tells how it came there', () => {
+  const { rows, row } = setUp()
+  const states: (string | undefined)[] = []
+  rows.single('a').subscribe(() => states.push(rows.single('a').getSnapshot()?.state))
+  rows.take(row, null, { type: 'snapshot', status: 'completed', updated_at: later(5_000), expires_at: later(9_000) })
+
+  rows.take(row, '1-2', progress(10))
+  rows.take(row, '1-3', { type: 'completed', at: later(5_000), download_url: '/f' })
+  rows.take(row, '2-4', { type: 'queued', at: later(6_000) })
+  rows.take(row, '3-5', { type: 'started', at: later(7_000), attempt: 1 })
+
+  expect(states).toEqual(['completed', 'queued', 'processing'])
 })
 
 test('the rate is measured here; what time is left is the server’s alone to say', () => {
@@ -126,20 +140,6 @@ test('the rate is measured here; what time is left is the server’s alone to sa
   expect(row.job).toMatchObject({ bytesPerSecond: expect.closeTo(10) as number, remainingSeconds: undefined })
 })
 
-test('the log keeps the last 200 messages, and only while somebody listens', () => {
-  const { rows, row } = setUp()
-  rows.take(row, '1-2', progress(1))
-  const stop = rows.log('a').subscribe(() => {})
-
-  for (let event = 3; event < 300; event += 1) rows.take(row, `1-${event}`, progress(1))
-  stop()
-  rows.take(row, '1-300', progress(1))
-
-  const log = rows.log('a').getSnapshot()
-  expect(log).toHaveLength(LIMITS.eventsKept)
-  expect(log.at(-1)?.id).toBe('1-299')
-})
-
 test('unfinished rows are marked when they may be old, and only they', () => {
   const { rows } = setUp()
   rows.add({ ...job('b'), state: 'cancelled', reason: '' }, { isKnown: true })
@@ -147,4 +147,27 @@ test('unfinished rows are marked when they may be old, and only they', () => {
   rows.setStale(true)
 
   expect(rows.jobs.getSnapshot().map(({ id, isStale }) => [id, isStale])).toEqual(expect.arrayContaining([['a', true], ['b', false]]))
+})
+
+test('a listener that throws is nobody else’s affair: the others hear, and so does whoever looks for uncaught errors', async () => {
+  const { clock, rows, row } = setUp()
+  const uncaught: unknown[] = []
+  const watching = process.rawListeners('uncaughtException')
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => uncaught.push(error))
+  const broken = new Error('broken')
+  const stop = rows.single('a').subscribe(() => {
+    throw broken
+  })
+  let heard = 0
+  rows.single('a').subscribe(() => (heard += 1))
+  clock.pass(1_000)
+
+  rows.take(row, '1-2', progress(1))
+  stop()
+  await new Promise((resolve) => setImmediate(resolve))
+  process.removeAllListeners('uncaughtException')
+  for (const listener of watching) process.on('uncaughtException', listener as () => void)
+
+  expect(heard).toBe(1)
+  expect(uncaught).toEqual([broken])
 })

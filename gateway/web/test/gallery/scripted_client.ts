@@ -47,7 +47,7 @@ const LONG_NAME = 'satellite_pass_2026-11-23_with_a_name_that_does_not_end_befor
 
 const JOBS: readonly Job[] = [
   { ...common('submitting', 1, { progress: null, filesDone: 0, bytesDone: 0, bytesTotal: null }), state: 'submitting' },
-  { ...common('queued', 2, { progress: 0 }), state: 'queued', position: 3, startsInSeconds: 20 },
+  { ...common('queued', 2, { progress: 0 }), state: 'queued', position: 3, startsAt: NOW_MS + 20_000, remainingSeconds: 95 },
   {
     ...common('processing', 3, { label: LONG_NAME }),
     state: 'processing',

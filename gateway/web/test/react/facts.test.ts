@@ -29,3 +29,10 @@ test('what waits for its time says how long', () => {
 
   expect(factsOf({ ...common(), state: 'retrying', error, retryAt: nowMs + 12_000 }, { nowMs }).retryInSeconds).toBe(12)
 })
+
+test('a start is told until its moment is over', () => {
+  const queued = (startsAt: number) => factsOf({ ...common(), state: 'queued', startsAt }, { nowMs })
+
+  expect(queued(nowMs + 5_000).startsInSeconds).toBe(5)
+  expect(queued(nowMs - 1).startsInSeconds).toBeUndefined()
+})

@@ -89,9 +89,26 @@ test('four tabs that are opened in one moment hold one stream after two seconds'
 test('a leader that is closed is followed within 250 ms', () => {
   const browser = four()
 
-  browser.tabs[0]!.tabs.close()
+  browser.tabs[0]!.tabs.leave()
   browser.pass(260)
 
+  expect(browser.leaders).toBe('1')
+})
+
+test('a tab that waits in the back-forward cache hears nothing, and leads only once it is back', () => {
+  const browser = new Browser()
+  for (const key of ['a', 'b']) browser.open(key)
+  browser.pass(2_000)
+
+  browser.tabs[1]!.tabs.leave()
+  browser.pass(2_000)
+  browser.tabs[0]!.tabs.leave()
+  browser.pass(100_000)
+  const whileAway = browser.leaders
+  browser.tabs[1]!.tabs.start()
+  browser.pass(2_000)
+
+  expect(whileAway).toBe('')
   expect(browser.leaders).toBe('1')
 })
 
@@ -156,7 +173,7 @@ test('the leader learns what every tab wants, and that a closed one wants nothin
   const leader = browser.tabs[0]!
   expect([...leader.wanted].sort()).toEqual([['a', ['job-of-a']], ['b', ['job-of-b']], ['d', ['job-of-d']]])
 
-  browser.tabs[2]!.tabs.close()
+  browser.tabs[2]!.tabs.leave()
 
   expect(leader.wanted.get('d')).toEqual([])
 })

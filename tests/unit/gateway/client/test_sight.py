@@ -79,6 +79,24 @@ def test_a_snapshot_says_as_much_and_server_times_are_compared_with_server_times
     assert sentence(facts) == "Ready: 999 B. Available until tomorrow, 00:30."
 
 
+def test_a_waiting_job_is_said_to_start_until_that_moment_is_over() -> None:
+    sight = seen(snapshot("queued", queue_position=1, starts_in_seconds=40, remaining_seconds=90))
+
+    assert said(sight) == "Waiting: 1 ahead of you, starts in about 40 seconds."
+    assert said(sight, 20_000) == "Waiting: 1 ahead of you, starts in about 20 seconds."
+    assert said(sight, 41_000) == "Waiting: 1 ahead of you, ready in about 50 seconds."
+
+
+def test_what_has_ended_before_is_said_as_if_it_had_been_seen() -> None:
+    error = {"code": "INTERNAL", "message": "It broke."}
+    failed = seen(snapshot("failed", error=error, can_retry=True))
+
+    assert (failed.can_retry, said(failed)) == (True, "Could not be made: It broke.")
+    assert not seen(snapshot("failed", error=error, can_retry=False)).can_retry
+    named = seen(snapshot("completed", archive_name="holiday", archive_bytes=1_000))
+    assert said(named) == "Ready: holiday.zip, 1.0 kB."
+
+
 def test_what_cannot_be_had_of_many_is_gone_or_lost_and_over() -> None:
     gone = seen({"type": "error", "error": {"code": "GONE", "message": "x"}})
     lost = seen({"type": "error", "error": {"code": "NOT_FOUND", "message": "x"}})

@@ -68,11 +68,11 @@ def test_no_text_of_a_receivers_breaks_the_reading(text: str) -> None:
     assert seconds is None or seconds >= 0
 
 
-def test_those_put_off_come_one_after_the_other_and_within_a_minute() -> None:
-    delays_ms = [put_off_ms(before, 0.0) for before in range(2_000)]
+def test_those_put_off_come_when_there_is_a_place_for_each_and_within_about_a_minute() -> None:
+    delays_ms = [put_off_ms(before, 0.0, places=4, took_ms=200.0) for before in range(10_000)]
 
-    assert delays_ms[0] == limits.CALLBACK_HOST_BUSY_MS
+    assert delays_ms[:3] == [50, 100, 150]
     assert delays_ms == sorted(delays_ms)
-    assert delays_ms[100] - delays_ms[0] == 100 * limits.CALLBACK_HOST_BUSY_EACH_MS
-    assert max(delays_ms) <= limits.CALLBACK_HOST_BUSY_MS + limits.CALLBACK_HOST_BUSY_CAP_MS
-    assert all(put_off_ms(before, 0.99) >= limits.CALLBACK_HOST_BUSY_MS for before in range(100))
+    assert max(delays_ms) == limits.CALLBACK_PUT_OFF_CAP_MS
+    assert put_off_ms(0, 0.0, places=4, took_ms=1.0) == limits.CALLBACK_PUT_OFF_FLOOR_MS
+    assert put_off_ms(3, 0.5, places=4, took_ms=200.0) == 225

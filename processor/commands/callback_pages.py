@@ -1,0 +1,104 @@
+"""Callbacks as text for a terminal, and as lines of JSON. Pure.
+
+Of a URL only the host is shown: its path may be a secret. What comes from callers may hold anything, and is made
+printable.
+"""
+
+import json
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from processor.commands.letter_pages import printable
+from processor.commands.wording import columns, moment, spoken
+from shared.jobstore.callback import CallbackRecord, DeadCallback, DeliveryOutcome
+
+_WAITING_HEAD = ("NEXT TRY (UTC)", "JOB", "TO", "TRIES", "LAST ANSWER")
+_DEAD_HEAD = ("GIVEN UP AT (UTC)", "JOB", "OWNER", "TO", "TRIES", "LAST ANSWER")
+
+
+def waiting_page(callbacks: Sequence[CallbackRecord]) -> list[str]:
+    """Write callbacks that wait as the lines of a table with a head."""
+    return columns([_WAITING_HEAD, *map(_waiting_row, callbacks)], right=[3])
+
+
+def dead_page(callbacks: Sequence[DeadCallback]) -> list[str]:
+    """Write callbacks that were given up as the lines of a table with a head."""
+    return columns([_DEAD_HEAD, *map(_dead_row, callbacks)], right=[4])
+
+
+def job_page(callbacks: Sequence[CallbackRecord]) -> list[str]:
+    """Write a job's callbacks, each with its tries line by line."""
+    lines = []
+    for callback in callbacks:
+        next_try = f", next try {moment(callback.next_try_at_ms)}" if callback.next_try_at_ms is not None else ""
+        lines.append(f"{callback.callback_id} to {_to(callback)}: {callback.state}{next_try}")
+        lines += [f"  {line}" for line in map(_told, callback.tries)]
+    return lines
+
+
+def callback_json(callback: CallbackRecord) -> str:
+    """Write what is kept of a callback as one JSON object."""
+    return json.dumps(
+        {
+            "callback_id": callback.callback_id,
+            "job_id": callback.name.job_id,
+            "to": _to(callback),
+            "state": callback.state,
+            "attempt": callback.attempt,
+            "next_try_at_ms": callback.next_try_at_ms,
+            "tries": [
+                {"at_ms": told.at_ms, "duration_ms": told.duration_ms, "status": told.status, "error": told.error}
+                for told in callback.tries
+            ],
+        }
+    )
+
+
+def dead_json(callback: DeadCallback) -> str:
+    """Write a callback that was given up as one JSON object."""
+    return json.dumps(
+        {
+            "callback_id": callback.callback_id,
+            "job_id": callback.job_id,
+            "owner": callback.owner,
+            "to": _host(callback.url),
+            "given_up_at_ms": _at_ms(callback),
+            "attempts": callback.attempts,
+            "status": callback.status,
+            "reason": callback.reason,
+        }
+    )
+
+
+def _waiting_row(callback: CallbackRecord) -> tuple[str, ...]:
+    at = "being tried" if callback.next_try_at_ms is None else moment(callback.next_try_at_ms)
+    last = _answer(callback.tries[-1]) if callback.tries else ""
+    return at, callback.name.job_id, _to(callback), str(callback.attempt), last
+
+
+def _dead_row(callback: DeadCallback) -> tuple[str, ...]:
+    cells = (callback.job_id, callback.owner, _host(callback.url), str(callback.attempts), callback.reason)
+    return moment(_at_ms(callback)), *map(printable, cells)
+
+
+def _told(told: DeliveryOutcome) -> str:
+    return f"{moment(told.at_ms)}  {_answer(told)} ({spoken(told.duration_ms)})"
+
+
+def _answer(told: DeliveryOutcome) -> str:
+    return printable(told.error or f"The receiver answered {told.status}.")
+
+
+def _to(callback: CallbackRecord) -> str:
+    return "admins" if callback.name.is_for_admins else _host(callback.url or "")
+
+
+def _host(url: str) -> str:
+    try:
+        return printable(urlsplit(url).hostname or "admins")
+    except ValueError:
+        return "?"
+
+
+def _at_ms(callback: DeadCallback) -> int:
+    return int(callback.dead_id.partition("-")[0])

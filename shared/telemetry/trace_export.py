@@ -1,0 +1,73 @@
+"""Sends spans to a collector, by OTLP over HTTP, in a thread of its own. Nobody who makes spans ever waits for it.
+
+A collector that is away costs two log lines, when it is missed and when it is back, and the spans in between: the queue
+of the SDK is bounded (2,048 spans, OTEL_BSP_MAX_QUEUE_SIZE), and drops what does not fit.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import structlog
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from shared import limits
+from shared.setting import without_passwords
+
+log = structlog.get_logger(__name__)
+
+_EXPORTERS_OWN = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk._shared_internal")
+
+
+class CollectorExporter(SpanExporter):
+    """Exports to `<endpoint>/v1/traces` (OTLP/HTTP). Headers, certificates and the timeout are OTEL_ variables."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = without_passwords(endpoint)
+        self._trouble = _LastWords()
+        for name in _EXPORTERS_OWN:  # a line for each batch and each span that is lost: hundreds a minute, all the same
+            logging.getLogger(name).addFilter(self._trouble)
+        self._exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+        self._lost_spans = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch; the SDK calls this in its thread."""
+        result = self._exporter.export(spans)
+        if result is SpanExportResult.SUCCESS:
+            if self._lost_spans:
+                log.info("traces are exported again", endpoint=self._endpoint, lost_spans=self._lost_spans)
+            self._lost_spans = 0
+        else:
+            if not self._lost_spans:
+                log.warning("traces cannot be exported", endpoint=self._endpoint, trouble=self._trouble.text)
+            self._lost_spans += len(spans)
+        return result
+
+    def shutdown(self) -> None:
+        """Send no more."""
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it ships no type for this one
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Do nothing: nothing is kept here."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def end_export(provider: TracerProvider) -> None:
+    """Send what is still there, for at most TRACE_FLUSH_SECONDS: a stop must not wait for a collector that is away."""
+    last = threading.Thread(target=provider.shutdown, name="last traces", daemon=True)
+    last.start()
+    last.join(limits.TRACE_FLUSH_SECONDS)
+
+
+class _LastWords(logging.Filter):
+    """Keeps what a library wanted to log, in place of logging it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = "the collector does not take them"
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.text = without_passwords(record.getMessage())
+        return False

@@ -1,0 +1,162 @@
+"""Who may speak to whom: NetworkPolicies judged as a network plugin does it, against the flows that are needed.
+
+A flow is allowed when the policies of its start (egress) and of its end (ingress) let it through; whoever no
+policy of a direction selects may do everything in it (Kubernetes, "Network Policies").
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tests.deploy.k8s.manifests import Installation, Pod, matches
+
+METADATA = "169.254.169.254"
+SOMEWHERE = "198.51.100.7"
+PRIVATE = "10.1.2.3"
+
+
+class Peer(NamedTuple):
+    """One end of a flow: a pod of ours, a pod of another namespace, or an address."""
+
+    shown: str
+    pod: Pod | None = None
+    namespace: str | None = None
+    address: str | None = None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of its pod."""
+        return self.pod.labels if self.pod else {}
+
+
+def flows(installation: Installation) -> Iterator[str]:
+    """Everything that is needed goes through, and nothing of what must not."""
+    if not _denies_by_default(installation):
+        yield "nothing denies by default in both directions"
+    for start, end, port in _needed(installation):
+        if not allowed(installation, start, end, port):
+            yield f"{start.shown} cannot reach {end.shown}:{port}"
+    for start, end, port in _forbidden(installation):
+        if allowed(installation, start, end, port):
+            yield f"{start.shown} can reach {end.shown}:{port}"
+
+
+def _denies_by_default(installation: Installation) -> bool:
+    return any(
+        policy["spec"]["podSelector"] == {}
+        and set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+        and not policy["spec"].get("ingress")
+        and not policy["spec"].get("egress")
+        for policy in installation.of("NetworkPolicy")
+    )
+
+
+def _needed(installation: Installation) -> Iterator[tuple[Peer, Peer, int]]:
+    programs = _peers(installation, "gateway", "processor")
+    [redis] = _peers(installation, "redis") or [Peer("Redis", address=PRIVATE)]
+    objects = _peers(installation, "objects")
+    for program in programs:
+        yield program, Peer("the names of the cluster", namespace="kube-system"), 53
+        yield program, redis, 6379
+        yield program, *((objects[0], 7070) if objects else (Peer("S3", address=SOMEWHERE), 443))
+    for admin in _peers(installation, "admin"):
+        yield admin, redis, 6379
+    [gateway] = _peers(installation, "gateway")
+    for caller in callers(installation):
+        yield caller, gateway, 8080
+    for tunnel in _peers(installation, "tunnel"):
+        yield tunnel, Peer("Cloudflare", address=SOMEWHERE), 7844
+    if installation.of("PodMonitor"):
+        for program, port in zip(programs, (9090, 9091), strict=True):
+            yield Peer("Prometheus", namespace="monitoring"), program, port
+    if redis.pod is not None:
+        yield Peer("KEDA", namespace="keda"), redis, 6379
+
+
+def callers(installation: Installation) -> list[Peer]:
+    """Give those through whom callers come."""
+    found = _peers(installation, "tunnel")
+    found += [Peer("the Gateway's proxies", namespace="envoy-gateway-system") for _ in installation.of("Gateway")]
+    return found + [Peer("the Ingress controller", namespace="ingress-nginx") for _ in installation.of("Ingress")]
+
+
+def _forbidden(installation: Installation) -> Iterator[tuple[Peer, Peer, int]]:
+    programs = _peers(installation, "gateway", "processor")
+    stranger = Peer("a pod of another namespace", namespace="default")
+    for program in programs:
+        for port in (80, 443, 6379):
+            yield program, Peer("the metadata of the machine", address=METADATA), port
+        yield program, Peer("a port of somebody", address=SOMEWHERE), 22
+        for port in (8080, 9090, 9091):
+            yield stranger, program, port
+        for caller in callers(installation):
+            yield caller, program, 9090
+            yield caller, program, 9091
+    [gateway], [processor] = _peers(installation, "gateway"), _peers(installation, "processor")
+    yield processor, gateway, 8080
+    yield gateway, processor, 9091
+    for server, port in ((peer, 6379) for peer in _peers(installation, "redis")):
+        yield stranger, server, port
+        yield from ((other, server, port) for other in _peers(installation, "buckets", "objects"))
+    for tunnel in _peers(installation, "tunnel"):
+        yield tunnel, Peer("a private address", address=PRIVATE), 443
+        yield tunnel, gateway, 9090
+    for admin in _peers(installation, "admin"):
+        yield admin, Peer("an address", address=SOMEWHERE), 443
+
+
+def _peers(installation: Installation, *components: str) -> list[Peer]:
+    return [Peer(component, pod=pod) for component in components for pod in installation.pods_of(component)]
+
+
+def allowed(installation: Installation, start: Peer, end: Peer, port: int) -> bool:
+    """Tell whether TCP from here to there goes through."""
+    return _lets(installation, "egress", start, end, end, port) and _lets(
+        installation, "ingress", end, start, end, port
+    )
+
+
+def _lets(installation: Installation, direction: str, own: Peer, other: Peer, end: Peer, port: int) -> bool:
+    if own.pod is None:
+        return True
+    policies = [
+        policy["spec"]
+        for policy in installation.of("NetworkPolicy")
+        if direction.title() in policy["spec"]["policyTypes"] and matches(policy["spec"]["podSelector"], own.labels)
+    ]
+    rules = [rule for policy in policies for rule in policy.get(direction, [])]
+    return not policies or any(_lets_through(rule, direction, other, end, port) for rule in rules)
+
+
+def _lets_through(rule: Mapping[str, Any], direction: str, other: Peer, end: Peer, port: int) -> bool:
+    others = rule.get("to" if direction == "egress" else "from")
+    return _has_port(rule.get("ports"), end, port) and (
+        others is None or any(_is_meant(selector, other) for selector in others)
+    )
+
+
+def _has_port(ports: list[Mapping[str, Any]] | None, end: Peer, port: int) -> bool:
+    if ports is None:
+        return True
+    numbers = [
+        (end.pod.port(entry["port"]) if end.pod else entry["port"])
+        for entry in ports
+        if entry.get("protocol", "TCP") == "TCP"
+    ]
+    return port in numbers
+
+
+def _is_meant(selector: Mapping[str, Any], peer: Peer) -> bool:
+    if "ipBlock" in selector:
+        return peer.address is not None and _holds(selector["ipBlock"], peer.address)
+    if "namespaceSelector" in selector:
+        return peer.namespace is not None and matches(
+            selector["namespaceSelector"], {"kubernetes.io/metadata.name": peer.namespace}
+        )
+    return peer.pod is not None and matches(selector["podSelector"], peer.labels)
+
+
+def _holds(block: Mapping[str, Any], address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    excepted = (ipaddress.ip_network(network) for network in block.get("except", []))
+    return found in ipaddress.ip_network(block["cidr"]) and not any(found in network for network in excepted)

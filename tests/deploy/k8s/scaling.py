@@ -1,0 +1,125 @@
+"""Who scales what, by which numbers: those of the application, once."""
+
+import re
+from collections.abc import Iterator
+
+from shared.jobstore import keys
+from shared.jobstore.location import Mode, RedisLocation, parse_location
+from tests.deploy.k8s.manifests import Installation, Manifest, name_of, texts_of
+from tests.support.kustomize import ROOT
+
+STREAMS = {
+    Mode.STANDALONE: "redis-streams",
+    Mode.SENTINEL: "redis-sentinel-streams",
+    Mode.CLUSTER: "redis-cluster-streams",
+}
+SCALED = ("waybill-gateway", "waybill-processor")
+
+
+def owners(installation: Installation) -> Iterator[str]:
+    """A number of replicas is an autoscaler's or the Deployment's own, never both's; nobody has two scalers."""
+    scalers = installation.of("ScaledObject", "HorizontalPodAutoscaler")
+    targets = [scaler["spec"]["scaleTargetRef"]["name"] for scaler in scalers]
+    for name in sorted(set(targets)):
+        if targets.count(name) > 1:
+            yield f"{name} has {targets.count(name)} autoscalers"
+        if "replicas" in installation.get("Deployment", name)["spec"]:
+            yield f"Deployment {name} sets replicas, which are its autoscaler's"
+    if targets and set(targets) != set(SCALED):
+        yield f"{sorted(set(SCALED) - set(targets))} is not scaled"
+    for scaler in scalers:
+        spec = scaler["spec"]
+        least = spec.get("minReplicaCount", spec.get("minReplicas"))
+        most = spec.get("maxReplicaCount", spec.get("maxReplicas"))
+        if least is None or most is None or not least < most:
+            yield f"{scaler['kind']} {name_of(scaler)} has no room between {least} and {most}"
+
+
+def backlog(installation: Installation) -> Iterator[str]:
+    """KEDA counts the unfinished jobs of every partition, and wants a processor for as many as it has slots."""
+    scaler = installation.find("ScaledObject", "waybill-processor")
+    if scaler is None:
+        return
+    environment = installation.environment_of("processor")
+    slots, partitions = environment["WAYBILL_SLOTS"], int(environment["WAYBILL_PARTITIONS"])
+    triggers = [trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] != "cron"]
+    if sorted(trigger["metadata"]["stream"] for trigger in triggers) != sorted(map(keys.commands, range(partitions))):
+        yield f"the triggers are not those of the command streams of {partitions} partitions"
+    for trigger in triggers:
+        if trigger["metadata"].get("streamLength") != slots:
+            yield f"trigger {trigger['name']} has a streamLength that is not WAYBILL_SLOTS={slots}"
+        if odd := trigger["metadata"].keys() & {"consumerGroup", "lagCount", "pendingEntriesCount"}:
+            yield f"trigger {trigger['name']} has {sorted(odd)}, with which KEDA does not count the stream's length"
+    modifiers = scaler["spec"]["advanced"]["scalingModifiers"]
+    if modifiers["target"] != slots:
+        yield f"the target is {modifiers['target']!r} and not WAYBILL_SLOTS={slots}"
+    # (condition ? 1 : 0) of the hours of upkeep is no partition.
+    summed = re.findall(r"\bp\d+\b", modifiers["formula"])
+    if sorted(summed) != sorted(trigger["name"] for trigger in triggers):
+        yield f"the formula {modifiers['formula']!r} does not add up all partitions once"
+    named = {trigger["name"] for trigger in scaler["spec"]["triggers"]}
+    if named != set(re.findall(r"[a-z]\w*", modifiers["formula"])):
+        yield f"the formula {modifiers['formula']!r} names other triggers than {sorted(named)}"
+    yield from _fallback(scaler)
+
+
+def _fallback(scaler: Manifest) -> Iterator[str]:
+    fallback = scaler["spec"].get("fallback", {})
+    if not fallback.get("replicas") or fallback.get("behavior") != "currentReplicasIfHigher":
+        yield f"{name_of(scaler)} is scaled away while its source is away"
+    behaviour = scaler["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    if behaviour["scaleDown"].get("stabilizationWindowSeconds", 0) < 300:
+        yield f"{name_of(scaler)} is scaled down at the first quiet moment"
+
+
+def redis(installation: Installation) -> Iterator[str]:
+    """KEDA asks the Redis of REDIS_URL, in its way, as the user who may do nothing else."""
+    scaler = installation.find("ScaledObject", "waybill-processor")
+    if scaler is None:
+        return
+    location = parse_location(installation.environment_of("processor")["REDIS_URL"])
+    for trigger in (trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] != "cron"):
+        told = trigger["metadata"]
+        if trigger["type"] != STREAMS[location.mode]:
+            yield f"trigger {trigger['name']} is {trigger['type']}, and REDIS_URL is {location.mode}"
+        addresses = ",".join(f"{address.host}:{address.port}" for address in location.addresses)
+        if told.get("address", told.get("addresses")) != addresses:
+            yield f"trigger {trigger['name']} asks another Redis than {addresses}"
+        if told.get("sentinelMaster", "") != location.master_name:
+            yield f"trigger {trigger['name']} asks for another master than {location.master_name}"
+        if int(told.get("databaseIndex", "0")) != location.db:
+            yield f"trigger {trigger['name']} asks another database than {location.db}"
+        if trigger.get("authenticationRef") != {"name": "waybill-redis"}:
+            yield f"trigger {trigger['name']} does not name its user"
+    yield from _credentials(installation, location)
+
+
+def _credentials(installation: Installation, location: RedisLocation) -> Iterator[str]:
+    secret = texts_of(installation.get("Secret", "waybill-keda"))
+    [authentication] = installation.of("TriggerAuthentication")
+    given = {part["parameter"]: secret.get(part["key"]) for part in authentication["spec"]["secretTargetRef"]}
+    if given.get("username") != "keda":
+        yield f"KEDA comes as the user {given.get('username')}"
+    if (given.get("tls") == "enable") != (location.tls is not None):
+        yield f"KEDA's tls is {given.get('tls')}, and REDIS_URL begins with {location.shown.partition(':')[0]}"
+    if location.mode is Mode.SENTINEL and not {"sentinelUsername", "sentinelPassword"} <= given.keys():
+        yield "KEDA does not name its user to the Sentinels"
+
+
+def streams(installation: Installation) -> Iterator[str]:
+    """Gateways are scaled by metrics that they have, of their own namespace, well below what they hold."""
+    scaler = installation.find("ScaledObject", "waybill-gateway")
+    if scaler is None:
+        return
+    [trigger] = [trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] == "prometheus"]
+    query, threshold = trigger["metadata"]["query"], int(trigger["metadata"]["threshold"])
+    offered = (ROOT / "gateway/metrics.py").read_text(encoding="utf-8")
+    for metric in re.findall(r"\w+_connections_\w+", query):
+        if f'"{metric}"' not in offered:
+            yield f"no gateway has a metric {metric}"
+    namespace = installation.get("Deployment", "waybill-gateway")["metadata"].get("namespace")
+    if f'namespace="{namespace}"' not in query:
+        yield f"the streams of another namespace than {namespace} are counted"
+    if threshold * 2 > int(installation.environment_of("gateway")["WAYBILL_MAX_STREAMS"]):
+        yield f"when one of two gateways with {threshold:,} streams dies, the other cannot take them"
+    yield from _fallback(scaler)

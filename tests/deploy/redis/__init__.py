@@ -1,0 +1,1 @@
+"""deploy/redis on real servers."""
