@@ -840,11 +840,13 @@ async def test_only_what_has_ended_and_has_a_url_is_told_again(store: JobStore) 
     outbox = Outbox(store)
     running = await jobs.start(store, callback_url=URL)
     without = await jobs.fail(store)
-    deleted, forgotten = await completed(store), await completed(store)
+    deleted, untold, forgotten = await completed(store), await completed(store), await completed(store)
     await jobs.cancel(store, deleted, deletes=True)
+    await jobs.cancel(store, untold, deletes=True)
+    await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(untold), untold))
     partition = jobs.partition_number(forgotten)
     await store.connection.execute("DEL", keys.record(partition, forgotten), keys.callbacks(partition, forgotten))
 
     assert await outbox.redeliver(running.job_id) is Redelivered.NOT_ENDED
     assert await outbox.redeliver(without.job_id) is Redelivered.NO_CALLBACK
-    assert [await outbox.redeliver(job) for job in (deleted, forgotten, "x")] == [Redelivered.GONE] * 3
+    assert [await outbox.redeliver(job) for job in (deleted, untold, forgotten, "x")] == [Redelivered.GONE] * 4
