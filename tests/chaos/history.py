@@ -141,7 +141,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
     nothing is. `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators
     wanted. `callbacks`: what is kept of each job's, once the outbox is drained, `heard` the ids that receivers have
-    answered with success, each as often as it came. `listed`: the ids in the owner's list. `findings`: what doctor
+    answered with success, each as often as it came, `dead_callbacks` the ids of those that were given up. `listed`: the ids in the owner's list. `findings`: what doctor
     would say does not fit together, in words. `censuses`: taken again and again during the storm, and at its end.
     `left`: what is still there once the time of everything is over, by its name in Redis or in the store.
     """
@@ -162,6 +162,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[Call]
     callbacks: dict[str, list[CallbackRecord]]
     heard: list[str]
+    dead_callbacks: list[str]
     listed: list[str]
     findings: list[str]
     censuses: list[Census]

@@ -131,6 +131,7 @@ def history_of(
         calls=[*crowd.calls, *looks],
         callbacks=remains.callbacks,
         heard=list(heard),
+        dead_callbacks=remains.dead_callbacks,
         listed=listed,
         findings=remains.findings,
         censuses=[*censuses, *_censuses(system)],
