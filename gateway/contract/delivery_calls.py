@@ -38,9 +38,9 @@ REDELIVER = Call(
     path=JOB + "/redeliver",
     call_id="redeliver",
     summary="Tell a job's end again.",
-    description="At once and with the same `webhook-id`; the tries before it are forgotten, and the schedule begins anew. Within a "
-    "minute of the last such call, and while it is being delivered, nothing changes. It counts as a create of the "
-    "minute.",
+    description="At once and with the same `webhook-id`; the tries before it are forgotten, and the schedule begins "
+    "anew. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
+    "create of the minute.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(

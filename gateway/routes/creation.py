@@ -163,9 +163,10 @@ def _told_of(issued: Issued | None) -> dict[str, str]:
 async def _begin(intake: Intake, wanted: JobRequest, caller: Caller, key: str | None) -> Beginning:
     """Begin with the job id that stands under a key, or with a fresh one that is then put there.
 
-    The rules of callbacks, the catalogue and the owner's limits are asked of a first request alone: what they say may be
-    another by the time of a repetition, and the answer must stay the same. What they refuse here does not use the key up. If others take the
-    last place after it, the create is refused and the key used: under it the same request succeeds later, and no other.
+    The rules of callbacks, the catalogue and the owner's limits are asked of a first request alone: what they say may
+    be another by the time of a repetition, and the answer must stay the same. What they refuse here does not use the
+    key up. If others take the last place after it, the create is refused and the key used: under it the same request
+    succeeds later, and no other.
     """
     drawn_id, keys = intake.following.store.new_job_id(), intake.idempotency_keys
     reserved = None if key is None else await keys.find(caller.owner, key)
