@@ -12,8 +12,9 @@ from tests.chaos.life import TERMINAL, Life, at_ms, code_of
 
 STATE_OF = {"completed": JobState.COMPLETED, "error": JobState.FAILED, "cancelled": JobState.CANCELLED}
 ENDS = ("finish", "retry_later", "release")
-SCHEDULE_TRIES = 10
-"""How often processors that are told nothing else try a callback."""
+CALLBACK_SCHEDULE = "0 0 1 1 2 2"
+"""What storms run with (WAYBILL_CALLBACK_SCHEDULE): short pauses, so that what is given up is so within the storm."""
+SCHEDULE_TRIES = len(CALLBACK_SCHEDULE.split())
 SHOWN_AS_TERMINAL = ("completed", "failed", "cancelled")
 
 Invariant = Callable[[History], Iterator[str]]
