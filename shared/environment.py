@@ -18,6 +18,7 @@ S = TypeVar("S", bound=RedisSettings)
 
 _EXAMPLE_SECRET = "EXAMPLE-of-random-text"
 _EXAMPLE_CALLBACK_SECRET = "whsec_EXAMPLE"
+_EXAMPLE_PASSWORD = "EXAMPLE-change-me"
 # What such a text says is read further by whoever knows its form.
 _READ_FURTHER: dict[str, Callable[[Any], object]] = {
     "redis_url": RedisSettings.redis_location,
@@ -75,6 +76,9 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
 
 
 def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
+    # Without TLS it is the Redis of the dev overlay, which has the shipped users, and is thrown away.
+    if settings.redis_url.startswith("rediss") and _EXAMPLE_PASSWORD in settings.redis_password:
+        yield _known_to_all("redis_password", prefix="")
     if isinstance(settings, ProcessorSettings) and settings.renew_every_ms * 2 > settings.lease_ms:
         yield _contradiction(
             settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"
@@ -153,8 +157,8 @@ def _contradictions_of_tickets(settings: CommonSettings) -> Iterator[Contradicti
         yield Contradiction(frozenset({"ticket_secrets"}), sentence)
 
 
-def _known_to_all(field: str) -> Contradiction:
-    sentence = f"WAYBILL_{field.upper()} holds the example of the documentation, which everybody knows."
+def _known_to_all(field: str, *, prefix: str = "WAYBILL_") -> Contradiction:
+    sentence = f"{prefix}{field.upper()} holds the example of the documentation, which everybody knows."
     return Contradiction(frozenset({field}), sentence)
 
 
