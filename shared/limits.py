@@ -205,6 +205,11 @@ CALLBACK_JITTER_RATIO = 0.25  # of a pause, added at most: what failed together 
 CALLBACK_RETRY_AFTER_MAX_SECONDS = 86_400  # of a receiver's Retry-After: a day is as long as the longest own pause
 CALLBACK_WITHIN_SECONDS = 20.0  # one try, from the look-up of the name to the head of the answer
 CALLBACK_CONNECT_WITHIN_SECONDS = 10.0  # of these, for one address: two lost packets are sent again within it
+CALLBACK_ANSWER_HEAD_BYTES = (
+    64 * 1024
+)  # of an answer, announcements (1xx) before it included; servers send up to 16 KiB
+CALLBACK_ANSWER_PIECE_BYTES = 4 * 1024  # parsed at once: 200 of the shortest heads, 4 ms
+CALLBACK_ANSWERS_ANNOUNCED = 16  # by 1xx before an answer: each costs 20 µs of the loop that all jobs share
 CALLBACK_LEASE_MS = 60_000  # of one try: three times as long, so that nobody else tries meanwhile
 CALLBACKS_AT_ONCE = 32  # of one processor, which waits for most of the time
 CALLBACKS_PER_HOST_AT_ONCE = 4  # of these: a slow receiver must not hold up everybody else's

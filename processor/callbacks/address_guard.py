@@ -12,17 +12,17 @@ meet the same refusal, and no packet is sent.
 import socket
 from ipaddress import ip_address
 
-from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
+from processor.callbacks.answer import OneAnswerConnector
 from shared import limits
 from shared.callback_errors import CallbackAddressRefused
 from shared.callbacks.addresses import METADATA, Address, objection
 from shared.callbacks.target import CallbackRules, CallbackTarget
 
 
-def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> TCPConnector:
+def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> OneAnswerConnector:
     """Make a connector that goes to this target and nowhere else; it is closed by its session.
 
     `names` looks names up (NameLookUp). Making it, and calls, raise CallbackAddressRefused.
@@ -31,7 +31,7 @@ def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: Abstr
     called today.
     """
     guard = AddressGuard(target, rules, names)
-    return TCPConnector(resolver=guard, socket_factory=guard.open_socket, use_dns_cache=False, force_close=True)
+    return OneAnswerConnector(resolver=guard, socket_factory=guard.open_socket)
 
 
 class AddressGuard(AbstractResolver):

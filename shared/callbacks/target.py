@@ -76,6 +76,8 @@ def read_target(url: str, rules: CallbackRules) -> CallbackTarget:
         raise _refused("has a user in it. Take it out: callbacks are known by their signature.")
     if parts[4]:
         raise _refused("has a fragment (#), which is never sent. Take it out.")
+    if parts[3].endswith("?") and parts[3].count("?") == 1:
+        raise _refused("has a ? with nothing behind it, which clients leave out. Take it out.")
     return _target(scheme, parts[2], parts[3], rules)
 
 
