@@ -16,6 +16,7 @@ import heapq
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from opentelemetry import trace
@@ -172,13 +173,7 @@ class Deliverer:
             except asyncio.CancelledError:  # whether it has arrived is not known: it is told again, by somebody else
                 await self._hand_back(taken, 0, None)
                 raise
-            verdict = after_try(
-                reception,
-                tries=taken.attempt,
-                schedule_seconds=self._schedule_seconds,
-                random_ratio=random.random(),
-                now_ms=began_at_ms,
-            )
+            reception, verdict = self._judge(reception, taken, began_at_ms)
             span.set_attribute("outcome", outcome_of(reception))
             outcome = _outcome(reception, began_at_ms, duration_ms=round((time.monotonic() - began) * 1000))
             self._metrics.count_try(reception, duration_ms=outcome.duration_ms)
@@ -190,6 +185,22 @@ class Deliverer:
         except Exception:  # a mistake of ours about one callback, of which others say more when they try it
             log.exception("delivering a callback broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
             return Reception(trouble=Trouble.BROKE)
+
+    def _judge(self, reception: Reception, taken: TakenCallback, at_ms: int) -> tuple[Reception, Verdict]:
+        """Say what follows from a reception. A mistake of ours in it is a try that broke: else it would never count."""
+        follow = partial(
+            after_try,
+            tries=taken.attempt,
+            schedule_seconds=self._schedule_seconds,
+            random_ratio=random.random(),
+            now_ms=at_ms,
+        )
+        try:
+            return reception, follow(reception)
+        except Exception:
+            log.exception("judging a try broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
+            broken = Reception(trouble=Trouble.BROKE)
+            return broken, follow(broken)
 
     async def _settle(
         self,

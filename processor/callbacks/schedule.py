@@ -48,7 +48,7 @@ def read_retry_after(text: str | None, *, now_ms: int) -> float | None:
         return float(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, a second or an offset of twenty digits
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(0.0, at.timestamp() - now_ms / 1000)

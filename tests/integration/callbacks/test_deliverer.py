@@ -21,7 +21,7 @@ from processor.callbacks.deliverer import Deliverer
 from processor.callbacks.message import Links
 from processor.callbacks.metrics import DeliveryMetrics
 from processor.callbacks.name_look_up import NameLookUp
-from processor.callbacks.outcome import Reception
+from processor.callbacks.outcome import Reception, Verdict, after_try
 from shared import limits
 from shared.callbacks.signing_secret import SigningSecret
 from shared.callbacks.target import CallbackRules
@@ -285,6 +285,48 @@ async def test_a_receiver_may_ask_for_a_pause_and_gets_no_longer_one_than_a_day(
         began_ms += pause_ms
 
     assert [one_try.status for one_try in (await kept(single, job_id)).tries] == [429, 429]
+
+
+@pytest.mark.parametrize(
+    "asked", [f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", "9" * 400]
+)
+async def test_no_pause_that_a_receiver_asks_for_keeps_a_try_from_counting(
+    single: JobStore, receiver: Receiver, asked: str
+) -> None:
+    job_id = await complete(single, receiver.url)
+    receiver.answer = lambda _: 503
+    receiver.headers = {"Retry-After": asked}
+
+    await deliver(deliverer(single)[0])
+
+    assert [one_try.status for one_try in (await kept(single, job_id)).tries] == [503]
+
+
+async def test_a_mistake_in_judging_an_answer_is_a_try_that_counts(
+    single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await complete(single, receiver.url)
+
+    def breaking(reception: Reception, **more: Any) -> Verdict:
+        if reception.trouble is None:
+            raise ValueError("a mistake of ours")
+        return after_try(reception, **more)
+
+    monkeypatch.setattr("processor.callbacks.deliverer.after_try", breaking)
+    await deliver(deliverer(single)[0])
+
+    callback = await kept(single, job_id)
+    assert (callback.state, callback.attempt) == (CallbackState.WAITING, 1)
+    assert callback.tries[0].error == "Something went wrong on our side."
+
+
+async def test_a_path_arrives_byte_by_byte_as_it_was_given(single: JobStore, receiver: Receiver) -> None:
+    path = "/h%2fx/%7Ea/./b/../c%20d?q=%2F&e=1+2&f="
+    await complete(single, receiver.url.replace("/hooks/hunter2", path))
+
+    await deliver(deliverer(single)[0])
+
+    assert [received.path for received in receiver.received] == [path]
 
 
 async def test_a_redirect_is_not_followed_and_no_success(single: JobStore, receiver: Receiver) -> None:
