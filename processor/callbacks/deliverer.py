@@ -96,17 +96,15 @@ class Deliverer:
         for partition in random.sample(range(self._outbox.partitions), self._outbox.partitions):
             if self._is_stopping:  # while Redis is away each partition takes its time
                 break
-            free = limits.CALLBACKS_AT_ONCE - len(self._under_way)
-            taken = await self._take(partition, free, now_ms)
-            self._has_left_some |= len(taken) == free
+            most = max(limits.CALLBACKS_AT_ONCE - len(self._under_way), limits.CALLBACKS_LOOKED_AT_LEAST)
+            taken = await self._take(partition, most, now_ms)
+            self._has_left_some |= len(taken) == most
             found += len(taken)
             for callback in taken:
                 self._begin(group, callback, now_ms)
         return found
 
     async def _take(self, partition: int, most: int, now_ms: int | None) -> list[TakenCallback]:
-        if most <= 0:
-            return []
         try:
             return await self._outbox.take(
                 partition, self._processor, lease_ms=limits.CALLBACK_LEASE_MS, count=most, now_ms=now_ms
@@ -138,12 +136,14 @@ class Deliverer:
     # ── one callback ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, group: asyncio.TaskGroup, taken: TakenCallback, now_ms: int | None) -> None:
-        full = self._crowd.enter(taken)
-        if full is None:
+        if self._is_stopping:  # it was taken while somebody said so
+            work = self._hand_back(taken, 0, now_ms)
+        elif (turn_ms := self._crowd.enter(taken, now_ms=time.monotonic() * 1000)) is None:
             work = self._deliver_safely(taken, now_ms)
         else:
-            delay_ms = put_off_ms(full.put_off_before, random.random(), places=full.places, took_ms=full.took_ms)
+            delay_ms = put_off_ms(turn_ms, random.random())
             heapq.heappush(self._put_off_until, time.monotonic() + delay_ms / 1000)
+            self._metrics.count_put_off()
             work = self._hand_back(taken, delay_ms, now_ms)
         task = group.create_task(work, name=f"callback {taken.callback_id}")
         self._under_way.add(task)
@@ -161,7 +161,8 @@ class Deliverer:
         except Exception:  # a mistake about one callback must end neither the others nor the jobs of this processor
             log.exception("settling a callback broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
         finally:
-            self._crowd.leave(taken, took_ms=(time.monotonic() - began) * 1000)
+            now = time.monotonic()
+            self._crowd.leave(taken, took_ms=(now - began) * 1000, now_ms=now * 1000)
 
     async def _deliver(self, taken: TakenCallback, now_ms: int | None) -> None:
         began_at_ms = clock_ms() if now_ms is None else now_ms

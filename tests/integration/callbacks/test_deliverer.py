@@ -426,19 +426,21 @@ async def test_a_slow_receiver_has_a_few_calls_at_once_and_holds_up_nobody_else(
     gate = Gate()
     one, _ = deliverer(single)
     async with gate.listening() as slow_url:
-        slow = [await complete(single, slow_url) for _ in range(limits.CALLBACKS_PER_HOST_AT_ONCE + 3)]
+        slow = [await complete(single, slow_url) for _ in range(limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE + 3)]
         other = await complete(single, receiver.url.replace("127.0.0.1", "localhost"))
         networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
         one, _ = deliverer(single, terms=Terms(RULES._replace(networks=networks, hosts=("localhost",))))
         async with asyncio.TaskGroup() as group:
             await one.look(group)
-            await gate.reach(limits.CALLBACKS_PER_HOST_AT_ONCE)
+            await gate.reach(limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE)
             await asyncio.to_thread(receiver.wait_for, 1)
             assert receiver.received[0].job_id == other
             gate.open()
 
         callbacks = [await kept(single, job_id) for job_id in slow]
-        assert [c.state for c in callbacks].count(CallbackState.DELIVERED) == limits.CALLBACKS_PER_HOST_AT_ONCE
+        assert [c.state for c in callbacks].count(
+            CallbackState.DELIVERED
+        ) == limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
         put_off = [c for c in callbacks if c.state is CallbackState.WAITING]
         assert [(c.attempt, c.tries) for c in put_off] == [(0, ())] * 3
         while (at_ms := await Outbox(single).next_due_at_ms(0)) is not None:
@@ -462,6 +464,66 @@ async def test_one_owner_cannot_take_all_places_by_many_names(single: JobStore) 
 
     counts = await Outbox(single).counts(0)
     assert (gate.waiting, counts.waiting) == (limits.CALLBACKS_PER_OWNER_AT_ONCE, 4)
+
+
+async def test_two_owners_whose_receivers_are_slow_keep_neither_a_third_nor_the_admins_waiting(
+    redis_url: str, receiver: Receiver
+) -> None:
+    gate = Gate()
+    hosts = [f"h{number}.example.org" for number in range(40)]
+    names = MappedNames(dict.fromkeys(hosts, [["127.0.0.1"]]))
+    async with running_store(redis_url, partitions=1) as store, gate.listening() as url:
+        store.tells_admins = True
+        for owner in ("mallory", "marvin"):
+            for host in hosts[:20]:
+                await complete(store, url.replace("127.0.0.1", host), owner=owner)
+        # The admins are told of a job of the one who has no place left.
+        failed = (await jobs.fail(store, owner="mallory")).job_id
+        other = await complete(store, receiver.url.replace("127.0.0.1", hosts[39]), owner="anna")
+        terms = Terms(RULES._replace(hosts=("*.example.org",)), admin_url=receiver.admin_url)
+        one, metrics = deliverer(store, terms=terms, names=names)
+        async with delivering(one):
+            await asyncio.to_thread(receiver.wait_for, 2)
+            was_waiting, tried = gate.waiting, list(metrics.receptions)
+            gate.open()
+
+        assert not [one_try for one_try in tried if one_try.trouble]  # before a place was free by a slow one's failure
+        assert {received.job_id for received in receiver.received} == {failed, other}
+        assert was_waiting > limits.CALLBACKS_PER_OWNER_AT_ONCE
+
+
+async def test_admins_are_told_although_all_places_are_taken(redis_url: str, receiver: Receiver) -> None:
+    gate = Gate()
+    hosts = [f"h{number}.example.org" for number in range(limits.CALLBACKS_AT_ONCE)]
+    names = MappedNames(dict.fromkeys(hosts, [["127.0.0.1"]]))
+    async with running_store(redis_url, partitions=1) as store, gate.listening() as url:
+        store.tells_admins = True
+        terms = Terms(RULES._replace(hosts=("*.example.org",)), admin_url=receiver.admin_url)
+        one, metrics = deliverer(store, terms=terms, names=names)
+        async with delivering(one):
+            for number, host in enumerate(hosts):
+                await complete(store, url.replace("127.0.0.1", host), owner=f"owner{number}")
+            one.wake()
+            await gate.reach(limits.CALLBACKS_AT_ONCE)
+            failed = (await jobs.fail(store)).job_id
+            await asyncio.to_thread(receiver.wait_for, 1)
+            tried = list(metrics.receptions)
+            gate.open()
+
+        assert not [one_try for one_try in tried if one_try.trouble]
+        assert [received.job_id for received in receiver.received] == [failed]
+
+
+async def test_the_admins_host_is_looked_up_in_the_threads_for_callbacks(redis_url: str, receiver: Receiver) -> None:
+    async with running_store(redis_url, partitions=1) as store:
+        store.tells_admins = True
+        await jobs.fail(store)
+        admin_url = receiver.admin_url.replace("127.0.0.1", "admins.example.org")
+        names = MappedNames({"admins.example.org": [["127.0.0.1"]]})
+
+        await deliver(deliverer(store, terms=Terms(CallbackRules(), admin_url=admin_url), names=names)[0])
+
+    assert len(receiver.received) == 1
 
 
 async def test_a_word_of_a_new_end_begins_its_delivery_and_many_are_delivered_by_one_loop(
@@ -496,6 +558,25 @@ async def test_who_stops_lets_calls_under_way_end_and_takes_nothing_more(single:
 
         assert (await kept(single, job_id)).state is CallbackState.DELIVERED
         assert (await kept(single, later)).attempt == 0
+
+
+async def test_what_was_taken_while_it_was_told_to_stop_is_handed_back_at_once(
+    single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await complete(single, receiver.url)
+    one, _ = deliverer(single)
+    take = Outbox.take
+
+    async def slow_take(*its: Any, **more: Any) -> Any:
+        taken = await take(*its, **more)
+        one.stop()
+        return taken
+
+    monkeypatch.setattr(Outbox, "take", slow_take)
+    assert await deliver(one) == 1
+
+    callback = await kept(single, job_id)
+    assert (callback.state, callback.attempt, receiver.received) == (CallbackState.WAITING, 0, [])
 
 
 async def test_who_has_to_stop_at_once_hands_back_uncounted_and_another_tells_it_with_the_same_id(
