@@ -7,6 +7,7 @@ from gateway.auth.caller import LOCAL, Caller
 from shared.clock import now_ms
 from shared.errors import JobGone, JobNotFound, RecordUnreadable
 from shared.jobs import JobRecord
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.store import JobStore
 
 
@@ -37,6 +38,17 @@ async def find_gone_too(store: JobStore, caller: Caller, job_id: str) -> JobReco
     return record
 
 
+async def find_told(store: JobStore, outbox: Outbox, caller: Caller, job_id: str) -> JobRecord | None:
+    """Find a caller's job as find_gone_too() does; None for one that is forgotten, while its callbacks are known."""
+    try:
+        return await find_gone_too(store, caller, job_id)
+    except JobNotFound:
+        owner = await outbox.whose(job_id) if caller.may_see(job_id) else None
+        if owner is None or whose(owner) != caller.owner:
+            raise
+        return None
+
+
 def whose(owner: str | None) -> str:
     """Say whose a job is by the owner in its record; one from before there were owners is of the one there was."""
     return owner or LOCAL.owner
@@ -60,10 +72,15 @@ async def find_jobs(store: JobStore, caller: Caller, job_ids: Sequence[str]) -> 
 def refusal_of(record: JobRecord, at_ms: int) -> JobGone | None:
     """Say why a job is not shown any more at this moment (milliseconds since 1970); None when it is."""
     if record.deleted_at_ms is not None:
-        return JobGone("This job was deleted. Create it again.")
+        return job_deleted()
     if record.state.is_terminal and (record.expires_at_ms or 0) <= at_ms:
         return JobGone("The time of this job is over, and its archive is not given out any more. Create the job again.")
     return None
+
+
+def job_deleted() -> JobGone:
+    """Say that a job was deleted, whatever else is known of it still."""
+    return JobGone("This job was deleted. Create it again.")
 
 
 def job_not_found() -> JobNotFound:

@@ -26,6 +26,7 @@ from shared.jobs import JobRecord, partition_of
 from shared.jobstore.dead_letters import DeadLetters, Redriven
 from shared.jobstore.in_flight import count_in_flight
 from shared.jobstore.operations import Bounds, Created, Full, NewJob, Refused
+from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.owner_limits import OwnerLimits, Pace
 from shared.jobstore.store import JobStore
 from shared.limit_errors import BacklogFull, RedisNearlyFull, TooManyCreates, TooManyJobsInFlight
@@ -103,9 +104,16 @@ class Admission:
         # By a name of its own: what one of two at once gives back is not the count of the other, which began the job.
         return await self._count(owner, f"retry {secrets.token_hex(8)}", in_flight)
 
-    async def ask_redelivery(self, owner: str) -> None:
-        """Let a callback be told again: it sends requests into the world, as a create does, and counts as one."""
-        await self._count(owner, f"redeliver {secrets.token_hex(8)}", ())
+    async def tell_again(self, outbox: Outbox, job_id: str, owner: str) -> Redelivered:
+        """Have a callback told again: it sends a request into the world, as a create does, and counts as one.
+
+        Nothing is counted where nothing is told. Raises TooManyCreates, and as the job store does.
+        """
+        permit = await self._count(owner, f"redeliver {secrets.token_hex(8)}", ())
+        answer = await self._within(permit, outbox.redeliver(job_id))
+        if answer is not Redelivered.OK:
+            await self._give_back(permit)
+        return answer
 
     async def ask_again(self, owner: str) -> Permit:
         """Let a repetition go on: it counts among no creates, and is refused only when there is no job yet."""

@@ -57,7 +57,7 @@ def insist_on_same_request(kept: str, asked: str) -> None:
     if kept != asked:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was used for another request already. Take a new key for each request; a repetition "
-            "must ask for the same files in the same order, with the same archive_name and on_missing."
+            "must ask for the same files in the same order, with the same archive_name, on_missing and callback_url."
         )
 
 

@@ -234,6 +234,7 @@ CALLBACK_TRIES_KEPT = 20  # of one callback, for its owner to see; a schedule of
 CALLBACK_KEPT_MS = (
     3 * 86_400_000
 )  # after the last callback of a job was told, or given up: for whoever looks, or redelivers
+REDELIVERY_PAUSE_MS = 60_000  # between two wishes for one callback that count: each lets its receiver be called at once
 CALLBACK_ENDS_KEPT = 20  # of a job that is redriven again and again: callbacks that were told, or given up
 
 # The archive

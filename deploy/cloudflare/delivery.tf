@@ -74,6 +74,27 @@ resource "cloudflare_ruleset" "compression" {
   ]
 }
 
+resource "cloudflare_ruleset" "request_headers" {
+  zone_id = var.zone_id
+  name    = "Waybill: headers of requests"
+  kind    = "zone"
+  phase   = "http_request_late_transform"
+
+  rules = [
+    {
+      ref         = "waybill_no_forwarded"
+      description = "Cloudflare passes it on as the client wrote it; where it contradicts X-Forwarded-For, gateways log nobody's address."
+      expression  = local.is_ours
+      action      = "rewrite"
+      action_parameters = {
+        headers = {
+          "Forwarded" = { operation = "remove" }
+        }
+      }
+    },
+  ]
+}
+
 resource "cloudflare_ruleset" "response_headers" {
   zone_id = var.zone_id
   name    = "Waybill: headers of answers"

@@ -20,7 +20,7 @@ READ_DELIVERIES = Call(
     path=JOB + "/deliveries",
     call_id="readDeliveries",
     summary="Show what became of a job's callback.",
-    description="See [Callbacks](#callbacks). Of a job that is gone too, until it is forgotten. A ticket does not do.",
+    description="See [Callbacks](#callbacks). Of a job that is gone, or forgotten, too. A ticket does not do.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(
@@ -38,12 +38,14 @@ REDELIVER = Call(
     path=JOB + "/redeliver",
     call_id="redeliver",
     summary="Tell a job's end again.",
-    description="At once, with the same `webhook-id` and all tries before it. It counts as a create of the minute.",
+    description="At once and with the same `webhook-id`; the tries before it are forgotten, and the schedule begins "
+    "anew. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
+    "create of the minute.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(
             202,
-            "Its callback is due now.",
+            "Its callback is due now, or on its way.",
             Body(JSON, reference(RedeliveryView), {"job_id": examples.JOB_ID, "delivery_status": "waiting"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),

@@ -14,7 +14,7 @@ from gateway.auth.tickets import Issued, issue_ticket
 from gateway.estimate import Promise, total_size_bytes
 from gateway.idempotency_key import fingerprint_of, insist_on_same_request, key_headers, read_idempotency_key
 from gateway.intake import Intake
-from gateway.job_request import read_job_request
+from gateway.job_request import insist_on_callback_target, read_job_request
 from gateway.representation import represent, status_path
 from gateway.streaming.long_poll import wait_for_end
 from shared import events, limits
@@ -82,7 +82,7 @@ async def _accept(request: Request[Any, Any, Any], intake: Intake) -> Response[b
     caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     content_type = ", ".join(request.headers.getall("content-type", []))
-    wanted = read_job_request(content_type, await request.body(), intake.callback_rules)
+    wanted = read_job_request(content_type, await request.body())
     if wanted.ticket:
         tickets.insist_on_offered()
     beginning = await _begin(intake, wanted, caller, key)
@@ -163,14 +163,16 @@ def _told_of(issued: Issued | None) -> dict[str, str]:
 async def _begin(intake: Intake, wanted: JobRequest, caller: Caller, key: str | None) -> Beginning:
     """Begin with the job id that stands under a key, or with a fresh one that is then put there.
 
-    The catalogue and the owner's limits are asked of a first request alone: what they say may be another by the time of
-    a repetition, and the answer must stay the same. What they refuse here does not use the key up. If others take the
-    last place after it, the create is refused and the key used: under it the same request succeeds later, and no other.
+    The rules of callbacks, the catalogue and the owner's limits are asked of a first request alone: what they say may
+    be another by the time of a repetition, and the answer must stay the same. What they refuse here does not use the
+    key up. If others take the last place after it, the create is refused and the key used: under it the same request
+    succeeds later, and no other.
     """
     drawn_id, keys = intake.following.store.new_job_id(), intake.idempotency_keys
     reserved = None if key is None else await keys.find(caller.owner, key)
     permit, expected_bytes = None, None
     if reserved is None:
+        insist_on_callback_target(wanted, intake.callback_rules)
         expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
         permit = await intake.admission.ask(caller.owner, drawn_id, key=key)
         if key is None:

@@ -6,7 +6,7 @@ import msgspec
 import structlog
 from litestar import HttpMethod, Request, Response, post, route
 
-from gateway.access import find_gone_too, find_job
+from gateway.access import find_job, find_told, job_deleted
 from gateway.admission import Admission
 from gateway.auth.gate import Gate
 from gateway.representation import status_path
@@ -60,7 +60,7 @@ async def read_deliveries(
 ) -> Response[bytes]:
     """Show what was tried to tell a job's end, and when it is tried next; for its owner alone, tickets do not do."""
     caller = await gate.admit(request)
-    await find_gone_too(store, caller, job_id)
+    await find_told(store, outbox, caller, job_id)
     kept = await outbox.deliveries(job_id)
     body = msgspec.json.encode(DeliveriesView(job_id, tuple(map(_shown, kept)))) + b"\n"
     headers = {"cache-control": "no-store"}
@@ -80,24 +80,27 @@ async def redeliver(
 ) -> Response[bytes]:
     """Tell a job's end again, at once and with the same id, as if it had not been tried yet."""
     caller = await gate.admit(request)
-    record = await find_gone_too(store, caller, job_id)
-    _insist_on_something_to_tell(record)
-    await admission.ask_redelivery(caller.owner)
-    match await outbox.redeliver(job_id):
+    record = await find_told(store, outbox, caller, job_id)
+    if record is not None:
+        _insist_on_something_to_tell(record)
+    match await admission.tell_again(outbox, job_id, caller.owner):
         case Redelivered.NOT_ENDED:
-            raise _not_ended(record)
+            # It was begun anew meanwhile: what was read before says that it had ended.
+            raise _not_ended(await find_job(store, caller, job_id))
         case Redelivered.NO_CALLBACK:
             raise _no_callback()
         case Redelivered.GONE:
-            await find_job(store, caller, job_id)  # says whether it was deleted
+            await find_job(store, caller, job_id)  # says whether it was deleted, or is forgotten by now
             raise NoCallback("What was to be told of this job's end is forgotten. Read the job instead.")
-    log.info("callback to be told again", job_id=job_id, epoch=record.epoch, **caller.audit())
+    log.info("callback to be told again", job_id=job_id, **caller.audit())
     body = msgspec.json.encode(RedeliveryView(job_id, CallbackState.WAITING)) + b"\n"
     headers = {"location": f"{status_path(job_id)}/deliveries", "cache-control": "no-store"}
     return Response(body, media_type="application/json", headers=headers)
 
 
 def _insist_on_something_to_tell(record: JobRecord) -> None:
+    if record.deleted_at_ms is not None:
+        raise job_deleted()
     if record.callback_url is None:
         raise _no_callback()
     if not record.state.is_terminal:

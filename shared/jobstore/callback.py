@@ -1,9 +1,10 @@
 """A callback as it lies in Redis: what it carries, what was tried with it, and where it stands. Pure.
 
 ended ─▶ waiting ──take──▶ delivering ─▶ delivered
-            ▲                 │   └────▶ dead
-            └──try again──────┘
-            └──redeliver: from anywhere
+          │ ▲                 │   └────▶ dead
+          │ └──try again──────┘
+          └──the job ends again─▶ superseded     one that is delivering then, once it would wait again
+   redeliver: the last end, from anywhere
 """
 
 import uuid
@@ -26,12 +27,16 @@ CALLBACK_PARTS = ("state", "ended", "tries")
 
 
 class CallbackState(StrEnum):
-    """Where a callback stands; delivered and dead are its ends, unless somebody wants it told again."""
+    """Where a callback stands; the last three are its ends, unless somebody wants it told again.
+
+    SUPERSEDED: the job has ended again before anybody had heard of this end, and the later one is told in its place.
+    """
 
     WAITING = "waiting"
     DELIVERING = "delivering"
     DELIVERED = "delivered"
     DEAD = "dead"
+    SUPERSEDED = "superseded"
 
 
 _STATES = {state.value: state for state in CallbackState}

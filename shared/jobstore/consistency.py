@@ -37,6 +37,7 @@ class Kind(StrEnum):
     LISTING_WITHOUT_RECORD = "listing_without_record"
     COUNT_WITHOUT_JOB = "count_without_job"
     CALLBACK_WITHOUT_ENTRY = "callback_without_entry"
+    CALLBACK_WITHOUT_MESSAGE = "callback_without_message"
 
     @property
     def can_be_repaired(self) -> bool:
@@ -57,6 +58,7 @@ _SENTENCES = {
     Kind.LISTING_WITHOUT_RECORD: "Its owner's list names it, and Redis has no record of it.",
     Kind.COUNT_WITHOUT_JOB: "It counts as in flight, and has ended or is gone: its owner may have one fewer for it.",
     Kind.CALLBACK_WITHOUT_ENTRY: "One of its callbacks waits, and does not stand in the outbox: nobody would be told.",
+    Kind.CALLBACK_WITHOUT_MESSAGE: "What one of its callbacks would say is lost: it would wait for ever.",
 }
 
 

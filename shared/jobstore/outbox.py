@@ -40,8 +40,8 @@ from shared.jobstore.store import JobStore
 class Redelivered(StrEnum):
     """What a wish to tell a job's end again is answered.
 
-    OK: its callback is due now. NOT_ENDED: there is nothing to tell yet. NO_CALLBACK: nobody is to be told. GONE: the
-    job is forgotten or deleted, or its callback was told so long ago that it is forgotten.
+    OK: its callback is due now, or was asked for shortly before, or is being told. NOT_ENDED: there is nothing to tell
+    yet. NO_CALLBACK: nobody is to be told. GONE: the job is deleted, or forgotten, and so are its callbacks.
     """
 
     OK = "OK"
@@ -209,13 +209,28 @@ class Outbox:
     async def _fields(self, key: str, *fields: str) -> list[bytes | None]:
         return cast("list[bytes | None]", await self._connection.execute("HMGET", key, *fields))
 
-    async def redeliver(self, job_id: str) -> Redelivered:
-        """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet."""
+    async def whose(self, job_id: str) -> str | None:
+        """Name the owner of a job whose callbacks are known, "" for one from before there were owners; else None.
+
+        They outlive its record. Those for the admins alone are none of the owner's.
+        """
+        partition = partition_of(job_id)
+        if partition is None or partition >= self.partitions:
+            return None
+        owner, url = await self._fields(keys.callbacks(partition, job_id), "owner", "callback_url")
+        return None if owner is None or url is None else owner.decode(errors="replace")
+
+    async def redeliver(self, job_id: str, *, now_ms: int | None = None) -> Redelivered:
+        """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet.
+
+        One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is.
+        """
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return Redelivered.GONE
         names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
-        reply = await self._connection.run_script(script.REDELIVER, names, job_id, secrets.token_hex(8))
+        wish, pause_ms = secrets.token_hex(8), limits.REDELIVERY_PAUSE_MS
+        reply = await self._connection.run_script(script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms)
         return Redelivered(as_words(reply)[0])
 
     async def counts(self, partition: int) -> OutboxCounts:

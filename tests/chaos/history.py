@@ -136,14 +136,15 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a storm after which the system has come to rest.
 
-    `accepted`: the jobs that were answered 202. `deaths`: when a processor died without a word; `frozen`: when one
-    was stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries`, `pending`:
-    what the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when
-    nothing is. `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators
-    wanted. `callbacks`: what is kept of each job's, once the outbox is drained, `heard` the ids that receivers have
-    answered with success, each as often as it came. `listed`: the ids in the owner's list. `findings`: what doctor
-    would say does not fit together, in words. `censuses`: taken again and again during the storm, and at its end.
-    `left`: what is still there once the time of everything is over, by its name in Redis or in the store.
+    `accepted`: the jobs that were answered 202. `deaths`: when a processor died without a word; `frozen`: when one was
+    stopped past its leases for the first time, and came back (both milliseconds since 1970). `entries`, `pending`: what
+    the command streams hold, by entry. `archives`: what is wrong with each completed job's archive, "" when nothing is.
+    `open_uploads`: the ids of uploads that nobody ended. `calls`: what callers and operators wanted. `callbacks`: what
+    is kept of each job's, once the outbox is drained, `heard` the ids that receivers have answered with success, each
+    as often as it came, `dead_callbacks` the ids of those that were given up. `listed`: the ids in the owner's list.
+    `findings`: what doctor would say does not fit together, in words. `censuses`: taken again and again during the
+    storm, and at its end. `left`: what is still there once the time of everything is over, by its name in Redis or in
+    the store.
     """
 
     accepted: frozenset[str]
@@ -162,6 +163,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[Call]
     callbacks: dict[str, list[CallbackRecord]]
     heard: list[str]
+    dead_callbacks: list[str]
     listed: list[str]
     findings: list[str]
     censuses: list[Census]

@@ -30,6 +30,7 @@ class Remains(NamedTuple):
     pending: dict[str, str]
     dead_letters: list[DeadLetter]
     callbacks: dict[str, list[CallbackRecord]]
+    dead_callbacks: list[str]
     open_uploads: list[str]
     findings: list[str]
 
@@ -61,6 +62,9 @@ async def read_remains(system: System, accepted: Collection[str]) -> Remains:
             pending=pending,
             dead_letters=dead_letters,
             callbacks={job_id: kept for job_id in job_ids if (kept := await Outbox(store).deliveries(job_id))},
+            dead_callbacks=[
+                dead.callback_id for number in range(partitions) for dead in await Outbox(store).dead(number)
+            ],
             open_uploads=[upload.upload_id async for upload in ObjectDirectory(system.objects_dir).open_uploads()],
             findings=[finding async for finding in _findings(store)] + list(_repairs(system)),
         )

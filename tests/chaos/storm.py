@@ -21,6 +21,7 @@ from shared import limits
 from shared.jobs import JobState
 from shared.jobstore import keys
 from tests.chaos.census import take_census
+from tests.chaos.checker import CALLBACK_SCHEDULE
 from tests.chaos.clients import Crowd
 from tests.chaos.crash_points import CrashPoint
 from tests.chaos.fleet import Fleet
@@ -54,7 +55,7 @@ SETTINGS = {
     "WAYBILL_CALLBACK_PORTS": "1-65535",
     "WAYBILL_CALLBACK_NETWORKS": "127.0.0.1",
     "WAYBILL_CALLBACK_SECRETS": "whsec_" + "A" * 40,
-    "WAYBILL_CALLBACK_SCHEDULE": "0 0 1 1 2 2",
+    "WAYBILL_CALLBACK_SCHEDULE": CALLBACK_SCHEDULE,
 }
 ALTERATIONS = {
     "MAX_WAITING_MS": 5000,  # what is put off for longer expires
@@ -131,6 +132,7 @@ def history_of(
         calls=[*crowd.calls, *looks],
         callbacks=remains.callbacks,
         heard=list(heard),
+        dead_callbacks=remains.dead_callbacks,
         listed=listed,
         findings=remains.findings,
         censuses=[*censuses, *_censuses(system)],

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 import msgspec
 import pytest
 
+from shared import limits
 from shared.event_id import EventId
 from shared.events import timestamp
 from shared.jobs import Checkpoint, JobOptions, JobRecord, JobState
-from shared.jobstore.callback import CallbackName, CallbackRecord, CallbackState
+from shared.jobstore.callback import CallbackName, CallbackRecord, CallbackState, DeliveryOutcome
 from shared.objects.info import Upload
-from tests.chaos.checker import INVARIANTS, breaches
+from tests.chaos.checker import INVARIANTS, SCHEDULE_TRIES, breaches
 from tests.chaos.history import Answer, Asked, Call, Census, DeadLetter, Deed, Event, History, Shown, Sighting, What
 
 DIED_AT_MS = 1_795_461_605_000
@@ -77,10 +78,13 @@ DEEDS = [
 URL = "https://example.org/hook"
 
 
-def told(job_id: str, epoch: int, state: CallbackState = CallbackState.DELIVERED) -> CallbackRecord:
-    """Write down what is kept of a callback."""
+def told(
+    job_id: str, epoch: int, state: CallbackState = CallbackState.DELIVERED, *, attempt: int = 1, status: int = 204
+) -> CallbackRecord:
+    """Write down what is kept of a callback, the last try of which was answered with this status."""
+    tries = (DeliveryOutcome(at_ms=DIED_AT_MS, duration_ms=1, status=status),)
     return CallbackRecord(
-        name=CallbackName(job_id, epoch), state=state, url=URL, attempt=1, tries=(), next_try_at_ms=None
+        name=CallbackName(job_id, epoch), state=state, url=URL, attempt=attempt, tries=tries, next_try_at_ms=None
     )
 
 
@@ -111,6 +115,7 @@ CALM = History(
     open_uploads=["u1"],
     calls=[],
     callbacks={GOOD: [told(GOOD, 3)]},
+    dead_callbacks=[],
     heard=[told(GOOD, 3).callback_id] * 2,  # the first deliverer has died before it could note the answer
     listed=[GOOD, BAD],
     findings=[],
@@ -207,10 +212,11 @@ WILFUL = msgspec.structs.replace(
     calls=CALLS,
     callbacks=CALM.callbacks
     | {
-        LATE: [told(LATE, 1), told(LATE, 4, CallbackState.DEAD)],
-        DELETED: [told(DELETED, 1), told(DELETED, 2)],  # its log is trimmed
+        LATE: [told(LATE, 1), told(LATE, 4, CallbackState.DEAD, attempt=SCHEDULE_TRIES, status=503)],
+        DELETED: [told(DELETED, 1, CallbackState.SUPERSEDED), told(DELETED, 2)],  # its log is trimmed
     },
-    heard=[*CALM.heard, *(told(*end).callback_id for end in ((LATE, 1), (DELETED, 1), (DELETED, 2)))],
+    dead_callbacks=[told(LATE, 4).callback_id],
+    heard=[*CALM.heard, *(told(*end).callback_id for end in ((LATE, 1), (DELETED, 2)))],
     listed=[GOOD, BAD, LATE, AGAIN, DROPPED],
 )
 """A history in which callers cancel and delete, an operator redrives, and a job waits for too long."""
@@ -406,6 +412,17 @@ FORGERIES = [
     ),
     Forgery("every_end_is_told", "nobody has heard it", but(heard=[])),
     Forgery(
+        "every_end_is_told",
+        "superseded by nothing",
+        with_callbacks(LATE, told(LATE, 1), told(LATE, 4, CallbackState.SUPERSEDED)),
+    ),
+    Forgery("every_end_is_told", "dead, and nowhere to be seen", wilful(dead_callbacks=[])),
+    Forgery(
+        "every_end_is_told",
+        "given up too early",
+        with_callbacks(LATE, told(LATE, 1), told(LATE, 4, CallbackState.DEAD, attempt=SCHEDULE_TRIES - 1, status=503)),
+    ),
+    Forgery(
         "every_end_is_told", "somebody has heard what never was", but(heard=[*CALM.heard, told(BAD, 2).callback_id])
     ),
     Forgery("everything_fits_together", "a finding", wilful(findings=["It has no entry."])),
@@ -538,6 +555,25 @@ def test_who_dies_while_it_completes_an_object_may_have_made_it() -> None:
     ]
 
     assert breaches(but(deeds=died)) == []
+
+
+def test_a_receiver_that_wants_no_more_ends_a_callback_at_once() -> None:
+    unwanted = told(GOOD, 3, CallbackState.DEAD, status=410)
+    history = but(callbacks={GOOD: [unwanted]}, heard=[], dead_callbacks=[unwanted.callback_id])
+
+    assert breaches(history) == []
+
+
+def test_the_first_of_very_many_ends_may_be_forgotten() -> None:
+    times = limits.CALLBACK_ENDS_KEPT + 5
+    log = [event("0-1", "queued")]
+    for epoch in range(1, times + 1):
+        log.append(event(f"{epoch}-{2 * epoch}", "error", error={"code": "EXPIRED"}))
+        log.append(event(f"{epoch + 1}-{2 * epoch + 1}", "queued"))
+    kept = [told(LATE, epoch) for epoch in range(3, times + 1)]
+    history = wilful(logs=WILFUL.logs | {LATE: log}, callbacks=WILFUL.callbacks | {LATE: kept})
+
+    assert not [sentence for sentence in breaches(history) if sentence.startswith("each_end_has_one_callback")]
 
 
 def test_a_burial_is_a_crash_and_no_failure() -> None:

@@ -42,6 +42,7 @@ def test_every_promise_holds_after_a_storm_that_hits_every_crash_point(
     history = aftermath.history
     answered = {(call.asked, call.status or call.word) for call in history.calls}
     assert {(Asked.CANCEL, 202), (Asked.DELETE, 204), (Asked.REDRIVE, "OK"), (Asked.RETRY, 202)} <= answered
-    assert {callback.state for kept in history.callbacks.values() for callback in kept} == {"delivered", "dead"}
+    ways = {callback.state for kept in history.callbacks.values() for callback in kept}
+    assert {"delivered", "dead"} <= ways <= {"delivered", "dead", "superseded"}  # the last by jobs that are begun anew
     assert any(census.unfinished for census in history.censuses)
     assert any(code_of(event) == "EXPIRED" for log in history.logs.values() for event in log)

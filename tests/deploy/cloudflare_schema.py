@@ -13,8 +13,8 @@ PROVIDER_VERSION = "5.22.0"
 _PHASES = frozenset(
     {
         "http_config_settings", "http_ratelimit", "http_request_cache_settings", "http_request_dynamic_redirect",
-        "http_request_firewall_custom", "http_request_sbfm", "http_response_compression",
-        "http_response_headers_transform",
+        "http_request_firewall_custom", "http_request_late_transform", "http_request_sbfm",
+        "http_response_compression", "http_response_headers_transform",
     }
 )  # fmt: skip
 _PRODUCTS = frozenset({"bic", "hot", "rateLimit", "securityLevel", "uaBlock", "waf", "zoneLockdown"})

@@ -18,15 +18,20 @@ from tests.deploy.image_rules import PINNED, SECRET
 from tests.support.s3_server import VERSITYGW
 
 INTERPOLATED = re.compile(r"\$\{(\w+):\?[^}]*\}")
+HASHED = "#[0-9a-f]{64}"
+"""A password in a rule of Redis, as its SHA-256."""
 FOREIGN = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """What our programs read that is none of their settings."""
 SECRETS = {
     "REDIS_PASSWORD": "a-password-of-nobody",
+    "REDIS_SUPERUSER_PASSWORD": "a-password-of-no-superuser",
     "S3_SECRET_ACCESS_KEY": "a-secret-of-nobody-at-all",
     "WAYBILL_TICKET_SECRETS": "k1:a-ticket-secret-of-nobody-at-all-0123",
     "WAYBILL_CALLBACK_SECRETS": "whsec_" + "A" * 40,
 }
 """As somebody's .env might have them."""
+MADE_BY_SECRETS = "users.acl"
+"""The file that secrets.sh makes beside the compose file, and no repository has."""
 
 Service = dict[str, Any]
 
@@ -38,12 +43,12 @@ def filled_in(text: str, secrets: Mapping[str, str] = SECRETS) -> dict[str, Any]
 
 
 def breaches_of_compose(
-    text: str, directory: Path, dockerfile: Dockerfile, acl_line: str, secrets: Mapping[str, str] = SECRETS
+    text: str, directory: Path, dockerfile: Dockerfile, secrets: Mapping[str, str] = SECRETS
 ) -> list[str]:
-    """Check a compose file in its directory; `acl_line` is the rule that deploy/local has for Redis' user."""
+    """Check a compose file in its directory."""
     plain, compose = yaml.safe_load(text), filled_in(text, secrets)
     services: dict[str, Service] = compose["services"]
-    found = [*given_secrets(plain["services"]), *missing_files(compose, directory), *wrong_users(compose, acl_line)]
+    found = [*given_secrets(plain["services"]), *missing_files(compose, directory), *copied_configs(compose)]
     found += wrong_redis(services["redis"])
     if services["objects"]["image"].rpartition(":")[2] != VERSITYGW.rpartition("@")[2]:
         found.append("objects is of another version than the S3 server of the tests")
@@ -66,7 +71,8 @@ def given_secrets(services: dict[str, Service]) -> Iterator[str]:
 def missing_files(compose: dict[str, Any], directory: Path) -> Iterator[str]:
     """Files that are not there, and such as a service names that the file does not."""
     for name, config in compose["configs"].items():
-        if "file" in config and not (directory / config["file"]).is_file():
+        is_ours = config.get("file") not in (None, MADE_BY_SECRETS)
+        if is_ours and not (directory / config["file"]).is_file():
             yield f"the config {name} is {config['file']}, which is not there"
     for name, service in compose["services"].items():
         for used in service.get("configs", []):
@@ -74,12 +80,23 @@ def missing_files(compose: dict[str, Any], directory: Path) -> Iterator[str]:
                 yield f"{name} uses the config {used['source']}, which is not there"
 
 
-def wrong_users(compose: dict[str, Any], acl_line: str) -> Iterator[str]:
-    """A rule for Redis' user that is not the tested one, or anybody who needs no password."""
-    default, ours = compose["configs"]["redis_users"]["content"].splitlines()
+def copied_configs(compose: dict[str, Any]) -> Iterator[str]:
+    """Configs that Compose would copy into a container whose root is read-only: it refuses to start."""
+    for name, service in compose["services"].items():
+        for used in service.get("configs", []) if service.get("read_only") else []:
+            if "file" not in compose["configs"].get(used["source"], {"file": "missing, which is told elsewhere"}):
+                yield f"{name} is read-only, so the config {used['source']} must be a file"
+
+
+def breaches_of_users(rules: str, acl_line: str) -> Iterator[str]:
+    """Check what Redis is to read; `acl_line` is the rule that deploy/local has for Redis' user."""
+    default, superuser, ours = rules.splitlines()
     if default != "user default off":
         yield "Redis' default user is on, and needs no password"
-    if ours.partition(">")[2].partition(" ")[2] != acl_line.partition(">change-me ")[2]:
+    if not re.fullmatch(rf"user superuser on {HASHED} ~\* &\* \+@all", superuser):
+        yield "Redis has no superuser with a password, so nobody can change a setting"
+    name, _, rights = acl_line.partition(">change-me")
+    if not re.fullmatch(re.escape(name) + rf"{HASHED}( {HASHED})?" + re.escape(rights), ours):
         yield "Redis' user waybill has other rights than in deploy/local/users.acl"
 
 

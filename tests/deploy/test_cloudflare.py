@@ -70,7 +70,7 @@ def refused(text: str) -> Iterator[str]:
 
 def test_the_provider_knows_everything_that_we_ask_for() -> None:
     assert_none(refused(whole()))
-    assert len(list(rules(whole()))) == 11
+    assert len(list(rules(whole()))) == 12
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The Dockerfile and the compose file hold what they promise, as far as it can be seen without an engine."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source_tree import ROOT, assert_none
-from tests.deploy.compose import INTERPOLATED, breaches_of_compose
+from tests.deploy.compose import INTERPOLATED, SECRETS, breaches_of_compose, breaches_of_users
+from tests.deploy.compose_secrets import made_secrets, remade_users
 from tests.deploy.dockerfile import read
 from tests.deploy.image_rules import breaches_of_images, context_files
 
@@ -34,7 +36,7 @@ def changed(text: str, old: str, new: str) -> str:
 
 
 def of_compose(text: str) -> list[str]:
-    return breaches_of_compose(text, DOCKER_DIR, read(DOCKERFILE), ACL_LINE)
+    return breaches_of_compose(text, DOCKER_DIR, read(DOCKERFILE))
 
 
 def test_dockerfile_holds_what_it_promises() -> None:
@@ -46,17 +48,46 @@ def test_compose_file_holds_what_it_promises() -> None:
 
 
 def test_secrets_of_the_docs_are_all_that_the_compose_file_asks_for_and_are_taken(tmp_path: Path) -> None:
-    (tmp_path / "deploy" / "docker").mkdir(parents=True)
     [script, *_] = re.findall(r"^```sh\n(.+?)^```", DOCS, re.MULTILINE | re.DOTALL)
 
-    subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, timeout=60, check=True)
+    secrets = made_secrets(tmp_path, script)
 
-    written = tmp_path / "deploy" / "docker" / ".env"
-    secrets = dict(line.split("=", 1) for line in written.read_text(encoding="utf-8").splitlines())
-    assert secrets.keys() == set(INTERPOLATED.findall(COMPOSE))
-    assert len(set(secrets.values())) == 4
-    assert written.stat().st_mode & 0o077 == 0
-    assert_none(breaches_of_compose(COMPOSE, DOCKER_DIR, read(DOCKERFILE), ACL_LINE, secrets))
+    docker = tmp_path / "deploy" / "docker"
+    rules = (docker / "users.acl").read_text(encoding="utf-8")
+    assert secrets.keys() == {*INTERPOLATED.findall(COMPOSE), "REDIS_SUPERUSER_PASSWORD"}
+    assert len(set(secrets.values())) == 5
+    assert (docker / ".env").stat().st_mode & 0o077 == 0
+    assert (docker / "users.acl").stat().st_mode & 0o777 == 0o644  # Redis reads it as 999
+    assert not [secret for secret in secrets.values() if secret in rules]
+    assert_none(breaches_of_users(rules, ACL_LINE))
+    assert_none(breaches_of_compose(COMPOSE, DOCKER_DIR, read(DOCKERFILE), secrets))
+
+
+def test_secrets_that_are_there_stay_and_two_passwords_are_taken_while_one_is_rotated(tmp_path: Path) -> None:
+    first = made_secrets(tmp_path)
+    again = made_secrets(tmp_path)
+    rules = remade_users(tmp_path, again | {"REDIS_PASSWORD": "new", "REDIS_OLD_PASSWORD": first["REDIS_PASSWORD"]})
+
+    assert again == first
+    assert_none(breaches_of_users(rules, ACL_LINE))
+    [ours] = [line for line in rules.splitlines() if line.startswith("user waybill ")]
+    assert [word for word in ours.split() if word.startswith("#")] == [
+        f"#{hashlib.sha256(password.encode()).hexdigest()}" for password in ("new", first["REDIS_PASSWORD"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("user default off", "user default on nopass", "default user is on"),
+        ("user superuser on #", "user superuser on nopass #", "no superuser with a password"),
+        ("-@all +@stream", "+@all +@stream", "other rights"),
+    ],
+)
+def test_broken_users_are_seen(old: str, new: str, told: str, tmp_path: Path) -> None:
+    rules = remade_users(tmp_path, SECRETS)
+
+    assert told in "\n".join(breaches_of_users(changed(rules, old, new), ACL_LINE))
 
 
 def test_build_is_sent_no_more_than_it_needs() -> None:
@@ -129,8 +160,12 @@ def test_a_source_that_is_ignored_is_seen() -> None:
         ("noeviction", "allkeys-lru", "maxmemory-policy noeviction"),
         ('- "1024"', '- "4096"', "stream-node-max-bytes 1024"),
         ("      - --maxmemory\n      - 1gb\n", "", "no maxmemory"),
-        ("user default off", "user default on nopass", "default user is on"),
-        ("-@all +@stream", "+@all +@stream", "other rights"),
+        ("    file: users.acl\n", "    content: user default off\n", "redis is read-only, so the config redis_users"),
+        (
+            "    file: catalogue.jsonl\n",
+            "    environment: CATALOGUE\n",
+            "gateway is read-only, so the config catalogue",
+        ),
         ("redis:8.2-bookworm", "redis:latest", "not pinned"),
         ("versitygw:v1.8.0", "versitygw:v1.7.0", "another version"),
         ("target: gateway", "target: gatewy", "no stage"),
@@ -151,7 +186,7 @@ def test_a_broken_compose_file_is_seen(old: str, new: str, told: str) -> None:
 
 def test_linters_find_nothing() -> None:
     assert said_by("hadolint", str(DOCKER_DIR / "Dockerfile")) == ""
-    assert said_by("shellcheck", str(DOCKER_DIR / "install.sh")) == ""
+    assert said_by("shellcheck", *map(str, DOCKER_DIR.glob("*.sh"))) == ""
     assert said_by("check-jsonschema", *SCHEMA, str(DOCKER_DIR / "compose.yaml")) == ""
 
 

@@ -176,17 +176,24 @@ def at(backend: ScriptedBackend) -> Behind:
     return Behind(int(backend.address.rpartition(":")[2]))
 
 
-@pytest.fixture(scope="module")
-def deserted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a HAProxy before a gateway that is not there; pages of one other origin may read its answers."""
-    port, admin_port = free_ports(2)
-    haproxy = ShippedHaproxy(tmp_path_factory.mktemp("deserted"), [Behind(port, admin_port)])
-    haproxy.configuration.write_text(changed(haproxy.configuration.read_text(), {"#http-request": "http-request"}))
+@pytest.fixture(scope="module", params=["haproxy", "haproxy that does not know it yet", "caddy"])
+def deserted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a proxy before gateways that are not there; pages of one other origin may read its answers."""
+    kind = KINDS[request.param.partition(" ")[0]]
+    one, its_admin, another, another_admin = free_ports(4)
+    gateways = [Behind(one, its_admin), Behind(another, another_admin)]
+    if request.param != "haproxy":  # unchecked, as a gateway between its death and the check that fails
+        gateways = [Behind(one), Behind(another)]
+    proxy = kind(tmp_path_factory.mktemp("deserted"), gateways)
+    text, lines = re.subn(r"(?m)^(\s+)#(?=\S)", r"\1", proxy.configuration.read_text())  # what an operator may take
+    assert lines
+    proxy.configuration.write_text(text)
     with (
-        haproxy as proxy,
-        httpx.Client(base_url=proxy.url, trust_env=False, verify=proxy.trust()) as http,
+        proxy,
+        httpx.Client(base_url=proxy.url, trust_env=False, verify=proxy.trust(), timeout=PATIENCE_SECONDS) as http,
     ):
-        until(lambda: http.get(STREAM, headers=EVENT_SOURCE).status_code == 200, "it knows that nobody is there")
+        if request.param == "haproxy":
+            until(lambda: "backend 'event_sources' has no server" in proxy.log(), "it knows that nobody is there")
         yield http
 
 
@@ -253,3 +260,22 @@ def test_a_gateway_is_told_who_asks_whatever_a_client_says_of_itself(
     assert told["host"] == "127.0.0.1:8443"
     assert "forwarded" not in told
     assert "ticket" not in log
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_log_has_a_ticket_when_nobody_is_there(kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    proxy = KINDS[kind](tmp_path_factory.mktemp(kind), [Behind(port) for port in free_ports(2)])
+    if kind == "caddy":  # otherwise it is silent on what its handle_errors has answered
+        proxy.configuration.write_text(
+            changed(proxy.configuration.read_text(), {"\tadmin off\n": "\tadmin off\n\tdebug\n"})
+        )
+
+    with (
+        proxy,
+        httpx.Client(base_url=proxy.url, trust_env=False, verify=proxy.trust(), timeout=PATIENCE_SECONDS) as http,
+    ):
+        http.get(f"{STREAM}?ticket=SECRET")
+        written = {"haproxy": f"GET {STREAM}", "caddy": "http.log.error"}[kind]
+        until(lambda: written in proxy.log(), "it has written of the request")
+
+    assert "SECRET" not in proxy.log()

@@ -43,12 +43,12 @@ def test_post_answers_202_with_the_promised_members(system: System) -> None:
 
 
 def test_every_address_in_the_answer_works_at_once(system: System) -> None:
-    body = system.post_job(cargo.LONG[0]).json()
+    body = system.post_job(cargo.LONG[0], callback_url="https://127.0.0.1/").json()
 
     addresses = {name: path for name, path in body.items() if name.endswith("_url")}
     cancel_path, file_path = addresses.pop("cancel_url"), addresses.pop("file_url")
     assert addresses.pop("websocket_url") == addresses["stream_url"]  # what it answers to an upgrade is in test_sockets
-    assert set(addresses) == {"status_url", "stream_url", "events_url"}
+    assert set(addresses) == {"status_url", "stream_url", "events_url", "deliveries_url"}
     for path in addresses.values():
         with local_client() as client, client.stream("GET", system.url + path) as response:
             assert response.status_code == 200, path

@@ -140,8 +140,7 @@ def measure(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> 
     slots = min(MAX_SLOTS, -(-options.jobs // options.processors))
     paced = {paced_handler.REPORTS: str(options.reports), paced_handler.EVERY_SECONDS: str(options.every)}
     settings = {"WAYBILL_HANDLER": "tests.load.paced_handler:handle", "WAYBILL_SLOTS": str(slots), **paced}
-    turns = -(-options.jobs // (slots * options.processors))
-    within_seconds = turns * (options.reports + 1) * options.every + GRACE_SECONDS
+    within_seconds = (options.reports + 1) * options.every + GRACE_SECONDS
     with contextlib.ExitStack() as stack:
         gateways = [stack.enter_context(lone_gateway(home, server.url)) for _ in range(options.gateways)]
         creators, crowd = stack.enter_context(remote(Creators)), stack.enter_context(remote(LifeCrowd, STREAM))
@@ -167,12 +166,12 @@ def measure(home: Path, server: EmbeddedValkey, options: argparse.Namespace) -> 
 
 def print_start(options: argparse.Namespace, created: Created, queued_bytes: int, opened: Opened) -> None:
     """Print what it took until all jobs wait and are watched."""
-    cuts = statistics.quantiles(created.took_ns, n=100)
+    median, late = spread_ms(created.took_ns)
     print(f"\n{options.jobs:,} jobs at once; gateways: {options.gateways}, processors: {options.processors}\n")
     line(
         "all created",
         f"{created.took_seconds:,.1f} s",
-        f"{options.jobs / created.took_seconds:,.0f}/s; p50 {cuts[49] / 1e6:.1f} ms, p99 {cuts[98] / 1e6:.1f} ms",
+        f"{options.jobs / created.took_seconds:,.0f}/s; p50 {median}, p99 {late}",
     )
     line("Redis for a waiting job", f"{queued_bytes / options.jobs:,.0f} B")
     line(
@@ -185,7 +184,7 @@ def print_start(options: argparse.Namespace, created: Created, queued_bytes: int
 
 def print_run(options: argparse.Namespace, ground: Ground, peaks: Peaks, lives: Lives) -> None:
     """Print what it took to run and watch them."""
-    cuts = statistics.quantiles(lives.ages_ns, n=100)
+    median, late = spread_ms(lives.ages_ns)
     line("running at once, peak", f"{peaks.running:,}")
     line(
         "all ended",
@@ -199,13 +198,14 @@ def print_run(options: argparse.Namespace, ground: Ground, peaks: Peaks, lives: 
         f"{peaks.redis_bytes / 1e6:,.0f} MB in all",
     )
     line("gateways' memory", f"{sum(resident_kb(each.pid) for each in ground.gateways) / 1e3:,.0f} MB")
-    line("age of progress, p50", f"{cuts[49] / 1e6:,.1f} ms", "from the handler's report to the viewer's socket")
-    line("age of progress, p99", f"{cuts[98] / 1e6:,.1f} ms", f"longest {max(lives.ages_ns) / 1e6:,.0f} ms")
+    line("age of progress, p50", median, "from the handler's report to the viewer's socket")
+    line("age of progress, p99", late, f"longest {max(lives.ages_ns, default=0) / 1e6:,.0f} ms")
     line("progress seen", f"{len(lives.ages_ns):,}", f"{options.jobs * options.reports:,} were told")
 
 
 def print_cpu(events: int, gateway_us: float, redis_us: float, processor_us: float) -> None:
     """Print the CPU of the run, for each event that was seen."""
+    events = max(events, 1)
     line(
         "CPU of an event",
         f"{(gateway_us + redis_us + processor_us) / events:,.0f} µs",
@@ -228,6 +228,14 @@ def print_verdict(jobs: int, lives: Lives, outcome: Outcome) -> bool:
     return is_whole
 
 
+def spread_ms(took_ns: Sequence[int]) -> tuple[str, str]:
+    """Give the median and the 99th percentile, to be printed; of fewer than two there is neither."""
+    if len(took_ns) < 2:
+        return "none", "none"
+    cuts = statistics.quantiles(took_ns, n=100)
+    return f"{cuts[49] / 1e6:,.1f} ms", f"{cuts[98] / 1e6:,.1f} ms"
+
+
 def line(what: str, figure: str, more: str = "") -> None:
     """Print one figure."""
     print(f"{what:26}{figure:>12}   {more}")
@@ -242,6 +250,10 @@ def main() -> int:
     parser.add_argument("--reports", type=int, default=6, help="progress events of each job")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between them; at least 1")
     options = parser.parse_args()
+    if options.jobs > MAX_SLOTS * options.processors:
+        parser.error(
+            f"{options.jobs} jobs do not run at once in processors of {MAX_SLOTS} slots: give it more --processors"
+        )
     if raise_file_limit() < options.jobs + SPARE_FILES:
         parser.error(f"{options.jobs} viewers need as many open files, which this machine does not allow")
     with tempfile.TemporaryDirectory() as name, EmbeddedValkey(Path(name) / "redis", durable=True) as server:

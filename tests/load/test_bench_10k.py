@@ -56,18 +56,31 @@ def test_whatever_is_lost_fails_the_benchmark(lives: Lives, outcome: Outcome) ->
 
 
 def test_short_form_runs_all_jobs_at_once_and_loses_nothing() -> None:
-    options = "--jobs 60 --gateways 2 --processors 1 --reports 2 --every 1".split()
-
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.load.bench_10k", *options],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = run("--jobs 60 --gateways 2 --processors 1 --reports 2 --every 1")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing was lost" in done.stdout
     figures = dict(re.findall(r"^(\S.*?) {2,}([\d,.]+)", done.stdout, re.MULTILINE))
     assert int(figures["ends seen"]) == 60
     assert int(figures["progress seen"]) >= 120
+    assert int(figures["running at once, peak"]) == 60
+
+
+def test_one_job_that_tells_nothing_is_measured_too() -> None:
+    done = run("--jobs 1 --gateways 1 --processors 1 --reports 0 --every 1")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing was lost" in done.stdout
+
+
+def test_more_jobs_than_slots_are_refused_for_they_would_take_turns() -> None:
+    done = run("--jobs 1001 --processors 1")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "more --processors" in done.stderr
+
+
+def run(options: str) -> "subprocess.CompletedProcess[str]":
+    """Run the benchmark."""
+    command = [sys.executable, "-m", "tests.load.bench_10k", *options.split()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)

@@ -10,6 +10,7 @@
     anything that waits ──expire──▶ failed           a day later; cancelled, when its run was asked and did not do it
     ended ──expire──▶ trimmed ──▶ tombstone ──▶ forgotten
     ended ──▶ callback waits ──take──▶ delivering ──▶ delivered | dead     its own life, longer than the record's
+                └──the job ends again──▶ superseded
 
 Time stands still here, and is counted in leases: a lease or a delay lasts until somebody lets it go by. The time of the
 janitor is passed in, and counted in days from now.
@@ -72,6 +73,10 @@ class Callback:
     token: str | None = None
     tries: int = 0
     """Those that have ended."""
+    asked_day: float = -1.0
+    """When it was last wanted once more."""
+    has_successor: bool = False
+    """The same people are to be told of a later end."""
 
     @property
     def attempt(self) -> int:
@@ -81,14 +86,14 @@ class Callback:
     @property
     def is_settled(self) -> bool:
         """Tell whether nobody tries it any more."""
-        return self.state in (CallbackState.DELIVERED, CallbackState.DEAD)
+        return self.state in (CallbackState.DELIVERED, CallbackState.DEAD, CallbackState.SUPERSEDED)
 
     def is_due(self, day: float) -> bool:
         """Tell whether a deliverer gets it."""
         return not self.is_settled and self.due_day <= day
 
     def take(self, token: str, day: float) -> None:
-        """Begin a try."""
+        """Begin a try, of one that has no successor."""
         self.state, self.token = CallbackState.DELIVERING, token
         self.due_day = day + DELIVERY_LEASE_DAYS
 
@@ -103,14 +108,17 @@ class Callback:
             self.tries += 1
 
     def postpone(self, due_day: float, *, counts: bool) -> None:
-        """End a try that another one follows."""
+        """End a try that another one follows, unless a later end is told in its place."""
         if self.state is CallbackState.DELIVERING:
-            self.state, self.due_day = CallbackState.WAITING, due_day
+            self.state = CallbackState.SUPERSEDED if self.has_successor else CallbackState.WAITING
+            self.due_day = due_day
             self.tries += counts
 
-    def tell_again(self) -> None:
-        """Begin from the beginning."""
-        self.state, self.token, self.tries, self.due_day = CallbackState.WAITING, None, 0, 0.0
+    def tell_again(self, day: float) -> None:
+        """Begin from the beginning, but for what is being told, or was asked for shortly before."""
+        if self.state is not CallbackState.DELIVERING and day > self.asked_day:
+            self.state, self.token, self.tries = CallbackState.WAITING, None, 0
+            self.due_day = self.asked_day = day
 
 
 @dataclass
@@ -157,7 +165,9 @@ class Job:
     has_url: bool = False
     """Whether its owner is told of its ends; the admins are of each failure."""
     callbacks: list[Callback] = field(default_factory=list)
-    """Of all its ends, and in their order."""
+    """Of its last ends, and in their order."""
+    dead_callbacks_forgotten: int = 0
+    """Those that were given up, and are known among the dead ones alone."""
 
     @property
     def seq(self) -> int:
@@ -254,7 +264,20 @@ class Job:
             self.failed_under.append(self.epoch)
             self.has_letter = True
         told = [False] * self.has_url + [True] * (state is JobState.FAILED)
-        self.callbacks += [Callback(self.epoch, is_for_admins, day) for is_for_admins in told]
+        for is_for_admins in told:
+            self.tell(Callback(self.epoch, is_for_admins, day))
+
+    def tell(self, new: Callback) -> None:
+        """Put a callback beside the others: it supersedes what waits, and of what is settled the last ones are kept."""
+        older = [one for one in self.callbacks if one.is_for_admins == new.is_for_admins]
+        for callback in older:
+            callback.has_successor = True
+            if callback.state is CallbackState.WAITING:
+                callback.state = CallbackState.SUPERSEDED
+        for callback in [one for one in older if one.is_settled][: -limits.CALLBACK_ENDS_KEPT]:
+            self.callbacks.remove(callback)
+            self.dead_callbacks_forgotten += callback.state is CallbackState.DEAD
+        self.callbacks.append(new)
 
     def cancel(self, message: bytes, *, deletes: bool) -> JobState:
         """End the job if it waits, ask its run to if it runs; give where it stands then."""
@@ -320,15 +343,15 @@ class Job:
         self.is_forgotten = day >= self.visit_day
         return Step.FORGOTTEN if self.is_forgotten else Step.TOMBSTONE
 
-    def redeliver(self) -> Redelivered:
+    def redeliver(self, day: float) -> Redelivered:
         """Tell the owner of the last end again."""
-        if self.is_forgotten or self.is_deleted:
+        if self.is_deleted or (self.is_forgotten and not self.has_url):
             return Redelivered.GONE
         if not self.has_url:
             return Redelivered.NO_CALLBACK
         if not self.state.is_terminal:
             return Redelivered.NOT_ENDED
-        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again()
+        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again(day)
         return Redelivered.OK
 
     def bury_damaged(self, message: bytes) -> None:

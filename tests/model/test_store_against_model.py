@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from shared import limits
 from shared.clock import now_ms
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobRecord, JobState
@@ -56,6 +57,7 @@ from tests.model.lifecycle import (
     NEW,
     PARKED,
     READY,
+    WAITS_DAYS,
     Callback,
     Claimed,
     ClaimMessages,
@@ -545,12 +547,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     # ── telling of ends ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    @rule(choice=CHOICE, day=DAYS)
-    def take_callbacks(self, choice: int, day: int) -> None:
-        """A deliverer takes what is due, and may die with it."""
-        self.take_callbacks_of(choice % len(self.partitions), day)
+    @rule(choice=CHOICE, day=DAYS, count=st.sampled_from([1, 2, 1_000]))
+    def take_callbacks(self, choice: int, day: int, count: int) -> None:
+        """A deliverer takes what is due, as much of it as it has room for, and may die with it."""
+        self.take_callbacks_of(choice % len(self.partitions), day, count)
 
-    def take_callbacks_of(self, partition: int, day: int) -> list[TakenCallback]:
+    def take_callbacks_of(self, partition: int, day: int, count: int = 1_000) -> list[TakenCallback]:
         """Take in the store and in the model, and compare."""
         due = [
             (job, callback)
@@ -559,18 +561,35 @@ class StoreMachine(RuleBasedStateMachine):
             if job.partition == partition and callback.is_due(day)
         ]
         lease_ms, at_ms = int(DELIVERY_LEASE_DAYS * DAY_MS), now_ms() + day * DAY_MS
-        taken = self.run(Outbox(self.store).take(partition, "d1", lease_ms=lease_ms, count=1_000, now_ms=at_ms))
+        taken = self.run(Outbox(self.store).take(partition, "d1", lease_ms=lease_ms, count=count, now_ms=at_ms))
 
         by_name = {(one.name.job_id, one.name.epoch, one.is_for_admins): one for one in taken}
-        assert by_name.keys() == {(job.job_id, callback.epoch, callback.is_for_admins) for job, callback in due}
+        superseded = self.run(self.superseded_of(due))
+        assert len(taken) + len(superseded) == min(count, len(due))
+        for callback in superseded:
+            callback.state = CallbackState.SUPERSEDED
         for job, callback in due:
-            one = by_name[job.job_id, callback.epoch, callback.is_for_admins]
+            one = by_name.pop((job.job_id, callback.epoch, callback.is_for_admins), None)
+            if one is None:
+                continue
+            assert not callback.has_successor
             callback.take(one.token, day)
             assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries)
             assert one.record.state.is_terminal
             assert (EventId(callback.epoch, one.record.seq), one.message) in job.log
+        assert by_name == {}
         self.taken += taken
         return taken
+
+    async def superseded_of(self, due: list[tuple[Job, Callback]]) -> list[Callback]:
+        """Give those of the due ones that have a successor, and were come upon."""
+        found = []
+        for job, callback in due:
+            kept = await Outbox(self.store).deliveries(job.job_id, for_admins=callback.is_for_admins)
+            stands = {one.name.epoch: one.state for one in kept}[callback.epoch]
+            if callback.has_successor and stands is CallbackState.SUPERSEDED:
+                found.append(callback)
+        return found
 
     @precondition(lambda self: any(job.callbacks for job in self.jobs.values()))
     @rule(choice=CHOICE, day=DAYS, operation=st.integers(0, 3), delay_days=DELAYS_DAYS, sendings=SENDINGS)
@@ -601,8 +620,9 @@ class StoreMachine(RuleBasedStateMachine):
             case _:
                 answers = self.send(lambda: outbox.release(taken), sendings)
 
-        assert answers == [not callback.refuses(taken.token)] * sendings
-        if not callback.refuses(taken.token):
+        is_ended = callback is None or not callback.refuses(taken.token)
+        assert answers == [is_ended] * sendings
+        if callback is not None and is_ended:
             match operation:
                 case 0:
                     callback.settle(CallbackState.DELIVERED)
@@ -611,22 +631,47 @@ class StoreMachine(RuleBasedStateMachine):
                 case _:
                     callback.postpone(float(delay_days) if operation == 2 else 0.0, counts=operation == 2)
 
-    def callback_of(self, taken: TakenCallback) -> Callback:
-        """Find a callback in the model."""
-        return next(
-            callback
-            for callback in self.jobs[taken.name.job_id].callbacks
-            if (callback.epoch, callback.is_for_admins) == taken.name[1:]
-        )
+    def callback_of(self, taken: TakenCallback) -> Callback | None:
+        """Find a callback in the model; None for one that was settled, and forgotten for those that came after."""
+        of_job = self.jobs[taken.name.job_id].callbacks
+        found = (one for one in of_job if (one.epoch, one.is_for_admins) == taken.name[1:])
+        return next(found, None)
 
-    @rule(choice=CHOICE, sendings=SENDINGS)
-    def redeliver(self, choice: int, sendings: int) -> None:
+    @precondition(lambda self: self.failed_last())
+    @rule(
+        choice=CHOICE,
+        times=st.sampled_from([2, limits.CALLBACK_ENDS_KEPT + 1]),
+        day=DAYS,
+        operation=st.integers(0, 3),
+        delay_days=DELAYS_DAYS,
+    )
+    def end_again_and_again(self, choice: int, times: int, day: int, operation: int, delay_days: int) -> None:
+        """A job is begun anew whenever it has failed, and some of its ends are being told when the next one comes."""
+        job, told = chosen(self.failed_last(), choice), list[TakenCallback]()
+        for number in range(times):
+            if number % 3 == choice % 3:
+                told += self.take_callbacks_of(job.partition, day)
+            self.redrive_from(job, job.epoch, 1)
+            self.expire_one(job, int(WAITS_DAYS) + 1, 1)
+        for taken in told:
+            self.end_try(taken, operation, delay_days, 1)
+
+    def failed_last(self) -> list[Job]:
+        """Give the jobs that can be begun anew."""
+        return [
+            job
+            for job in self.jobs.values()
+            if job.state is JobState.FAILED and not job.is_deleted and not job.is_forgotten
+        ]
+
+    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
+    def redeliver(self, choice: int, day: int, sendings: int) -> None:
         """Somebody wants an end to be told again, wherever the job stands."""
-        job = chosen(list(self.jobs.values()), choice)
+        job, at_ms = chosen(list(self.jobs.values()), choice), now_ms() + day * DAY_MS
 
-        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id), sendings)
+        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id, now_ms=at_ms), sendings)
 
-        assert answers == [job.redeliver() for _ in range(sendings)]
+        assert answers == [job.redeliver(day) for _ in range(sendings)]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -930,6 +975,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Compare one partition: its entries, who holds them, its line, its dead letters."""
         callbacks = [one for job in self.jobs.values() if job.partition == number for one in job.callbacks]
         dead = sum(callback.state is CallbackState.DEAD for callback in callbacks)
+        dead += sum(job.dead_callbacks_forgotten for job in self.jobs.values() if job.partition == number)
         counts = await Outbox(self.store).counts(number)
         assert counts[:2] == (sum(not callback.is_settled for callback in callbacks), dead)
 

@@ -50,7 +50,13 @@ class LocalGateway:
     """One gateway that knows these file ids; `http` speaks to it."""
 
     def __init__(
-        self, store: JobStore, *file_ids: int, allowance: Allowance, max_backlog: int, headroom_percent: int
+        self,
+        store: JobStore,
+        *file_ids: int,
+        allowance: Allowance,
+        max_backlog: int,
+        headroom_percent: int,
+        callback_rules: CallbackRules,
     ) -> None:
         self._reader = InMemoryMetricReader()
         # No room: nobody waits here, and no live channel is needed.
@@ -74,7 +80,7 @@ class LocalGateway:
                 Manifest(files, path=Path("catalogue.jsonl")),
                 keys,
                 admission,
-                callback_rules=CallbackRules(),
+                callback_rules=callback_rules,
             ),
             "metrics": metrics,
             "admission": admission,
@@ -141,10 +147,16 @@ async def local_gateway(
     allowance: Allowance = Allowance(),  # noqa: B008  it cannot be changed
     max_backlog: int = 0,
     headroom_percent: int = 0,
+    callback_rules: CallbackRules = CallbackRules(),  # noqa: B008  nor can it
 ) -> AsyncIterator[LocalGateway]:
     """Give a gateway in this process that knows these file ids; without bounds unless told."""
     gateway = LocalGateway(
-        store, *file_ids, allowance=allowance, max_backlog=max_backlog, headroom_percent=headroom_percent
+        store,
+        *file_ids,
+        allowance=allowance,
+        max_backlog=max_backlog,
+        headroom_percent=headroom_percent,
+        callback_rules=callback_rules,
     )
     async with gateway.http:
         yield gateway

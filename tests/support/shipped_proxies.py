@@ -123,7 +123,7 @@ class ShippedHaproxy(ShippedProxy):
             )
             assert times == 3
         text, times = re.subn(r"    server .*\n    server .*\n", SERVERS, text)
-        assert times == 2
+        assert times == text.count("\nbackend ")
         return _with_servers(text, gateways)
 
 
@@ -133,8 +133,7 @@ def _with_servers(text: str, gateways: Sequence[Behind]) -> str:
         server = f"    server gateway-{number} 127.0.0.1:{port}"
         checked += f"{server} check port {admin_port}\n" if admin_port else f"{server}\n"
         tracking += f"{server} track gateways/gateway-{number}\n" if admin_port else f"{server}\n"
-    before, between, after = text.split(SERVERS)
-    return before + checked + between + tracking + after
+    return text.replace(SERVERS, checked, 1).replace(SERVERS, tracking)
 
 
 class ShippedCaddy(ShippedProxy):

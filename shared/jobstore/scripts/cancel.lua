@@ -15,6 +15,8 @@ if state == 'completed' or state == 'failed' or state == 'cancelled' then
   if is_deleted and redis.call('HSETNX', KEYS[1], 'deleted_at', now) == 1 then
     redis.call('HSET', KEYS[1], 'expires_at', now, 'updated_at', now)
     redis.call('ZADD', KEYS[7], now, ARGV[1])
+    -- What is kept of its callbacks outlives the record, and must know that nobody may have them told again.
+    if #callbacks_of() > 0 then redis.call('HSET', KEYS[10], 'deleted', 1) end
   end
   return {'TERMINAL', state, r[9] or ''}
 end

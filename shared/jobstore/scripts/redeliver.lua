@@ -2,26 +2,47 @@
 -- Makes the callback of a job's last end due at once, as if it had never been tried; its id stays the same.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
 --        10 the job's callbacks  11 dead callbacks
--- ARGV   1 job id  2 token of this wish
--- Reply  OK: also to the repetition of this very wish  |  NOT_ENDED  |  NO_CALLBACK
---        GONE: job or callback is forgotten, or the job deleted
--- uses: clock callback
-local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'callback_url', 'deleted_at')
-if not r[1] or r[4] then return {'GONE'} end
-if not r[3] then return {'NO_CALLBACK'} end
-if r[1] ~= 'completed' and r[1] ~= 'failed' and r[1] ~= 'cancelled' then return {'NOT_ENDED'} end
+-- ARGV   1 job id  2 token of this wish  3 now (ms), or empty for Redis' own clock  4 least time between two wishes (ms)
+-- Reply  OK: it is due, or was asked for shortly before, or is being told right now  |  NOT_ENDED  |  NO_CALLBACK
+--        GONE: there is nothing left to tell, or the job is deleted
+-- uses: clock callback outbox
+local job, now = ARGV[1], ARGV[3] ~= '' and tonumber(ARGV[3]) or now_ms()
 
--- Nothing but a redrive raises the epoch of a job that has ended: the record's is that of its last end.
-local name = r[2]
-local c = redis.call('HMGET', KEYS[10], name, name .. ':asked', name .. ':dead_id')
-if not c[1] then return {'GONE'} end
-if c[2] == ARGV[2] then return {'OK'} end
+-- Gives the name of the last end that the owner may be told of, or the word that refuses it. The callbacks of a job
+-- outlive its record, and then say by themselves whose they are.
+local function last_end()
+  local r = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'callback_url', 'deleted_at')
+  if r[4] or redis.call('HEXISTS', KEYS[10], 'deleted') == 1 then return nil, 'GONE' end
+  if not r[1] then
+    local last
+    for _, name in ipairs(callbacks_of()) do if not is_for_admins(name) then last = name end end
+    return last, 'GONE'
+  end
+  if not r[3] then return nil, 'NO_CALLBACK' end
+  if r[1] ~= 'completed' and r[1] ~= 'failed' and r[1] ~= 'cancelled' then return nil, 'NOT_ENDED' end
+
+  -- Nothing but a redrive raises the epoch of a job that has ended: the record's is that of its last end. A processor of an
+  -- older version has written no callback.
+  if redis.call('HEXISTS', KEYS[10], r[2]) == 0 then
+    local event = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+    post({job = job, message = event and event[2][2] or '', now = now}, r[2])
+  end
+  return r[2]
+end
+
+local name, refusal = last_end()
+if not name then return {refusal} end
+
+local c = redis.call('HMGET', KEYS[10], name .. ':asked', name .. ':asked_at', name .. ':dead_id', name .. ':state', name)
+if not c[5] then return {'GONE'} end
+local was_asked_for = c[1] == ARGV[2] or now - (c[2] or '-inf') < tonumber(ARGV[4])
+if was_asked_for or c[4] == 'delivering' then return {'OK'} end
 
 if c[3] then redis.call('XDEL', KEYS[11], c[3]) end
 redis.call('HDEL', KEYS[10], name .. ':state', name .. ':token', name .. ':ended', name .. ':tries', name .. ':dead_id',
   name .. ':unread')
-redis.call('HSET', KEYS[10], name .. ':asked', ARGV[2])
+redis.call('HSET', KEYS[10], name .. ':asked', ARGV[2], name .. ':asked_at', now)
 redis.call('PERSIST', KEYS[10])
-redis.call('ZADD', KEYS[9], now_ms(), callback_id(ARGV[1], name))
+redis.call('ZADD', KEYS[9], now, callback_id(job, name))
 redis.pcall('SPUBLISH', KEYS[9], '')
 return {'OK'}

@@ -101,10 +101,21 @@ local function look_at_count()
   if not is_right and state ~= 'no hash' then find('count_without_job', function() count_out(ARGV[7], job) end) end
 end
 
--- What waits and stands nowhere would never be told.
+-- What waits and stands nowhere would never be told, and what has nothing to tell would be waited for without end.
 local function look_at_callbacks()
   if type(redis.pcall('HLEN', KEYS[10])) ~= 'number' then return end  -- somebody else's key
+  local names, gone = {}, {}
   for _, name in ipairs(callbacks_of()) do
+    local has_message = redis.call('HEXISTS', KEYS[10], name) == 1
+    table.insert(has_message and names or gone, name)
+  end
+  if #gone > 0 then
+    find('callback_without_message', function()
+      forget_callbacks(names, gone)
+      if #names == 0 then redis.call('DEL', KEYS[10]) else keep_until_all_are_settled() end
+    end)
+  end
+  for _, name in ipairs(names) do
     local id = callback_id(job, name)
     if not is_settled(name) and not redis.call('ZSCORE', KEYS[9], id) then
       find('callback_without_entry', function() redis.call('ZADD', KEYS[9], now, id) end)

@@ -14,6 +14,5 @@ local now = ARGV[5] ~= '' and tonumber(ARGV[5]) or now_ms()
 redis.call('HSETNX', KEYS[10], name .. ':unread', now)
 if now - redis.call('HGET', KEYS[10], name .. ':unread') > tonumber(ARGV[6]) then return {'OVER'} end
 
-redis.call('HDEL', KEYS[10], name .. ':state')
-redis.call('ZADD', KEYS[9], now + tonumber(ARGV[4]), callback_id(ARGV[1], name))
+wait_until(ARGV[1], name, now + tonumber(ARGV[4]))
 return {'OK'}

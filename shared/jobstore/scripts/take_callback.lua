@@ -5,13 +5,13 @@
 -- ARGV   1 job id  2 name of the callback  3 token  4 lease (ms)  5 now (ms), or empty for Redis' own clock
 -- Reply  OK, number of this try, what it carries (JSON), its dead letter (JSON) or empty, tries so far (JSON) or empty,
 --        owner of the job, URL or empty
---        NOT_DUE: somebody else was first  |  GONE: there is no such callback, and the outbox has it no more
+--        NOT_DUE: somebody else was first  |  GONE: there is nothing to tell by it, and the outbox has it no more
 -- uses: clock callback
 local name, id = ARGV[2], callback_id(ARGV[1], ARGV[2])
 local r = redis.pcall('HMGET', KEYS[10], name, name .. ':letter', name .. ':tries', name .. ':token', name .. ':state',
   name .. ':ended', 'owner', 'callback_url')
 if r.err and not is_foreign(r) then return r end
-if r.err or not r[1] or r[5] == 'delivered' or r[5] == 'dead' then
+if r.err or not r[1] or is_settled(name) then
   redis.call('ZREM', KEYS[9], id)
   return {'GONE'}
 end
@@ -23,6 +23,11 @@ if r[4] == ARGV[3] then return r[5] == 'delivering' and reply() or {'NOT_DUE'} e
 local now = ARGV[5] ~= '' and tonumber(ARGV[5]) or now_ms()
 local due_at = tonumber(redis.call('ZSCORE', KEYS[9], id) or nil)
 if not due_at or due_at > now then return {'NOT_DUE'} end
+if has_successor(name) then  -- it waits in spite of that when its deliverer has died
+  supersede(ARGV[1], name)
+  keep_until_all_are_settled()
+  return {'GONE'}
+end
 
 redis.call('ZADD', KEYS[9], now + tonumber(ARGV[4]), id)
 redis.call('HSET', KEYS[10], name .. ':state', 'delivering', name .. ':token', ARGV[3])

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from gateway.auth.caller import LOCAL
 from shared import limits
+from shared.callbacks.target import CallbackRules
 from shared.gateway_settings import Allowance
+from shared.jobstore import keys
 from shared.jobstore.callback import DeliveryOutcome, TakenCallback
-from shared.jobstore.outbox import Outbox
+from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.store import JobStore
 from tests.support import jobs
 from tests.support.local_gateway import LocalGateway, local_gateway
@@ -82,6 +85,20 @@ async def test_another_url_is_another_request_under_the_same_key(gateway: LocalG
 
     assert same.json()["job_id"] == first.json()["job_id"]
     assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert "archive_name, on_missing and callback_url" in other.json()["detail"]
+
+
+async def test_repetition_is_answered_as_at_first_though_the_rules_have_changed(store: JobStore) -> None:
+    url = "https://Shop.example.org:8443/downloads"
+    async with local_gateway(store, FILE, callback_rules=CallbackRules(ports=(range(8443, 8444),))) as before:
+        first = await before.post(FILE, key="k", callback_url=url)
+
+    async with local_gateway(store, FILE) as gateway:
+        again = await gateway.post(FILE, key="k", callback_url=url)
+        new = await gateway.post(FILE, key="another", callback_url=url)
+
+    assert (first.status_code, again.status_code, again.json()["job_id"]) == (202, 202, first.json()["job_id"])
+    assert (new.status_code, new.json()["code"]) == (422, "INVALID_REQUEST")
 
 
 async def test_tries_are_shown_from_the_end_of_the_job_to_the_answer(gateway: LocalGateway, store: JobStore) -> None:
@@ -152,6 +169,82 @@ async def test_what_cannot_be_told_again_says_why(gateway: LocalGateway, store: 
         (404, "NOT_FOUND"),
     ]
     assert answers[0].json()["detail"] == "This job is queued. Its callback is sent once it has ended."
+
+
+async def test_job_that_was_deleted_while_it_ran_is_gone(gateway: LocalGateway, store: JobStore) -> None:
+    running, silent = await created(gateway, callback_url=URL), await created(gateway)
+    for job_id in (running, silent):
+        await jobs.claim(store, await jobs.take(store, job_id))
+        await jobs.cancel(store, job_id, deletes=True)
+
+    answers = [await gateway.redeliver(job_id) for job_id in (running, silent)]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(410, "GONE")] * 2
+
+
+async def test_job_that_is_begun_anew_meanwhile_is_said_to_be_what_it_is_then(
+    gateway: LocalGateway, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = await jobs.fail(store, owner=LOCAL.owner, callback_url=URL)
+    redeliver = Outbox.redeliver
+
+    async def begun_anew(outbox: Outbox, job_id: str) -> Redelivered:
+        await jobs.redrive(store, failed)
+        return await redeliver(outbox, job_id)
+
+    monkeypatch.setattr(Outbox, "redeliver", begun_anew)
+    answer = await gateway.redeliver(failed.job_id)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "NOT_ENDED")
+    assert answer.json()["detail"] == "This job is queued. Its callback is sent once it has ended."
+
+
+async def test_callback_of_a_forgotten_job_is_shown_to_its_owner_and_told_again(
+    gateway: LocalGateway, store: JobStore
+) -> None:
+    job_id = await created(gateway, callback_url=URL)
+    await jobs.cancel(store, job_id)
+    first = await take(store, job_id)
+    await Outbox(store).give_up(first, BUSY)
+    others = (await jobs.fail(store, owner="somebody else", callback_url=URL)).job_id
+    for each in (job_id, others):
+        await store.connection.execute("DEL", keys.record(jobs.partition_number(each), each))
+
+    [delivery] = await gateway.deliveries(job_id)
+    answers = [await gateway.redeliver(each) for each in (job_id, others)]
+
+    assert (delivery["delivery_status"], delivery["callback_url"]) == ("dead", URL)
+    assert [answer.status_code for answer in answers] == [202, 404]
+    assert (await gateway.http.get(f"/v1/download/jobs/{others}/deliveries")).status_code == 404
+    due = await Outbox(store).take(first.partition, "d1", lease_ms=jobs.LEASE_MS, count=10)
+    assert first.callback_id in [callback.callback_id for callback in due]
+
+
+async def test_callback_of_a_job_whose_time_is_over_is_told_again(gateway: LocalGateway, store: JobStore) -> None:
+    run = await jobs.fail(store, owner=LOCAL.owner, callback_url=URL)
+    name = keys.record(jobs.partition_number(run.job_id), run.job_id)
+    await store.connection.execute("HSET", name, "expires_at", 1)
+
+    answer = await gateway.redeliver(run.job_id)
+
+    assert answer.status_code == 202
+    assert (await gateway.http.get(f"/v1/download/jobs/{run.job_id}")).status_code == 410
+
+
+async def test_redelivery_that_does_nothing_is_not_counted(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(_outbox: Outbox, _job_id: str) -> Redelivered:
+        return Redelivered.GONE
+
+    async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=2)) as gateway:
+        job_id = await created(gateway, callback_url=URL)
+        await jobs.cancel(store, job_id)
+        with monkeypatch.context() as patch:
+            patch.setattr(Outbox, "redeliver", gone)
+            refused = [(await gateway.redeliver(job_id)).status_code for _ in range(3)]
+
+        granted = await gateway.redeliver(job_id)
+
+    assert (refused, granted.status_code) == ([409] * 3, 202)
 
 
 async def test_deliveries_of_a_deleted_job_are_still_shown(gateway: LocalGateway, store: JobStore) -> None:

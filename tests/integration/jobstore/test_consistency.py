@@ -148,6 +148,18 @@ async def _callback_without_entry(store: JobStore) -> None:
     await store.connection.execute("DEL", keys.outbox(jobs.partition_number(run.job_id)))
 
 
+async def _callback_without_message(store: JobStore) -> None:
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    name = keys.callbacks(jobs.partition_number(run.job_id), run.job_id)
+    await store.connection.execute("HSET", name, "ends", f"0 0_admin {run.epoch} x")
+
+
+async def _callback_without_anything_else(store: JobStore) -> None:
+    job_id = await jobs.create(store)
+    name = keys.callbacks(jobs.partition_number(job_id), job_id)
+    await store.connection.execute("HSET", name, "ends", "1")
+
+
 async def _callback_of_another_type(store: JobStore) -> None:
     await _record_without_callback(store)
     [job_id] = [key.rpartition(":")[2] for key in await inspection.expiries(store.connection) if ":job:" in key]
@@ -194,6 +206,8 @@ WRONGS = [
     Wrong(Kind.CALLBACK_WITHOUT_ENTRY, _callback_without_entry),
     Wrong(Kind.RECORD_WITHOUT_CALLBACK, _record_without_callback),
     Wrong(Kind.RECORD_WITHOUT_CALLBACK, _callback_of_another_type),
+    Wrong(Kind.CALLBACK_WITHOUT_MESSAGE, _callback_without_message),
+    Wrong(Kind.CALLBACK_WITHOUT_MESSAGE, _callback_without_anything_else),
 ]
 
 
@@ -258,6 +272,18 @@ async def test_an_end_whose_callback_was_settled_long_ago_needs_none(store: JobS
     await store.connection.execute("HSET", record_of(run.job_id), "finished_at", finished_at_ms)
 
     assert await findings(store) == []
+
+
+async def test_a_callback_whose_message_is_lost_is_written_anew_once(store: JobStore) -> None:
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    name = keys.callbacks(jobs.partition_number(run.job_id), run.job_id)
+    await store.connection.execute("HDEL", name, str(run.epoch))
+    assert sorted(await kinds(store)) == [Kind.CALLBACK_WITHOUT_MESSAGE, Kind.RECORD_WITHOUT_CALLBACK]
+
+    await repair_all(store)
+
+    assert await kinds(store) == []
+    assert [callback.name.epoch for callback in await Outbox(store).deliveries(run.job_id)] == [run.epoch]
 
 
 async def test_a_callback_that_was_made_good_tells_what_the_end_would_have(store: JobStore) -> None:

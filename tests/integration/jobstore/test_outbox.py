@@ -14,7 +14,7 @@ from shared.jobstore import keys, script
 from shared.jobstore.callback import CallbackRecord, CallbackState, DeliveryOutcome, OutboxCounts, TakenCallback
 from shared.jobstore.damage import bury_damaged
 from shared.jobstore.lifetimes import Step
-from shared.jobstore.operations import Buried, Cancelled
+from shared.jobstore.operations import Buried, Cancelled, Run
 from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -233,7 +233,7 @@ async def test_a_callback_of_a_thousand_files_is_as_small_as_one_of_two(single: 
 
     taken = await Outbox(single).take(0, "p1", lease_ms=jobs.LEASE_MS, count=10)
 
-    assert [callback.total_files for callback in taken] == [len(few.file_ids), 1_000]
+    assert sorted(callback.total_files for callback in taken) == [len(few.file_ids), 1_000]
     assert sizes_bytes[1] - sizes_bytes[0] < 10  # type: ignore[operator]  # the number has more digits
 
 
@@ -254,17 +254,145 @@ async def test_a_deleted_job_is_told_as_it_ended(store: JobStore) -> None:
     assert (await take(store, job_id)).record.state is JobState.COMPLETED
 
 
-async def test_each_end_of_a_redriven_job_is_told(store: JobStore) -> None:
-    failed = await jobs.fail(store, callback_url=URL)
+# ── a job that ends again ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def fail_again(store: JobStore, failed: Run) -> Run:
+    """Begin a failed job anew, and let it fail again."""
+    await jobs.redrive(store, failed)
+    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
+    await store.finish(run, jobs.failure())
+    return run
+
+
+async def complete_after_all(store: JobStore, failed: Run) -> Run:
+    """Begin a failed job anew, and complete it."""
     await jobs.redrive(store, failed)
     run = await jobs.claim(store, await jobs.take(store, failed.job_id))
     await store.finish(run, jobs.completion())
+    return run
 
-    partition = jobs.partition_number(run.job_id)
-    taken = await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
 
-    assert [callback.record.state for callback in taken] == [JobState.FAILED, JobState.COMPLETED]
-    assert [callback.name.epoch for callback in taken] == [failed.epoch, run.epoch]
+async def states(store: JobStore, job_id: str, *, for_admins: bool = False) -> list[str]:
+    """Say where the callbacks of a job stand."""
+    return [callback.state.value for callback in await Outbox(store).deliveries(job_id, for_admins=for_admins)]
+
+
+async def test_each_end_of_a_redriven_job_is_told(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    first = await take(store, failed.job_id)
+    await Outbox(store).delivered(first, HEARD)
+    run = await complete_after_all(store, failed)
+
+    second = await take(store, failed.job_id)
+
+    assert [told.record.state for told in (first, second)] == [JobState.FAILED, JobState.COMPLETED]
+    assert [told.name.epoch for told in (first, second)] == [failed.epoch, run.epoch]
+
+
+async def test_an_end_that_waits_is_superseded_by_the_next(store: JobStore) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    await outbox.try_again(await take(store, failed.job_id), REFUSED, delay_ms=DAY_MS)
+    run = await complete_after_all(store, failed)
+
+    told = await take(store, failed.job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+
+    assert told.name.epoch == run.epoch
+    assert await states(store, failed.job_id) == ["superseded", "delivering"]
+    assert (await outbox.deliveries(failed.job_id))[0].tries == (REFUSED,)
+    assert (await outbox.counts(told.partition)).waiting == 1
+    await outbox.delivered(told, HEARD)
+    await take_none(store, failed.job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+    assert await store.connection.execute("PTTL", keys.callbacks(told.partition, run.job_id)) != inspection.NO_EXPIRY
+
+
+@pytest.mark.parametrize("is_tried", [True, False])
+async def test_an_end_that_is_being_told_is_not_told_again_once_there_is_a_later_one(
+    store: JobStore, is_tried: bool
+) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    first = await take(store, failed.job_id)
+    run = await complete_after_all(store, failed)
+    before = await states(store, failed.job_id)
+
+    for _ in range(2):
+        assert await (outbox.try_again(first, REFUSED, delay_ms=0) if is_tried else outbox.release(first))
+
+    assert (before, await states(store, failed.job_id)) == (["delivering", "waiting"], ["superseded", "waiting"])
+    assert len((await outbox.deliveries(failed.job_id))[0].tries) == is_tried
+    assert (await take(store, failed.job_id)).name.epoch == run.epoch
+
+
+async def test_an_end_whose_deliverer_died_is_not_told_again_once_there_is_a_later_one(store: JobStore) -> None:
+    failed = await jobs.fail(store, callback_url=URL)
+    await take(store, failed.job_id)
+    run = await complete_after_all(store, failed)
+
+    told = await take(store, failed.job_id, now_ms=clock.now_ms() + jobs.LEASE_MS + 1_000)
+
+    assert told.name.epoch == run.epoch
+    assert await states(store, failed.job_id) == ["superseded", "delivering"]
+
+
+async def test_an_end_that_is_being_told_may_be_heard_after_a_later_one(store: JobStore) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    first = await take(store, failed.job_id)
+    await complete_after_all(store, failed)
+    await outbox.delivered(await take(store, failed.job_id), HEARD)
+
+    assert await outbox.delivered(first, HEARD)
+
+    assert await states(store, failed.job_id) == ["delivered", "delivered"]
+
+
+async def test_what_admins_are_told_is_superseded_by_what_they_are_told_alone(store: JobStore) -> None:
+    telling = JobStore(store.connection, partitions=store.partitions, tells_admins=True)
+    failed = await jobs.fail(telling, callback_url=URL)
+    run = await fail_again(telling, failed)
+
+    await complete_after_all(telling, run)
+
+    assert await states(store, run.job_id) == ["superseded", "superseded", "waiting"]
+    assert await states(store, run.job_id, for_admins=True) == ["superseded", "waiting"]
+
+
+async def test_of_a_job_that_fails_again_and_again_one_callback_waits(single: JobStore) -> None:
+    run = await jobs.fail(single, callback_url=URL)
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 3):
+        run = await fail_again(single, run)
+
+    kept = await states(single, run.job_id)
+
+    assert kept == ["superseded"] * limits.CALLBACK_ENDS_KEPT + ["waiting"]
+    assert (await Outbox(single).counts(0)).waiting == 1
+
+
+async def test_the_last_settled_ones_are_kept_beside_those_under_way(single: JobStore) -> None:
+    run, outbox = await jobs.fail(single, callback_url=URL), Outbox(single)
+    await outbox.delivered(await take(single, run.job_id), HEARD)
+    for _ in range(limits.CALLBACK_ENDS_KEPT):
+        run = await fail_again(single, run)
+        await take(single, run.job_id)
+    run = await fail_again(single, run)
+
+    kept = await states(single, run.job_id)
+
+    assert kept == ["delivered"] + ["delivering"] * limits.CALLBACK_ENDS_KEPT + ["waiting"]
+
+
+async def test_a_try_that_is_ended_once_more_after_its_callback_is_forgotten_is_ended_still(single: JobStore) -> None:
+    run, outbox = await jobs.fail(single, callback_url=URL), Outbox(single)
+    first = await take(single, run.job_id)
+    answers = [await outbox.delivered(first, HEARD)]
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 2):
+        run = await fail_again(single, run)
+    before = await inspection.everything(single.connection)
+
+    answers += [await outbox.delivered(first, HEARD), await outbox.try_again(first, AWAY, delay_ms=0)]
+
+    assert first.name not in [callback.name for callback in await outbox.deliveries(run.job_id)]
+    assert answers == [True] * 3
+    assert await inspection.everything(single.connection) == before
 
 
 async def test_the_end_is_told_although_redis_takes_no_new_data(store: JobStore, server: Server) -> None:
@@ -433,9 +561,7 @@ async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobSt
     expiries = [await store.connection.execute("PTTL", name)]
     await Outbox(store).delivered(await take(store, failed.job_id), HEARD)
     expiries.append(await store.connection.execute("PTTL", name))
-    await jobs.redrive(store, failed)
-    run = await jobs.claim(store, await jobs.take(store, failed.job_id))
-    await store.finish(run, jobs.failure())
+    await fail_again(store, failed)
     expiries.append(await store.connection.execute("PTTL", name))
     await Outbox(store).give_up(await take(store, failed.job_id), AWAY)
     expiries.append(await store.connection.execute("PTTL", name))
@@ -446,8 +572,7 @@ async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobSt
 async def test_a_job_with_one_callback_told_and_one_waiting_is_kept(store: JobStore) -> None:
     failed = await jobs.fail(store, callback_url=URL)
     first = await take(store, failed.job_id)
-    await jobs.redrive(store, failed)
-    await store.finish(await jobs.claim(store, await jobs.take(store, failed.job_id)), jobs.failure())
+    await fail_again(store, failed)
 
     await Outbox(store).delivered(first, HEARD)
 
@@ -458,18 +583,16 @@ async def test_a_job_with_one_callback_told_and_one_waiting_is_kept(store: JobSt
 async def test_of_a_job_that_is_redriven_for_ever_the_last_callbacks_are_kept(single: JobStore) -> None:
     run = await jobs.fail(single, callback_url=URL)
     epochs = [run.epoch]
-    for _ in range(limits.CALLBACK_ENDS_KEPT + 1):
+    for _ in range(limits.CALLBACK_ENDS_KEPT + 3):
         await Outbox(single).delivered(await take(single, run.job_id), HEARD)
-        await jobs.redrive(single, run)
-        run = await jobs.claim(single, await jobs.take(single, run.job_id))
-        await single.finish(run, jobs.failure())
+        run = await fail_again(single, run)
         epochs.append(run.epoch)
 
     kept = await Outbox(single).deliveries(run.job_id)
 
-    assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT :]
+    assert [callback.name.epoch for callback in kept] == epochs[-limits.CALLBACK_ENDS_KEPT - 1 :]
     fields = await single.connection.execute("HLEN", keys.callbacks(0, run.job_id))
-    assert fields == 3 + 5 * limits.CALLBACK_ENDS_KEPT - 4
+    assert fields == 3 + 5 * limits.CALLBACK_ENDS_KEPT + 1
 
 
 async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore) -> None:
@@ -631,24 +754,83 @@ async def test_what_waits_for_hours_is_due_at_once_when_it_is_wanted(store: JobS
     assert (await take(store, job_id)).attempt == 1
 
 
-async def test_a_try_under_way_has_no_say_once_it_is_told_again(store: JobStore) -> None:
+async def test_a_try_under_way_is_what_was_asked_for(store: JobStore) -> None:
     job_id, outbox = await completed(store), Outbox(store)
-    late = await take(store, job_id)
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=0)
+    under_way = await take(store, job_id)
+    before = await inspection.everything(store.connection)
 
-    await outbox.redeliver(job_id)
+    assert await outbox.redeliver(job_id) is Redelivered.OK
 
-    assert not await outbox.give_up(late, AWAY)
-    assert (await take(store, job_id)).attempt == 1
+    assert await inspection.everything(store.connection) == before
+    assert await outbox.delivered(under_way, HEARD)
+
+
+async def test_within_a_minute_an_end_is_told_again_once(store: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms()
+    await outbox.delivered(await take(store, job_id), HEARD)
+    await outbox.redeliver(job_id, now_ms=now_ms)
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=DAY_MS)
+    before = await inspection.everything(store.connection)
+
+    answers = [await outbox.redeliver(job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS - 1)]
+    unchanged = await inspection.everything(store.connection)
+    answers.append(await outbox.redeliver(job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS))
+
+    assert answers == [Redelivered.OK] * 2
+    assert unchanged == before
+    assert (await take(store, job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS)).tries == ()
+
+
+async def test_an_end_is_told_again_when_its_record_is_forgotten(store: JobStore) -> None:
+    failed, outbox = await jobs.fail(store, callback_url=URL), Outbox(store)
+    run = await complete_after_all(store, failed)
+    await outbox.delivered(await take(store, run.job_id), HEARD)
+    assert await outbox.whose(run.job_id) == jobs.OWNER
+    await store.connection.execute("DEL", keys.record(jobs.partition_number(run.job_id), run.job_id))
+
+    assert await outbox.redeliver(run.job_id) is Redelivered.OK
+
+    again = await take(store, run.job_id)
+    assert (again.name.epoch, again.record.owner, again.record.callback_url) == (run.epoch, jobs.OWNER, URL)
+
+
+async def test_nobody_is_told_again_of_a_forgotten_job_that_admins_alone_were_told_of(store: JobStore) -> None:
+    telling = JobStore(store.connection, partitions=store.partitions, tells_admins=True)
+    run, outbox = await jobs.fail(telling), Outbox(store)
+    await store.connection.execute("DEL", keys.record(jobs.partition_number(run.job_id), run.job_id))
+
+    assert await outbox.redeliver(run.job_id) is Redelivered.GONE
+    assert [await outbox.whose(job_id) for job_id in (run.job_id, "x")] == [None, None]
+
+
+async def test_a_deleted_job_is_told_to_nobody_once_its_record_is_forgotten(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    await outbox.delivered(await take(store, job_id), HEARD)
+    await jobs.cancel(store, job_id, deletes=True)
+    await store.connection.execute("DEL", keys.record(jobs.partition_number(job_id), job_id))
+
+    assert await outbox.redeliver(job_id) is Redelivered.GONE
+
+
+async def test_an_end_by_a_processor_of_an_older_version_is_told_when_it_is_wanted(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    partition = jobs.partition_number(job_id)
+    await store.connection.execute("DEL", keys.callbacks(partition, job_id), keys.outbox(partition))
+
+    assert await outbox.redeliver(job_id) is Redelivered.OK
+
+    assert (await take(store, job_id)).message == jobs.COMPLETED
 
 
 async def test_the_repetition_of_a_wish_tells_nothing_again(store: JobStore) -> None:
     job_id, outbox = await completed(store), Outbox(store)
     partition = jobs.partition_number(job_id)
     names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
-    answers = [await store.connection.run_script(script.REDELIVER, names, job_id, "wish")]
+    answers = [await store.connection.run_script(script.REDELIVER, names, job_id, "wish", "", 0)]
     await outbox.delivered(await take(store, job_id), HEARD)
 
-    answers.append(await store.connection.run_script(script.REDELIVER, names, job_id, "wish"))
+    answers.append(await store.connection.run_script(script.REDELIVER, names, job_id, "wish", "", 0))
 
     assert answers == [[b"OK"]] * 2
     assert (await only(store, job_id)).state is CallbackState.DELIVERED
@@ -658,12 +840,13 @@ async def test_only_what_has_ended_and_has_a_url_is_told_again(store: JobStore) 
     outbox = Outbox(store)
     running = await jobs.start(store, callback_url=URL)
     without = await jobs.fail(store)
-    deleted, forgotten, untellable = await completed(store), await completed(store), await completed(store)
+    deleted, untold, forgotten = await completed(store), await completed(store), await completed(store)
     await jobs.cancel(store, deleted, deletes=True)
+    await jobs.cancel(store, untold, deletes=True)
+    await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(untold), untold))
     partition = jobs.partition_number(forgotten)
-    await store.connection.execute("DEL", keys.record(partition, forgotten))
-    await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(untellable), untellable))
+    await store.connection.execute("DEL", keys.record(partition, forgotten), keys.callbacks(partition, forgotten))
 
     assert await outbox.redeliver(running.job_id) is Redelivered.NOT_ENDED
     assert await outbox.redeliver(without.job_id) is Redelivered.NO_CALLBACK
-    assert [await outbox.redeliver(job) for job in (deleted, forgotten, untellable, "x")] == [Redelivered.GONE] * 4
+    assert [await outbox.redeliver(job) for job in (deleted, untold, forgotten, "x")] == [Redelivered.GONE] * 4

@@ -3,30 +3,28 @@
 import pytest
 
 from gateway.job_request import ALLOWED, read_job_request
-from shared.callbacks.target import CallbackRules
 from shared.errors import InvalidRequest, MalformedBody, RequestError, UnsupportedMediaType
 from shared.jobs import JobRequest, OnMissing
 
 JSON = "application/json; charset=utf-8"
-RULES = CallbackRules()
 
 
 def test_valid_body_is_read() -> None:
-    request = read_job_request(JSON, b'{"file_ids":[3,1,2],"archive_name":"x"}', RULES)
+    request = read_job_request(JSON, b'{"file_ids":[3,1,2],"archive_name":"x"}')
 
     assert request.file_ids == (3, 1, 2)
     assert request.archive_name == "x"
 
 
 def test_id_may_be_written_as_any_number_that_is_whole() -> None:
-    request = read_job_request(JSON, b'{"file_ids":[3.0,1e3,9007199254740991.0]}', RULES)
+    request = read_job_request(JSON, b'{"file_ids":[3.0,1e3,9007199254740991.0]}')
 
     assert request.file_ids == (3, 1_000, 2**53 - 1)
 
 
 def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
-    assert read_job_request(JSON, b'{"file_ids":[1]}', RULES).on_missing is OnMissing.FAIL
-    assert read_job_request(JSON, b'{"file_ids":[1],"on_missing":"skip"}', RULES).on_missing is OnMissing.SKIP
+    assert read_job_request(JSON, b'{"file_ids":[1]}').on_missing is OnMissing.FAIL
+    assert read_job_request(JSON, b'{"file_ids":[1],"on_missing":"skip"}').on_missing is OnMissing.SKIP
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
 )
 def test_bad_body_is_refused_with_a_reason(body: bytes, error: type[RequestError], words: str) -> None:
     with pytest.raises(error) as caught:
-        read_job_request(JSON, body, RULES)
+        read_job_request(JSON, body)
 
     assert words in str(caught.value)
 
@@ -84,4 +82,4 @@ def test_every_member_is_said_in_words() -> None:
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded"])
 def test_other_media_types_are_refused(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        read_job_request(content_type, b'{"file_ids":[1]}', RULES)
+        read_job_request(content_type, b'{"file_ids":[1]}')

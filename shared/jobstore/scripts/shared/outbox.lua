@@ -20,27 +20,32 @@ local function what_is_carried(message)
   return cjson.encode(carried)
 end
 
--- A job that is redriven again and again keeps the last settled ones, and all that wait.
-local function drop_settled(names)
-  for _, name in ipairs(names) do
-    if #names < MOST_SETTLED then return names end
-    if is_settled(name) then
-      for _, part in ipairs(PARTS) do redis.call('HDEL', KEYS[10], name .. part) end
-      local others = {}
-      for _, other in ipairs(names) do if other ~= name then others[#others + 1] = other end end
-      return others
+-- Makes room for a new callback among those of the job: what waits is superseded by it, if it tells the same people, and
+-- of the settled ones of these the last MOST_SETTLED are kept. Gives the names that stay, the new one as the last.
+local MOST_SETTLED = 20
+local function make_room(job, new)
+  local settled, gone, names = {}, {}, {}
+  for _, name in ipairs(callbacks_of()) do
+    if name ~= new and is_for_admins(name) == is_for_admins(new) then
+      if not redis.call('HGET', KEYS[10], name .. ':state') then supersede(job, name) end
+      if is_settled(name) then settled[#settled + 1] = name end
     end
   end
-  return names
+  for i = 1, #settled - MOST_SETTLED do gone[i], gone[settled[i]] = settled[i], true end
+  for _, name in ipairs(callbacks_of()) do
+    if name ~= new and not gone[name] then names[#names + 1] = name end
+  end
+  names[#names + 1] = new
+  forget_callbacks(names, gone)
 end
 
 local function post(ending, name, letter)
   if is_foreign(redis.pcall('HLEN', KEYS[10])) then redis.call('DEL', KEYS[10]) end  -- an end must not fail halfway
-  local names = drop_settled(callbacks_of())
-  names[#names + 1] = name
-  local told = redis.call('HMGET', KEYS[1], 'owner', 'callback_url')
-  redis.call('HSET', KEYS[10], 'ends', table.concat(names, ' '), 'owner', told[1] or '', name, what_is_carried(ending.message))
+  make_room(ending.job, name)
+  local told = redis.call('HMGET', KEYS[1], 'owner', 'callback_url', 'deleted_at')
+  redis.call('HSET', KEYS[10], 'owner', told[1] or '', name, what_is_carried(ending.message))
   if told[2] then redis.call('HSET', KEYS[10], 'callback_url', told[2]) end
+  if told[3] then redis.call('HSET', KEYS[10], 'deleted', 1) end
   if letter then redis.call('HSET', KEYS[10], name .. ':letter', cjson.encode(letter)) end
   redis.call('PERSIST', KEYS[10])
   redis.call('ZADD', KEYS[9], ending.now, callback_id(ending.job, name))
