@@ -15,8 +15,10 @@ import contextlib
 import heapq
 import random
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import structlog
 from opentelemetry import trace
@@ -24,7 +26,16 @@ from opentelemetry import trace
 from processor.callbacks.courier import Courier
 from processor.callbacks.crowd import Crowd, receiver_of
 from processor.callbacks.metrics import DeliveryMetrics, outcome_of
-from processor.callbacks.outcome import Delivered, GiveUp, Reception, Trouble, TryAgain, Verdict, after_try
+from processor.callbacks.outcome import (
+    Delivered,
+    GiveUp,
+    Reception,
+    Trouble,
+    TryAgain,
+    Verdict,
+    after_try,
+    has_waited_too_long,
+)
 from processor.callbacks.schedule import put_off_ms
 from processor.repeater import Repeater
 from shared import limits
@@ -138,8 +149,12 @@ class Deliverer:
     def _begin(self, group: asyncio.TaskGroup, taken: TakenCallback, now_ms: int | None) -> None:
         if self._is_stopping:  # it was taken while somebody said so
             work = self._hand_back(taken, 0, now_ms)
+        elif taken.lost >= limits.CALLBACK_DELIVERERS_LOST:
+            work = self._give_up_safely(taken, Trouble.BROKE, "deliverers died with it", now_ms)
         elif (turn_ms := self._crowd.enter(taken, now_ms=time.monotonic() * 1000)) is None:
             work = self._deliver_safely(taken, now_ms)
+        elif has_waited_too_long(taken.waited_ms, self._schedule_seconds):
+            work = self._give_up_safely(taken, Trouble.NO_TURN, "its turn did not come", now_ms)
         else:
             delay_ms = put_off_ms(turn_ms, random.random())
             heapq.heappush(self._put_off_until, time.monotonic() + delay_ms / 1000)
@@ -157,12 +172,18 @@ class Deliverer:
     async def _deliver_safely(self, taken: TakenCallback, now_ms: int | None) -> None:
         began = time.monotonic()
         try:
-            await self._deliver(taken, now_ms)
-        except Exception:  # a mistake about one callback must end neither the others nor the jobs of this processor
-            log.exception("settling a callback broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
+            with _mistakes_told("settling a callback broke", taken):
+                await self._deliver(taken, now_ms)
         finally:
             now = time.monotonic()
             self._crowd.leave(taken, took_ms=(now - began) * 1000, now_ms=now * 1000)
+
+    async def _give_up_safely(self, taken: TakenCallback, trouble: Trouble, reason: str, now_ms: int | None) -> None:
+        """Give it up untried."""
+        reception = Reception(trouble=trouble)
+        outcome = _outcome(reception, clock_ms() if now_ms is None else now_ms, duration_ms=0)
+        with _mistakes_told("settling a callback broke", taken):
+            await self._settle(taken, GiveUp(reason), outcome, reception, now_ms)
 
     async def _deliver(self, taken: TakenCallback, now_ms: int | None) -> None:
         began_at_ms = clock_ms() if now_ms is None else now_ms
@@ -181,11 +202,10 @@ class Deliverer:
             await self._settle(taken, verdict, outcome, reception, now_ms)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
-        try:
-            return await self._courier.carry(taken)
-        except Exception:  # a mistake of ours about one callback, of which others say more when they try it
-            log.exception("delivering a callback broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
-            return Reception(trouble=Trouble.BROKE)
+        reception = Reception(trouble=Trouble.BROKE)
+        with _mistakes_told("delivering a callback broke", taken):
+            reception = await self._courier.carry(taken)
+        return reception
 
     def _judge(self, reception: Reception, taken: TakenCallback, at_ms: int) -> tuple[Reception, Verdict]:
         """Say what follows from a reception. A mistake of ours in it is a try that broke: else it would never count."""
@@ -195,13 +215,13 @@ class Deliverer:
             schedule_seconds=self._schedule_seconds,
             random_ratio=random.random(),
             now_ms=at_ms,
+            waited_ms=taken.waited_ms,
         )
-        try:
-            return reception, follow(reception)
-        except Exception:
-            log.exception("judging a try broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
-            broken = Reception(trouble=Trouble.BROKE)
-            return broken, follow(broken)
+        broken = Reception(trouble=Trouble.BROKE)
+        judged = broken, follow(broken)
+        with _mistakes_told("judging a try broke", taken):
+            judged = reception, follow(reception)
+        return judged
 
     async def _settle(
         self,
@@ -217,6 +237,8 @@ class Deliverer:
             self._metrics.count_given_up(is_for_admins=taken.is_for_admins)
         if is_ours:
             _tell(taken, verdict, outcome, reception)
+        elif is_ours is None:  # its lease has run out by now, so it is told again, by its id
+            log.warning("callback not settled", job_id=taken.name.job_id, callback_id=taken.callback_id)
         else:  # its lease ran out while Redis was away, or its owner wanted it anew: it is told again, by its id
             log.info("callback is in other hands", job_id=taken.name.job_id, callback_id=taken.callback_id)
 
@@ -233,13 +255,26 @@ class Deliverer:
 
     async def _hand_back(self, taken: TakenCallback, delay_ms: int, now_ms: int | None) -> None:
         """Let somebody try it later, uncounted. Where that cannot be written, the end of the lease does the same."""
-        try:
-            async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
-                await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
-        except (UnavailableError, TimeoutError) as error:
-            log.debug("callback not handed back", callback_id=taken.callback_id, trouble=str(error))
-        except Exception:  # as above
-            log.exception("handing back a callback broke", callback_id=taken.callback_id)
+        with _mistakes_told("handing back a callback broke", taken):
+            try:
+                async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
+                    await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
+            except (UnavailableError, TimeoutError) as error:
+                log.debug("callback not handed back", callback_id=taken.callback_id, trouble=str(error))
+
+
+@contextlib.contextmanager
+def _mistakes_told(event: str, taken: TakenCallback) -> Iterator[None]:
+    """Log a mistake of ours about one callback, which must end neither the others nor the jobs of this processor.
+
+    By its kind and its places: its words, and those of a traceback, may have the URL in them, which may be a secret.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # logged without its words, and so not by log.exception
+        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        facts = {"job_id": taken.name.job_id, "callback_id": taken.callback_id, "receiver": receiver_of(taken)}
+        log.error(event, **facts, error=type(error).__name__, places=places[-limits.MAX_CAUSES :])
 
 
 def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryOutcome:

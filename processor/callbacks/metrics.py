@@ -18,7 +18,7 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 class DeliveryMetrics:
     """Counts each try once, by the processor that made it."""
 
-    OUTCOMES = ("delivered", "refused", *Trouble)
+    OUTCOMES = ("delivered", "refused", *(trouble for trouble in Trouble if trouble is not Trouble.NO_TURN))
     """`refused`: an answer that is no success; the others: why there was none."""
     TO = ("owner", "admins")
 

@@ -471,7 +471,7 @@ async def test_two_owners_whose_receivers_are_slow_keep_neither_a_third_nor_the_
 ) -> None:
     gate = Gate()
     hosts = [f"h{number}.example.org" for number in range(40)]
-    names = MappedNames(dict.fromkeys(hosts, [["127.0.0.1"]]))
+    names = MappedNames({host: [["127.0.0.1"]] for host in hosts})
     async with running_store(redis_url, partitions=1) as store, gate.listening() as url:
         store.tells_admins = True
         for owner in ("mallory", "marvin"):
@@ -495,7 +495,7 @@ async def test_two_owners_whose_receivers_are_slow_keep_neither_a_third_nor_the_
 async def test_admins_are_told_although_all_places_are_taken(redis_url: str, receiver: Receiver) -> None:
     gate = Gate()
     hosts = [f"h{number}.example.org" for number in range(limits.CALLBACKS_AT_ONCE)]
-    names = MappedNames(dict.fromkeys(hosts, [["127.0.0.1"]]))
+    names = MappedNames({host: [["127.0.0.1"]] for host in hosts})
     async with running_store(redis_url, partitions=1) as store, gate.listening() as url:
         store.tells_admins = True
         terms = Terms(RULES._replace(hosts=("*.example.org",)), admin_url=receiver.admin_url)
@@ -616,6 +616,64 @@ async def test_a_try_of_a_deliverer_that_died_is_made_again_when_its_lease_has_r
     assert (await kept(single, job_id)).attempt == 1  # the try of which nobody came back to tell is none
 
 
+async def test_a_callback_with_which_every_deliverer_dies_is_given_up_and_can_be_asked_for_anew(
+    single: JobStore, receiver: Receiver
+) -> None:
+    job_id = await complete(single, receiver.url)
+    one, metrics = deliverer(single)
+    for _ in range(limits.CALLBACK_DELIVERERS_LOST):
+        at_ms = await due_at_ms(single)
+        assert await Outbox(single).take(0, "dead", lease_ms=limits.CALLBACK_LEASE_MS, count=1, now_ms=at_ms)
+
+    await deliver(one, now_ms=await due_at_ms(single))
+
+    callback = await kept(single, job_id)
+    assert (callback.state, metrics.given_up, receiver.received) == (CallbackState.DEAD, 1, [])
+    assert callback.tries[-1].error == "Something went wrong on our side."
+    assert await Outbox(single).redeliver(job_id) is Redelivered.OK
+    await deliver(one)
+    assert (await kept(single, job_id)).state is CallbackState.DELIVERED
+
+
+async def test_deliverers_that_died_before_a_try_ended_are_forgotten_with_it(
+    single: JobStore, receiver: Receiver
+) -> None:
+    job_id = await complete(single, receiver.url)
+    receiver.answer = lambda _: 503
+    one, _ = deliverer(single)
+    for _ in range(2):
+        for _ in range(limits.CALLBACK_DELIVERERS_LOST - 1):
+            at_ms = await due_at_ms(single)
+            assert await Outbox(single).take(0, "dead", lease_ms=limits.CALLBACK_LEASE_MS, count=1, now_ms=at_ms)
+        await deliver(one, now_ms=await due_at_ms(single))
+
+    callback = await kept(single, job_id)
+    assert (callback.state, callback.attempt, len(receiver.received)) == (CallbackState.WAITING, 2, 2)
+
+
+async def test_what_never_finds_a_place_is_given_up_in_the_end_and_what_finds_one_is_told_however_late(
+    single: JobStore,
+) -> None:
+    gate = Gate()
+    one, _ = deliverer(single)
+    count = limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
+    async with gate.listening() as url:
+        ids = [await complete(single, url) for _ in range(2 * count)]
+        at_ms = await due_at_ms(single) + 60_000
+        await Outbox(single).take(0, "dead", lease_ms=0, count=2 * count, now_ms=at_ms)
+        async with asyncio.TaskGroup() as group:
+            await one.look(group, now_ms=at_ms + 5 * DAY_MS)
+            await gate.reach(count)
+            gate.open()
+
+        callbacks = [await kept(single, job_id) for job_id in ids]
+    states = [callback.state for callback in callbacks]
+    assert (states.count(CallbackState.DELIVERED), states.count(CallbackState.DEAD)) == (count, count)
+    assert {callback.tries[-1].error for callback in callbacks if callback.state is CallbackState.DEAD} == {
+        "The callbacks before it took too long: its turn has not come."
+    }
+
+
 async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
     single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,7 +684,7 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
 
     async def breaking(courier: Courier, url: str, body: bytes, **more: str) -> Reception:
         if broken.encode() in body:
-            raise ValueError("a mistake of ours")
+            raise ValueError(f"a mistake of ours about {url}")
         return await send(courier, url, body, **more)
 
     monkeypatch.setattr(Courier, "send", breaking)
@@ -635,7 +693,9 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
 
     assert [received.job_id for received in receiver.received] == [whole]
     assert (await kept(single, broken)).tries[0].error == "Something went wrong on our side."
-    assert "delivering a callback broke" in [line["event"] for line in lines]
+    [line] = [line for line in lines if line["event"] == "delivering a callback broke"]
+    assert (line["error"], line["places"][-1].partition(":")[0]) == ("ValueError", "test_deliverer.py")
+    assert "hunter2" not in str(lines)
     assert len(metrics.receptions) == 2
 
 
