@@ -18,7 +18,7 @@ from aiohttp.connector import AddrInfoType
 from processor.callbacks.answer import OneAnswerConnector
 from shared import limits
 from shared.callback_errors import CallbackAddressRefused
-from shared.callbacks.addresses import METADATA, Address, objection
+from shared.callbacks.addresses import METADATA, REFUSED, Address, objection
 from shared.callbacks.target import CallbackRules, CallbackTarget
 
 
@@ -40,6 +40,7 @@ class AddressGuard(AbstractResolver):
     def __init__(self, target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> None:
         self._target = target
         self._networks = rules.networks_of(target)
+        self._refused = rules.refused
         self._names = names
         self._judged: set[Address] = set()
         if target.address is not None:
@@ -72,9 +73,11 @@ class AddressGuard(AbstractResolver):
 
     def _judge(self, text: str) -> None:
         address = self._address(text)
-        if against := objection(address, self._networks):
+        if against := objection(address, self._networks, self._refused):
             allowing = (
-                "" if METADATA in against else " WAYBILL_CALLBACK_NETWORKS and WAYBILL_CALLBACK_HOSTS allow others."
+                ""
+                if METADATA in against or REFUSED in against
+                else " WAYBILL_CALLBACK_NETWORKS and WAYBILL_CALLBACK_HOSTS allow others."
             )
             raise CallbackAddressRefused(
                 f"{self._target.host} leads to {address}, {against}; callbacks do not go there.{allowing}"

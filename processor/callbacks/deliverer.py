@@ -16,9 +16,10 @@ import heapq
 import random
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 import structlog
 from opentelemetry import trace
@@ -172,7 +173,7 @@ class Deliverer:
     async def _deliver_safely(self, taken: TakenCallback, now_ms: int | None) -> None:
         began = time.monotonic()
         try:
-            with _mistakes_told("settling a callback broke", taken):
+            with _MistakesTold("settling a callback broke", taken):
                 await self._deliver(taken, now_ms)
         finally:
             now = time.monotonic()
@@ -182,7 +183,7 @@ class Deliverer:
         """Give it up untried."""
         reception = Reception(trouble=trouble)
         outcome = _outcome(reception, clock_ms() if now_ms is None else now_ms, duration_ms=0)
-        with _mistakes_told("settling a callback broke", taken):
+        with _MistakesTold("settling a callback broke", taken):
             await self._settle(taken, GiveUp(reason), outcome, reception, now_ms)
 
     async def _deliver(self, taken: TakenCallback, now_ms: int | None) -> None:
@@ -202,10 +203,9 @@ class Deliverer:
             await self._settle(taken, verdict, outcome, reception, now_ms)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
-        reception = Reception(trouble=Trouble.BROKE)
-        with _mistakes_told("delivering a callback broke", taken):
-            reception = await self._courier.carry(taken)
-        return reception
+        with _MistakesTold("delivering a callback broke", taken):
+            return await self._courier.carry(taken)
+        return Reception(trouble=Trouble.BROKE)
 
     def _judge(self, reception: Reception, taken: TakenCallback, at_ms: int) -> tuple[Reception, Verdict]:
         """Say what follows from a reception. A mistake of ours in it is a try that broke: else it would never count."""
@@ -217,11 +217,10 @@ class Deliverer:
             now_ms=at_ms,
             waited_ms=taken.waited_ms,
         )
+        with _MistakesTold("judging a try broke", taken):
+            return reception, follow(reception)
         broken = Reception(trouble=Trouble.BROKE)
-        judged = broken, follow(broken)
-        with _mistakes_told("judging a try broke", taken):
-            judged = reception, follow(reception)
-        return judged
+        return broken, follow(broken)
 
     async def _settle(
         self,
@@ -255,7 +254,7 @@ class Deliverer:
 
     async def _hand_back(self, taken: TakenCallback, delay_ms: int, now_ms: int | None) -> None:
         """Let somebody try it later, uncounted. Where that cannot be written, the end of the lease does the same."""
-        with _mistakes_told("handing back a callback broke", taken):
+        with _MistakesTold("handing back a callback broke", taken):
             try:
                 async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
                     await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
@@ -263,18 +262,32 @@ class Deliverer:
                 log.debug("callback not handed back", callback_id=taken.callback_id, trouble=str(error))
 
 
-@contextlib.contextmanager
-def _mistakes_told(event: str, taken: TakenCallback) -> Iterator[None]:
-    """Log a mistake of ours about one callback, which must end neither the others nor the jobs of this processor.
+class _MistakesTold:
+    """Logs a mistake of ours about one callback, which must end neither the others nor the jobs of this processor.
 
     By its kind and its places: its words, and those of a traceback, may have the URL in them, which may be a secret.
     """
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  # logged without its words, and so not by log.exception
-        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        facts = {"job_id": taken.name.job_id, "callback_id": taken.callback_id, "receiver": receiver_of(taken)}
-        log.error(event, **facts, error=type(error).__name__, places=places[-limits.MAX_CAUSES :])
+
+    def __init__(self, event: str, taken: TakenCallback) -> None:
+        self._event = event
+        self._taken = taken
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+        log.error(
+            self._event,
+            job_id=self._taken.name.job_id,
+            callback_id=self._taken.callback_id,
+            receiver=receiver_of(self._taken),
+            error=type(error).__name__,
+            places=places[-limits.MAX_CAUSES :],
+        )
+        return True
 
 
 def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryOutcome:

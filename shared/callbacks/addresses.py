@@ -19,6 +19,9 @@ EVERYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 METADATA = "a metadata address of a cloud"
 """The one objection that no operator can take away."""
 
+REFUSED = "an address that the service's operators refuse"
+"""The objection that no other setting takes away."""
+
 _LOW = (0,)
 _LOW_32_BITS = 0xFFFF_FFFF
 _TRANSLATED_BITS = 96  # of a prefix behind which an IPv4 address stands whole
@@ -108,14 +111,17 @@ _NOT_UNICAST = _Special("no global unicast address (RFC 4291)")
 _ISATAP = _Special("an ISATAP address (RFC 5214)", _LOW)
 
 
-def objection(address: Address, allowed: Sequence[Network]) -> str | None:
+def objection(address: Address, allowed: Sequence[Network], refused: Sequence[Network] = ()) -> str | None:
     """Say what speaks against a callback to an address, as a noun with its article; None: nothing.
 
-    What is special is taken only from an allowed network, the metadata addresses of clouds not even then: no receiver
-    of callbacks is there, and who allows `169.254.0.0/16` does not mean them. An allowed address that carries an IPv4
-    address is as good as that: who allows NAT64 has not allowed the loopback interface of the translator. Any allowed
-    network of IPv6 with /96 is taken for a translator's, which may have any prefix.
+    What is `refused` is so before all else. What is special is taken only from an allowed network, the metadata
+    addresses of clouds not even then: no receiver of callbacks is there, and who allows `169.254.0.0/16` does not mean
+    them. An allowed address that carries an IPv4 address is as good as that: who allows NAT64 has not allowed the
+    loopback interface of the translator. Any allowed network of IPv6 with /96 is taken for a translator's, which may
+    have any prefix.
     """
+    if any(address in network for network in refused):
+        return REFUSED
     if any(address in network for network in _METADATA):
         return METADATA
     special = _special(address)
@@ -123,7 +129,7 @@ def objection(address: Address, allowed: Sequence[Network]) -> str | None:
     if special is not None and not within:
         return special.what
     for carried in _carried(address, special, within):
-        if against := objection(carried, allowed):
+        if against := objection(carried, allowed, refused):
             return f"{special.what if special else 'an address'} that carries {carried}, {against}"
     return None
 

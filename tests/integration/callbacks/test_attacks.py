@@ -179,6 +179,17 @@ async def test_an_allowed_name_is_called_wherever_it_leads(attack: Attack, doors
     assert (reception.status, called) == (204, list(attack.leads_to))
 
 
+async def test_a_network_that_operators_refuse_is_not_called_by_an_allowed_name_either(doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(hosts=("allowed.example.org",), refused=(ip_network("127.0.0.0/8"),))
+    target = read_target(f"http://allowed.example.org:{doorstep.port}/", rules)
+
+    async with doorstep.answering() as called:
+        reception = await send(target, rules, MappedNames({target.host: [["127.0.0.1"]]}))
+
+    assert (reception.trouble, called) == (Trouble.NO_ADDRESS, [])
+    assert "an address that the service's operators refuse; callbacks do not go there." in reception.details
+
+
 async def test_a_name_that_leads_elsewhere_at_the_next_try_is_judged_anew(doorstep: Doorstep) -> None:
     rules = rules_for(doorstep)._replace(networks=(ip_network("127.0.0.1"),))
     names = MappedNames({"moving.attacker.example": [["127.0.0.1"], ["::1"]]})

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from shared.callbacks.addresses import EVERYWHERE, objection
+from shared.callbacks.addresses import EVERYWHERE, REFUSED, objection
 
 PUBLIC = """
 1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.255.255.255 128.0.0.1 168.63.129.15 168.63.129.17
@@ -96,3 +96,11 @@ def test_no_layout_of_a_translator_leads_to_metadata_although_all_is_allowed(tex
     found = objection(ip_address(f"64:ff9b:1:{text}"), EVERYWHERE)
 
     assert "that carries 169.254.169.254, a metadata address of a cloud" in (found or "")
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "10.0.0.1", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8"])
+def test_what_operators_refuse_is_refused_whatever_is_allowed(text: str) -> None:
+    refused = (ip_network("8.8.8.0/24"), ip_network("10.0.0.0/8"))
+
+    assert REFUSED in (objection(ip_address(text), EVERYWHERE, refused) or "")
+    assert objection(ip_address(text), EVERYWHERE) is None
