@@ -41,6 +41,7 @@ class AddressGuard(AbstractResolver):
         self._target = target
         self._networks = rules.networks_of(target)
         self._refused = rules.refused
+        self._is_known = rules.names(target.host)
         self._names = names
         self._judged: set[Address] = set()
         if target.address is not None:
@@ -56,7 +57,8 @@ class AddressGuard(AbstractResolver):
         """
         if host != self._target.host:
             raise CallbackAddressRefused(f"A callback to {self._target.host} was about to go to {host}.")
-        found = await self._names.resolve(host, port, family)
+        # With a dot at its end a name is whole: without it the machine's search domains would be tried, which are ours.
+        found = await self._names.resolve(host if self._is_known else f"{host}.", port, family)
         for answer in found:
             self._judge(answer["host"])
         return found[: limits.CALLBACK_ADDRESSES_TRIED]

@@ -198,8 +198,9 @@ class Deliverer:
                 raise
             reception, verdict = self._judge(reception, taken, began_at_ms)
             span.set_attribute("outcome", outcome_of(reception))
-            outcome = _outcome(reception, began_at_ms, duration_ms=round((time.monotonic() - began) * 1000))
-            self._metrics.count_try(reception, duration_ms=outcome.duration_ms)
+            took_ms = round((time.monotonic() - began) * 1000)
+            outcome = _outcome(reception, began_at_ms, duration_ms=took_ms)
+            self._metrics.count_try(reception, duration_ms=took_ms)
             await self._settle(taken, verdict, outcome, reception, now_ms)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
@@ -291,9 +292,10 @@ class _MistakesTold:
 
 
 def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryOutcome:
+    # A name that leads into our network and one that leads nowhere take different times: owners are not told which.
     return DeliveryOutcome(
         at_ms=at_ms,
-        duration_ms=duration_ms,
+        duration_ms=0 if reception.trouble is Trouble.NO_ADDRESS else duration_ms,
         status=reception.status,
         error=None if reception.is_success else reception.words,
     )

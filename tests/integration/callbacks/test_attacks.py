@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp import ClientSession
+from aiohttp.abc import ResolveResult
 from opentelemetry.metrics import NoOpMeter
 from yarl import URL
 
@@ -188,6 +189,25 @@ async def test_a_network_that_operators_refuse_is_not_called_by_an_allowed_name_
 
     assert (reception.trouble, called) == (Trouble.NO_ADDRESS, [])
     assert "an address that the service's operators refuse; callbacks do not go there." in reception.details
+
+
+@pytest.mark.parametrize(("hosts", "asked"), [((), "hooks.example.org."), (("*.example.org",), "hooks.example.org")])
+async def test_search_domains_are_tried_for_names_alone_that_operators_allow(
+    hosts: tuple[str, ...], asked: str
+) -> None:
+    class Noted(MappedNames):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+        ) -> list[ResolveResult]:
+            noted.append(host)
+            raise OSError(-2, "Name or service not known")
+
+    noted: list[str] = []
+    rules = CallbackRules(takes_http=True, hosts=hosts)
+
+    await send(read_target("http://hooks.example.org/", rules), rules, Noted({}))
+
+    assert noted == [asked]
 
 
 async def test_a_name_that_leads_elsewhere_at_the_next_try_is_judged_anew(doorstep: Doorstep) -> None:
