@@ -45,12 +45,12 @@ class AnswerHead(ResponseHandler):
             if self._is_over() and not self._has_answer:
                 self.set_exception(ClientPayloadError("The head of the answer has no end."))
 
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size_bytes: int = 0) -> None:
         """Take note of a head that was parsed."""
         message, _ = data
         self._left_messages -= 1
         self._has_answer |= not 100 <= message.code < 200 or message.code == 101
-        super().feed_data(data, size)
+        super().feed_data(data, size_bytes)
 
     def close(self) -> None:
         """End the socket now: what is not sent by then, and a receiver that never closes, are waited for by nobody."""
