@@ -26,6 +26,7 @@ _READ_FURTHER: dict[str, Callable[[Any], object]] = {
     "objects_url": lambda settings: settings.objects,
     "callback_ports": lambda settings: settings.callback_port_ranges,
     "callback_networks": lambda settings: settings.networks_for_callbacks,
+    "callback_refused_networks": lambda settings: settings.networks_without_callbacks,
     "callback_schedule": lambda settings: settings.schedule_seconds,
     "callback_secrets": lambda settings: settings.signing_secrets,
     "trusted_proxies": lambda settings: settings.trusted_networks,

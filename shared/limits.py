@@ -205,12 +205,22 @@ CALLBACK_JITTER_RATIO = 0.25  # of a pause, added at most: what failed together 
 CALLBACK_RETRY_AFTER_MAX_SECONDS = 86_400  # of a receiver's Retry-After: a day is as long as the longest own pause
 CALLBACK_WITHIN_SECONDS = 20.0  # one try, from the look-up of the name to the head of the answer
 CALLBACK_CONNECT_WITHIN_SECONDS = 10.0  # of these, for one address: two lost packets are sent again within it
+CALLBACK_ANSWER_HEAD_BYTES = (
+    64 * 1024
+)  # of an answer, announcements (1xx) before it included; servers send up to 16 KiB
+CALLBACK_ANSWER_PIECE_BYTES = 4 * 1024  # parsed at once: 200 of the shortest heads, 4 ms
+CALLBACK_ANSWERS_ANNOUNCED = 16  # by 1xx before an answer: each costs 20 µs of the loop that all jobs share
 CALLBACK_LEASE_MS = 60_000  # of one try: three times as long, so that nobody else tries meanwhile
-CALLBACKS_AT_ONCE = 32  # of one processor, which waits for most of the time
-CALLBACKS_PER_HOST_AT_ONCE = 4  # of these: a slow receiver must not hold up everybody else's
-CALLBACKS_PER_OWNER_AT_ONCE = 16  # of these: one owner may have a hundred slow receivers
+CALLBACKS_AT_ONCE = 40  # of one processor, which waits for most of the time; the admins' four come on top
+CALLBACKS_PER_HOST_AT_ONCE = 8  # of these: a slow receiver must not hold up everybody else's
+CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE = 4  # of these: a host may be many owners', and one of them be slow there
+CALLBACKS_PER_OWNER_AT_ONCE = 16  # of all: one owner may have a hundred slow receivers
+CALLBACK_PLACES_FOR_NEWCOMERS = 8  # of all: the last ones, for owners of whom nothing is under way
+CALLBACKS_LOOKED_AT_LEAST = 4  # although all places are taken: one may be for the admins, who have their own
+CALLBACK_DELIVERERS_LOST = 20  # in a row by one callback, each with all that it had in hand: the callback is to blame
+CALLBACK_WAITS_LONGER_MS = 86_400_000  # for a place, or a deliverer, than its schedule takes: then it is given up
 CALLBACK_PUT_OFF_FLOOR_MS = 20  # of a callback whose receiver has its places taken: two script calls of 50 µs
-CALLBACK_PUT_OFF_CAP_MS = 60_000  # of the same: a receiver that is quick again is soon told
+CALLBACK_PUT_OFF_CAP_MS = 600_000  # of the same, whose turn is later: 100,000 of them are looked at 170 times a second
 CALLBACK_TAKES_MS = 100.0  # a call to a receiver of which nothing is known yet
 CALLBACKS_LOOKED_FOR_EVERY_SECONDS = 1.0  # ± 20 %; an end is told within about this
 CALLBACKS_GATHERED_FOR_SECONDS = 0.1  # at most, after a word that there is one: those that end together go together

@@ -112,13 +112,13 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=rf"^{_DELAY}({_BETWEEN}{_DELAY}){{0,{limits.MAX_CALLBACK_TRIES - 1}}}$",
-            description="When a callback is tried: how long after the end of its job, then after each try that failed, "
+            description="When a callback is tried: at once (0), then how long after each try that failed, "
             "each time up to a quarter longer, so that they do not come all at once. After the last one it is given "
             "up.",
             examples=["0 5 300 1800 7200"],
             extra={
-                "form": f"one to {limits.MAX_CALLBACK_TRIES} pauses in whole seconds, of a week at most, with spaces "
-                "or commas between them"
+                "form": f"0 and up to {limits.MAX_CALLBACK_TRIES - 1} pauses in whole seconds, of a week at most, with "
+                "spaces or commas between them"
             },
         ),
     ] = "0 5 300 1800 7200 18000 36000 50400 72000 86400"
@@ -137,6 +137,13 @@ class ProcessorSettings(CommonSettings, frozen=True, kw_only=True):
     def schedule_seconds(self) -> tuple[int, ...]:
         """Give the pauses of `callback_schedule`. Raises SettingsError."""
         schedule_seconds = tuple(map(int, listed(self.callback_schedule)))
+        if schedule_seconds[0]:
+            raise SettingsError(
+                [
+                    f"WAYBILL_CALLBACK_SCHEDULE begins with {schedule_seconds[0]:,}. The first try comes at once: "
+                    "begin with 0."
+                ]
+            )
         if max(schedule_seconds) > limits.MAX_CALLBACK_PAUSE_SECONDS:
             raise SettingsError(
                 [

@@ -212,6 +212,15 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
             extra={"form": "one or several addresses or networks, with spaces or commas between them"},
         ),
     ] = ""
+    callback_refused_networks: Annotated[
+        str,
+        Meta(
+            description="Networks to which no callback goes, whatever else is allowed: public addresses of your own "
+            "that trust their neighbours, for one.",
+            examples=["198.51.100.0/24 2001:db8::/32"],
+            extra={"form": "one or several addresses or networks, with spaces or commas between them"},
+        ),
+    ] = ""
     callback_hosts: Annotated[
         str,
         Meta(
@@ -284,6 +293,11 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
         return networks_in(self.callback_networks, variable="WAYBILL_CALLBACK_NETWORKS")
 
     @property
+    def networks_without_callbacks(self) -> tuple[Network, ...]:
+        """Give the networks of `callback_refused_networks`. Raises SettingsError."""
+        return networks_in(self.callback_refused_networks, variable="WAYBILL_CALLBACK_REFUSED_NETWORKS")
+
+    @property
     def callback_rules(self) -> CallbackRules:
         """Give where the callbacks of jobs may go. Raises SettingsError."""
         return CallbackRules(
@@ -291,6 +305,7 @@ class CommonSettings(RedisSettings, frozen=True, kw_only=True):
             ports=self.callback_port_ranges,
             networks=self.networks_for_callbacks,
             hosts=listed(self.callback_hosts.lower()),
+            refused=self.networks_without_callbacks,
         )
 
 

@@ -12,17 +12,17 @@ meet the same refusal, and no packet is sent.
 import socket
 from ipaddress import ip_address
 
-from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
+from processor.callbacks.answer import OneAnswerConnector
 from shared import limits
 from shared.callback_errors import CallbackAddressRefused
-from shared.callbacks.addresses import METADATA, Address, objection
+from shared.callbacks.addresses import METADATA, REFUSED, Address, objection
 from shared.callbacks.target import CallbackRules, CallbackTarget
 
 
-def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> TCPConnector:
+def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> OneAnswerConnector:
     """Make a connector that goes to this target and nowhere else; it is closed by its session.
 
     `names` looks names up (NameLookUp). Making it, and calls, raise CallbackAddressRefused.
@@ -31,7 +31,7 @@ def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: Abstr
     called today.
     """
     guard = AddressGuard(target, rules, names)
-    return TCPConnector(resolver=guard, socket_factory=guard.open_socket, use_dns_cache=False, force_close=True)
+    return OneAnswerConnector(resolver=guard, socket_factory=guard.open_socket)
 
 
 class AddressGuard(AbstractResolver):
@@ -40,6 +40,8 @@ class AddressGuard(AbstractResolver):
     def __init__(self, target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> None:
         self._target = target
         self._networks = rules.networks_of(target)
+        self._refused = rules.refused
+        self._is_known = rules.names(target.host)
         self._names = names
         self._judged: set[Address] = set()
         if target.address is not None:
@@ -55,7 +57,8 @@ class AddressGuard(AbstractResolver):
         """
         if host != self._target.host:
             raise CallbackAddressRefused(f"A callback to {self._target.host} was about to go to {host}.")
-        found = await self._names.resolve(host, port, family)
+        # With a dot at its end a name is whole: without it the machine's search domains would be tried, which are ours.
+        found = await self._names.resolve(host if self._is_known else f"{host}.", port, family)
         for answer in found:
             self._judge(answer["host"])
         return found[: limits.CALLBACK_ADDRESSES_TRIED]
@@ -72,9 +75,11 @@ class AddressGuard(AbstractResolver):
 
     def _judge(self, text: str) -> None:
         address = self._address(text)
-        if against := objection(address, self._networks):
+        if against := objection(address, self._networks, self._refused):
             allowing = (
-                "" if METADATA in against else " WAYBILL_CALLBACK_NETWORKS and WAYBILL_CALLBACK_HOSTS allow others."
+                ""
+                if METADATA in against or REFUSED in against
+                else " WAYBILL_CALLBACK_NETWORKS and WAYBILL_CALLBACK_HOSTS allow others."
             )
             raise CallbackAddressRefused(
                 f"{self._target.host} leads to {address}, {against}; callbacks do not go there.{allowing}"

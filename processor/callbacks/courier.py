@@ -8,10 +8,10 @@ The admins' URL is the operators' own word: no guard stands before it, and it ma
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from processor.callbacks.address_guard import guarded_connector
+from processor.callbacks.answer import OneAnswerConnector
 from processor.callbacks.delivery import post
 from processor.callbacks.message import Links, body_of
 from processor.callbacks.outcome import Reception, Trouble
@@ -77,13 +77,16 @@ class Courier:
             return Reception(trouble=Trouble.URL_REFUSED, details=error.message)
         except CallbackAddressRefused as error:
             return Reception(trouble=Trouble.NO_ADDRESS, details=error.message)
-        return await post(target.url, body, self._headers(callback_id, body, owner), connector=connector)
+        headers = self._headers(callback_id, body, owner)
+        return await post(target.url, body, headers, connector=connector, as_written=True)
 
     async def _tell_admins(self, callback_id: str, body: bytes) -> Reception:
         if not self._terms.admin_url:
             return _NO_ADMIN_URL
         headers = self._headers(callback_id, body, ADMINS)
-        return await post(self._terms.admin_url, body, headers, connector=aiohttp.TCPConnector(force_close=True))
+        # Looked up as owners' hosts are, and not in the threads that all of the process share.
+        connector = OneAnswerConnector(resolver=self._names)
+        return await post(self._terms.admin_url, body, headers, connector=connector)
 
     def _headers(self, callback_id: str, body: bytes, owner: str) -> dict[str, str]:
         secrets = [secret.of_owner(owner) for secret in self._terms.secrets]

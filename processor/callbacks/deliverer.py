@@ -15,7 +15,11 @@ import contextlib
 import heapq
 import random
 import time
+import traceback
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
 
 import structlog
 from opentelemetry import trace
@@ -23,7 +27,16 @@ from opentelemetry import trace
 from processor.callbacks.courier import Courier
 from processor.callbacks.crowd import Crowd, receiver_of
 from processor.callbacks.metrics import DeliveryMetrics, outcome_of
-from processor.callbacks.outcome import Delivered, GiveUp, Reception, Trouble, TryAgain, Verdict, after_try
+from processor.callbacks.outcome import (
+    Delivered,
+    GiveUp,
+    Reception,
+    Trouble,
+    TryAgain,
+    Verdict,
+    after_try,
+    has_waited_too_long,
+)
 from processor.callbacks.schedule import put_off_ms
 from processor.repeater import Repeater
 from shared import limits
@@ -95,17 +108,15 @@ class Deliverer:
         for partition in random.sample(range(self._outbox.partitions), self._outbox.partitions):
             if self._is_stopping:  # while Redis is away each partition takes its time
                 break
-            free = limits.CALLBACKS_AT_ONCE - len(self._under_way)
-            taken = await self._take(partition, free, now_ms)
-            self._has_left_some |= len(taken) == free
+            most = max(limits.CALLBACKS_AT_ONCE - len(self._under_way), limits.CALLBACKS_LOOKED_AT_LEAST)
+            taken = await self._take(partition, most, now_ms)
+            self._has_left_some |= len(taken) == most
             found += len(taken)
             for callback in taken:
                 self._begin(group, callback, now_ms)
         return found
 
     async def _take(self, partition: int, most: int, now_ms: int | None) -> list[TakenCallback]:
-        if most <= 0:
-            return []
         try:
             return await self._outbox.take(
                 partition, self._processor, lease_ms=limits.CALLBACK_LEASE_MS, count=most, now_ms=now_ms
@@ -137,12 +148,18 @@ class Deliverer:
     # ── one callback ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, group: asyncio.TaskGroup, taken: TakenCallback, now_ms: int | None) -> None:
-        full = self._crowd.enter(taken)
-        if full is None:
+        if self._is_stopping:  # it was taken while somebody said so
+            work = self._hand_back(taken, 0, now_ms)
+        elif taken.lost >= limits.CALLBACK_DELIVERERS_LOST:
+            work = self._give_up_safely(taken, Trouble.BROKE, "deliverers died with it", now_ms)
+        elif (turn_ms := self._crowd.enter(taken, now_ms=time.monotonic() * 1000)) is None:
             work = self._deliver_safely(taken, now_ms)
+        elif has_waited_too_long(taken.waited_ms, self._schedule_seconds):
+            work = self._give_up_safely(taken, Trouble.NO_TURN, "its turn did not come", now_ms)
         else:
-            delay_ms = put_off_ms(full.put_off_before, random.random(), places=full.places, took_ms=full.took_ms)
+            delay_ms = put_off_ms(turn_ms, random.random())
             heapq.heappush(self._put_off_until, time.monotonic() + delay_ms / 1000)
+            self._metrics.count_put_off()
             work = self._hand_back(taken, delay_ms, now_ms)
         task = group.create_task(work, name=f"callback {taken.callback_id}")
         self._under_way.add(task)
@@ -156,11 +173,18 @@ class Deliverer:
     async def _deliver_safely(self, taken: TakenCallback, now_ms: int | None) -> None:
         began = time.monotonic()
         try:
-            await self._deliver(taken, now_ms)
-        except Exception:  # a mistake about one callback must end neither the others nor the jobs of this processor
-            log.exception("settling a callback broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
+            with _MistakesTold("settling a callback broke", taken):
+                await self._deliver(taken, now_ms)
         finally:
-            self._crowd.leave(taken, took_ms=(time.monotonic() - began) * 1000)
+            now = time.monotonic()
+            self._crowd.leave(taken, took_ms=(now - began) * 1000, now_ms=now * 1000)
+
+    async def _give_up_safely(self, taken: TakenCallback, trouble: Trouble, reason: str, now_ms: int | None) -> None:
+        """Give it up untried."""
+        reception = Reception(trouble=trouble)
+        outcome = _outcome(reception, clock_ms() if now_ms is None else now_ms, duration_ms=0)
+        with _MistakesTold("settling a callback broke", taken):
+            await self._settle(taken, GiveUp(reason), outcome, reception, now_ms)
 
     async def _deliver(self, taken: TakenCallback, now_ms: int | None) -> None:
         began_at_ms = clock_ms() if now_ms is None else now_ms
@@ -172,24 +196,32 @@ class Deliverer:
             except asyncio.CancelledError:  # whether it has arrived is not known: it is told again, by somebody else
                 await self._hand_back(taken, 0, None)
                 raise
-            verdict = after_try(
-                reception,
-                tries=taken.attempt,
-                schedule_seconds=self._schedule_seconds,
-                random_ratio=random.random(),
-                now_ms=began_at_ms,
-            )
+            reception, verdict = self._judge(reception, taken, began_at_ms)
             span.set_attribute("outcome", outcome_of(reception))
-            outcome = _outcome(reception, began_at_ms, duration_ms=round((time.monotonic() - began) * 1000))
-            self._metrics.count_try(reception, duration_ms=outcome.duration_ms)
+            took_ms = round((time.monotonic() - began) * 1000)
+            outcome = _outcome(reception, began_at_ms, duration_ms=took_ms)
+            self._metrics.count_try(reception, duration_ms=took_ms)
             await self._settle(taken, verdict, outcome, reception, now_ms)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
-        try:
+        with _MistakesTold("delivering a callback broke", taken):
             return await self._courier.carry(taken)
-        except Exception:  # a mistake of ours about one callback, of which others say more when they try it
-            log.exception("delivering a callback broke", job_id=taken.name.job_id, callback_id=taken.callback_id)
-            return Reception(trouble=Trouble.BROKE)
+        return Reception(trouble=Trouble.BROKE)
+
+    def _judge(self, reception: Reception, taken: TakenCallback, at_ms: int) -> tuple[Reception, Verdict]:
+        """Say what follows from a reception. A mistake of ours in it is a try that broke: else it would never count."""
+        follow = partial(
+            after_try,
+            tries=taken.attempt,
+            schedule_seconds=self._schedule_seconds,
+            random_ratio=random.random(),
+            now_ms=at_ms,
+            waited_ms=taken.waited_ms,
+        )
+        with _MistakesTold("judging a try broke", taken):
+            return reception, follow(reception)
+        broken = Reception(trouble=Trouble.BROKE)
+        return broken, follow(broken)
 
     async def _settle(
         self,
@@ -205,6 +237,8 @@ class Deliverer:
             self._metrics.count_given_up(is_for_admins=taken.is_for_admins)
         if is_ours:
             _tell(taken, verdict, outcome, reception)
+        elif is_ours is None:  # its lease has run out by now, so it is told again, by its id
+            log.warning("callback not settled", job_id=taken.name.job_id, callback_id=taken.callback_id)
         else:  # its lease ran out while Redis was away, or its owner wanted it anew: it is told again, by its id
             log.info("callback is in other hands", job_id=taken.name.job_id, callback_id=taken.callback_id)
 
@@ -221,19 +255,47 @@ class Deliverer:
 
     async def _hand_back(self, taken: TakenCallback, delay_ms: int, now_ms: int | None) -> None:
         """Let somebody try it later, uncounted. Where that cannot be written, the end of the lease does the same."""
-        try:
-            async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
-                await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
-        except (UnavailableError, TimeoutError) as error:
-            log.debug("callback not handed back", callback_id=taken.callback_id, trouble=str(error))
-        except Exception:  # as above
-            log.exception("handing back a callback broke", callback_id=taken.callback_id)
+        with _MistakesTold("handing back a callback broke", taken):
+            try:
+                async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
+                    await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
+            except (UnavailableError, TimeoutError) as error:
+                log.debug("callback not handed back", callback_id=taken.callback_id, trouble=str(error))
+
+
+class _MistakesTold:
+    """Logs a mistake of ours about one callback, which must end neither the others nor the jobs of this processor.
+
+    By its kind and its places: its words, and those of a traceback, may have the URL in them, which may be a secret.
+    """
+
+    def __init__(self, event: str, taken: TakenCallback) -> None:
+        self._event = event
+        self._taken = taken
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+        log.error(
+            self._event,
+            job_id=self._taken.name.job_id,
+            callback_id=self._taken.callback_id,
+            receiver=receiver_of(self._taken),
+            error=type(error).__name__,
+            places=places[-limits.MAX_CAUSES :],
+        )
+        return True
 
 
 def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryOutcome:
+    # A name that leads into our network and one that leads nowhere take different times: owners are not told which.
     return DeliveryOutcome(
         at_ms=at_ms,
-        duration_ms=duration_ms,
+        duration_ms=0 if reception.trouble is Trouble.NO_ADDRESS else duration_ms,
         status=reception.status,
         error=None if reception.is_success else reception.words,
     )

@@ -23,16 +23,19 @@ async def post(
     headers: Mapping[str, str],
     *,
     connector: aiohttp.BaseConnector,
+    as_written: bool = False,
     within_seconds: float = limits.CALLBACK_WITHIN_SECONDS,
 ) -> Reception:
     """Send once. `connector` says where calls may go, and is closed with the call (address_guard).
 
+    `as_written`: the path goes out as it stands in a URL that was judged (`%2f` and `/` are two paths to many
+    receivers); else as the client repairs it.
     A user and a password in the URL are sent as Basic authentication. Only the head of an answer is read: its body says
     nothing that we would act on, and may have no end. Whatever goes wrong is a Reception, of which `details` may be
     logged: they have no URL in them, which may be a secret.
     """
     try:
-        target = URL(url)
+        target = URL(url, encoded=as_written)
     except ValueError as error:
         return Reception(trouble=Trouble.URL_REFUSED, details=type(error).__name__)
     try:

@@ -18,13 +18,17 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 class DeliveryMetrics:
     """Counts each try once, by the processor that made it."""
 
-    OUTCOMES = ("delivered", "refused", *Trouble)
+    OUTCOMES = ("delivered", "refused", *(trouble for trouble in Trouble if trouble is not Trouble.NO_TURN))
     """`refused`: an answer that is no success; the others: why there was none."""
     TO = ("owner", "admins")
 
     def __init__(self, meter: Meter) -> None:
         self._deliveries = meter.create_counter("callback_deliveries", description="Tries to deliver, by outcome")
         self._given_up = meter.create_counter("callbacks_given_up", description="Callbacks that nobody was told of")
+        self._put_off = meter.create_counter(
+            "callbacks_put_off", description="Callbacks that were due and had to wait for a place"
+        )
+        self._put_off.add(0)
         self._duration = meter.create_histogram(
             "callback_duration",
             unit="s",
@@ -40,6 +44,10 @@ class DeliveryMetrics:
         """Count a try and what it took."""
         self._deliveries.add(1, {"outcome": outcome_of(reception)})
         self._duration.record(duration_ms / 1000)
+
+    def count_put_off(self) -> None:
+        """Count a callback that was due, and for which there was no place: its receiver's, or owner's, are taken."""
+        self._put_off.add(1)
 
     def count_given_up(self, *, is_for_admins: bool) -> None:
         """Count a callback that is not tried any more."""

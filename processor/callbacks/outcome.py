@@ -26,6 +26,7 @@ class Trouble(StrEnum):
     CLOSED_EARLY = "closed_early"
     NO_HTTP = "no_http"
     BROKE = "broke"
+    NO_TURN = "no_turn"
 
 
 _IN_WORDS = {
@@ -36,6 +37,7 @@ _IN_WORDS = {
     Trouble.NO_ANSWER: f"The receiver did not answer within {limits.CALLBACK_WITHIN_SECONDS:g} seconds.",
     Trouble.CLOSED_EARLY: "The receiver closed the connection before it had answered.",
     Trouble.NO_HTTP: "The receiver's answer was none that HTTP knows.",
+    Trouble.NO_TURN: "The callbacks before it took too long: its turn has not come.",
     Trouble.BROKE: "Something went wrong on our side.",
 }
 
@@ -88,10 +90,26 @@ class GiveUp(NamedTuple):
 Verdict = Delivered | TryAgain | GiveUp
 
 
+def has_waited_too_long(waited_ms: int, schedule_seconds: Sequence[int]) -> bool:
+    """Tell whether a callback has waited a day longer than all tries of the schedule take.
+
+    Its receiver asks for one pause after the other, or its owner keeps more of them waiting than can ever be told: what
+    waits must have an end. One that finds a place is tried all the same.
+    """
+    schedule_ms = sum(schedule_seconds) * 1000 * (1 + limits.CALLBACK_JITTER_RATIO)
+    return waited_ms > schedule_ms + limits.CALLBACK_WAITS_LONGER_MS
+
+
 def after_try(
-    reception: Reception, *, tries: int, schedule_seconds: Sequence[int], random_ratio: float, now_ms: int
+    reception: Reception,
+    *,
+    tries: int,
+    schedule_seconds: Sequence[int],
+    random_ratio: float,
+    now_ms: int,
+    waited_ms: int = 0,
 ) -> Verdict:
-    """Decide what follows a try; `tries` counts it in, `random_ratio` is in [0, 1).
+    """Decide what follows a try; `tries` counts it in, `waited_ms` is since the first, `random_ratio` is in [0, 1).
 
     Only 2xx is success. 410 ends it at once (Standard Webhooks 1.0: the receiver wants no more). All else may be mended
     by somebody, the URL's own text too: operators can allow what they had forbidden.
@@ -102,4 +120,6 @@ def after_try(
         return GiveUp("the receiver wants no more")
     wanted_seconds = read_retry_after(reception.retry_after, now_ms=now_ms)
     delay_ms = next_delay_ms(tries, schedule_seconds, random_ratio, wanted_seconds=wanted_seconds)
+    if has_waited_too_long(waited_ms, schedule_seconds):
+        return GiveUp("waited for too long")
     return GiveUp("tried often enough") if delay_ms is None else TryAgain(delay_ms)

@@ -28,14 +28,11 @@ def next_delay_ms(
     return round(pause_seconds * 1000 * (1 + limits.CALLBACK_JITTER_RATIO * random_ratio))
 
 
-def put_off_ms(put_off_before: int, random_ratio: float, *, places: int, took_ms: float) -> int:
-    """Give for how long a callback waits whose receiver has all its `places` taken, in milliseconds.
+def put_off_ms(turn_ms: float, random_ratio: float) -> int:
+    """Give for how long a callback waits for which there is no place now, in milliseconds.
 
-    `put_off_before` counts those that wait for the same receiver already, `took_ms` is what its calls take: they come
-    one after the other, about when there is a place for each, and not all at the next look. `random_ratio` is in
-    [0, 1).
+    `turn_ms`: when there will be one, as far as can be seen. `random_ratio` is in [0, 1).
     """
-    turn_ms = (put_off_before + 1) * took_ms / places
     bounded_ms = min(limits.CALLBACK_PUT_OFF_CAP_MS, max(limits.CALLBACK_PUT_OFF_FLOOR_MS, turn_ms))
     return round(bounded_ms * (1 + limits.CALLBACK_JITTER_RATIO * random_ratio))
 
@@ -48,7 +45,7 @@ def read_retry_after(text: str | None, *, now_ms: int) -> float | None:
         return float(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, a second or an offset of twenty digits
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(0.0, at.timestamp() - now_ms / 1000)

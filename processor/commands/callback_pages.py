@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from processor.commands.letter_pages import printable
 from processor.commands.wording import columns, moment, spoken
-from shared.jobstore.callback import CallbackRecord, DeadCallback, DeliveryOutcome
+from shared.jobstore.callback import CallbackName, CallbackRecord, DeadCallback, DeliveryOutcome
 
 _WAITING_HEAD = ("NEXT TRY (UTC)", "JOB", "TO", "TRIES", "LAST ANSWER")
 _DEAD_HEAD = ("GIVEN UP AT (UTC)", "JOB", "OWNER", "TO", "TRIES", "LAST ANSWER")
@@ -61,7 +61,7 @@ def dead_json(callback: DeadCallback) -> str:
             "callback_id": callback.callback_id,
             "job_id": callback.job_id,
             "owner": callback.owner,
-            "to": _host(callback.url),
+            "to": _to_dead(callback),
             "given_up_at_ms": _at_ms(callback),
             "attempts": callback.attempts,
             "status": callback.status,
@@ -77,7 +77,7 @@ def _waiting_row(callback: CallbackRecord) -> tuple[str, ...]:
 
 
 def _dead_row(callback: DeadCallback) -> tuple[str, ...]:
-    cells = (callback.job_id, callback.owner, _host(callback.url), str(callback.attempts), callback.reason)
+    cells = (callback.job_id, callback.owner, _to_dead(callback), str(callback.attempts), callback.reason)
     return moment(_at_ms(callback)), *map(printable, cells)
 
 
@@ -93,9 +93,14 @@ def _to(callback: CallbackRecord) -> str:
     return "admins" if callback.name.is_for_admins else _host(callback.url or "")
 
 
+def _to_dead(callback: DeadCallback) -> str:
+    name = CallbackName.read(callback.callback_id)
+    return "admins" if name is not None and name.is_for_admins else _host(callback.url)
+
+
 def _host(url: str) -> str:
     try:
-        return printable(urlsplit(url).hostname or "admins")
+        return printable(urlsplit(url).hostname or "?")
     except ValueError:
         return "?"
 

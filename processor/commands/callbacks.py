@@ -126,7 +126,8 @@ async def _dead(outbox: Outbox, options: argparse.Namespace) -> int:
     ]
     found = sorted(found, key=lambda callback: int(callback.dead_id.partition("-")[0]), reverse=True)[: options.limit]
     _write([dead_json(callback) for callback in found] if options.json else _fitting(dead_page(found) if found else []))
-    sys.stderr.write(f"{len(found):,} given up\n")
+    dead = sum([(await outbox.counts(partition)).dead for partition in range(outbox.partitions)])
+    sys.stderr.write(f"{len(found):,} of {dead:,} that were given up\n")
     return 0
 
 

@@ -19,15 +19,23 @@ EVERYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 METADATA = "a metadata address of a cloud"
 """The one objection that no operator can take away."""
 
+REFUSED = "an address that the service's operators refuse"
+"""The objection that no other setting takes away."""
+
 _LOW = (0,)
 _LOW_32_BITS = 0xFFFF_FFFF
+_TRANSLATED_BITS = 96  # of a prefix behind which an IPv4 address stands whole
 
 
 class _Special(NamedTuple):
-    """What is special about a network. `ipv4_at`: by how many bits to shift for an IPv4 address inside of it."""
+    """What is special about a network. `ipv4_at`: by how many bits to shift for an IPv4 address inside of it.
+
+    `is_of_any_layout`: a translator there may place it in all ways of RFC 6052 §2.2.
+    """
 
     what: str
     ipv4_at: tuple[int, ...] = ()
+    is_of_any_layout: bool = False
 
 
 def _table(rows: Sequence[tuple[str, _Special]]) -> tuple[tuple[Network, _Special], ...]:
@@ -78,7 +86,7 @@ _SPECIAL = _table(
         ("::ffff:0:0:0/96", _Special("an IPv4-translated address (SIIT, RFC 2765)", _LOW)),
         ("::/96", _Special("an IPv4-compatible address (RFC 4291)", _LOW)),
         ("64:ff9b::/96", _Special("a NAT64 address (RFC 6052)", _LOW)),
-        ("64:ff9b:1::/48", _Special("a NAT64 address of local use (RFC 8215)", _LOW)),
+        ("64:ff9b:1::/48", _Special("a NAT64 address of local use (RFC 8215)", is_of_any_layout=True)),
         ("100::/64", _Special("an address that discards (RFC 6666)")),
         ("100:0:0:1::/64", _Special("a dummy address (RFC 9780)")),
         ("2001::/32", _Special("a Teredo address (RFC 4380)", (64,))),
@@ -103,23 +111,26 @@ _NOT_UNICAST = _Special("no global unicast address (RFC 4291)")
 _ISATAP = _Special("an ISATAP address (RFC 5214)", _LOW)
 
 
-def objection(address: Address, allowed: Sequence[Network]) -> str | None:
+def objection(address: Address, allowed: Sequence[Network], refused: Sequence[Network] = ()) -> str | None:
     """Say what speaks against a callback to an address, as a noun with its article; None: nothing.
 
-    What is special is taken only from an allowed network, the metadata addresses of clouds not even then: no receiver
-    of callbacks is there, and who allows `169.254.0.0/16` does not mean them. An allowed address that carries an IPv4
-    address is as good as that: who allows NAT64 has not allowed the loopback interface of the translator.
+    What is `refused` is so before all else. What is special is taken only from an allowed network, the metadata
+    addresses of clouds not even then: no receiver of callbacks is there, and who allows `169.254.0.0/16` does not mean
+    them. An allowed address that carries an IPv4 address is as good as that: who allows NAT64 has not allowed the
+    loopback interface of the translator. Any allowed network of IPv6 with /96 is taken for a translator's, which may
+    have any prefix.
     """
+    if any(address in network for network in refused):
+        return REFUSED
     if any(address in network for network in _METADATA):
         return METADATA
     special = _special(address)
-    if special is None:
-        return None
-    if not any(address in network for network in allowed):
+    within = [network for network in allowed if address in network]
+    if special is not None and not within:
         return special.what
-    for carried in _carried(address, special):
-        if against := objection(carried, allowed):
-            return f"{special.what} that carries {carried}, {against}"
+    for carried in _carried(address, special, within):
+        if against := objection(carried, allowed, refused):
+            return f"{special.what if special else 'an address'} that carries {carried}, {against}"
     return None
 
 
@@ -135,5 +146,21 @@ def _special(address: Address) -> _Special | None:
     return _ISATAP if int(address) >> 32 & 0xFDFF_FFFF == 0x0000_5EFE else None
 
 
-def _carried(address: Address, special: _Special) -> list[IPv4Address]:
+def _carried(address: Address, special: _Special | None, within: Sequence[Network]) -> list[IPv4Address]:
+    if any(network.version == 6 and network.prefixlen == _TRANSLATED_BITS for network in within):
+        return [IPv4Address(int(address) & _LOW_32_BITS)]
+    if special is None:
+        return []
+    if special.is_of_any_layout:
+        return _of_any_layout(int(address))
     return [IPv4Address(int(address) >> shift & _LOW_32_BITS) for shift in special.ipv4_at]
+
+
+def _of_any_layout(bits: int) -> list[IPv4Address]:
+    """Read what translators with /48, /56, /64 and /96 place around the bits 64 to 71 (RFC 6052 §2.2)."""
+    return [
+        IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF),
+        IPv4Address((bits >> 64 & 0xFF) << 24 | bits >> 32 & 0xFF_FFFF),
+        IPv4Address(bits >> 24 & _LOW_32_BITS),
+        IPv4Address(bits & _LOW_32_BITS),
+    ]

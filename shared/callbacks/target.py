@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from shared import limits
 from shared.callback_errors import CallbackUrlRefused
-from shared.callbacks.addresses import EVERYWHERE, METADATA, Address, Network, objection
+from shared.callbacks.addresses import EVERYWHERE, METADATA, REFUSED, Address, Network, objection
 
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)(#.*)?")
 _CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 §2
@@ -32,13 +32,15 @@ _ALLOWING = "The service's operators can allow it."
 class CallbackRules(NamedTuple):
     """Where operators let callbacks go: schemes, ports, and what is not public.
 
-    `hosts` are names, `*.example.net` standing for all below it; whatever they lead to is good, but for metadata.
+    `hosts` are names, `*.example.net` standing for all below it; whatever they lead to is good, but for metadata and
+    what is `refused`, whatever else is allowed.
     """
 
     takes_http: bool = False
     ports: tuple[range, ...] = (range(80, 81), range(443, 444))
     networks: tuple[Network, ...] = ()
     hosts: tuple[str, ...] = ()
+    refused: tuple[Network, ...] = ()
 
     def names(self, host: str) -> bool:
         """Tell whether a host is allowed by its name."""
@@ -76,6 +78,8 @@ def read_target(url: str, rules: CallbackRules) -> CallbackTarget:
         raise _refused("has a user in it. Take it out: callbacks are known by their signature.")
     if parts[4]:
         raise _refused("has a fragment (#), which is never sent. Take it out.")
+    if parts[3].endswith("?") and parts[3].count("?") == 1:
+        raise _refused("has a ? with nothing behind it, which clients leave out. Take it out.")
     return _target(scheme, parts[2], parts[3], rules)
 
 
@@ -91,8 +95,8 @@ def _target(scheme: str, authority: str, rest: str, rules: CallbackRules) -> Cal
         host = _name(found[2].lower(), rules)
     else:
         host = str(address)
-        if against := objection(address, rules.networks):
-            allowing = "" if METADATA in against else f" {_ALLOWING}"
+        if against := objection(address, rules.networks, rules.refused):
+            allowing = "" if METADATA in against or REFUSED in against else f" {_ALLOWING}"
             raise _refused(f"leads to {host}, {against}; callbacks do not go there.{allowing}")
     shown = f"[{host}]" if ":" in host else host
     shown_port = "" if port == _PORTS[scheme] else f":{port}"

@@ -96,7 +96,8 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     its `callback_url` says whom to tell, but for the admins' callback. `total_files` is how many were asked for,
     `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
     one more than the tries that have ended: those that were released are none, nor are those whose deliverer died.
-    `tries` are the last ones before it.
+    `tries` are the last ones before it. `lost` counts the deliverers that died with it since a try has ended; it has
+    waited for `waited_ms` since somebody first took it, or since it was taken after somebody asked for it anew.
     """
 
     name: CallbackName
@@ -108,6 +109,8 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     message: bytes
     letter: DeadLetter | None = None
     tries: tuple[DeliveryOutcome, ...] = ()
+    lost: int = 0
+    waited_ms: int = 0
 
     @property
     def callback_id(self) -> str:
@@ -182,11 +185,13 @@ class Unread(NamedTuple):
     tries: bytes
     owner: bytes
     url: bytes
+    lost: int
+    waited_ms: int
 
 
 def decode_taken(name: CallbackName, *, partition: int, token: str, reply: Sequence[Any]) -> TakenCallback:
     """Read what take_callback.lua gives behind its word. Raises RecordUnreadable."""
-    attempt, carried, letter, tries, owner, url = reply
+    attempt, carried, letter, tries, owner, url, lost, waited_ms = reply
     message, *flat = _texts(carried)
     found = dict(zip(flat[::2], flat[1::2], strict=False))
     total_files = found.pop(b"total_files", b"")
@@ -204,6 +209,8 @@ def decode_taken(name: CallbackName, *, partition: int, token: str, reply: Seque
         message=message,
         letter=decode_letter(partition, _entry(letter)) if letter else None,
         tries=decode_tries(tries),
+        lost=lost,
+        waited_ms=waited_ms,
     )
 
 

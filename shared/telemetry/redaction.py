@@ -20,6 +20,7 @@ _SECRETS = re.compile(
         ticket {_IS} (?=.)                           # in a URL
       | wt\d_ (?=[A-Za-z0-9_-]{{16}})             # a ticket by itself (shared/ticket.py)
       | wb_[0-9a-f]{{16}}_                        # an API key, without its public id (gateway/auth/api_key.py)
+      | whsec_ (?=[A-Za-z0-9+/]{{16}})             # a secret of callbacks (shared/callbacks/signing_secret.py)
       | bearer {_GAP} (?!realm=)                    # a header, and not the challenge
       | (?-i:eyJ) (?=[\w-]{{16}})                 # a JSON Web Token by itself: an object in base64 (RFC 7515 §3.1)
       | x-amz-(?:signature|security-token) {_IS}    # in a URL that S3 takes (SigV4)

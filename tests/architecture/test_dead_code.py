@@ -21,6 +21,7 @@ ENTRY_NAMES = ["test_*", "Test*", "pytest_*"]
 # Name: who uses it where vulture cannot see it.
 USED_ELSEWHERE = {
     "__getattr__": "Python asks a module for what it does not have (PEP 562)",
+    "_factory": "aiohttp's connector makes its connections by it",
     "_unsupported_upgrade_warning": "uvicorn's protocol calls it",
     "chunked_encoding": "uvicorn's request cycle reads it",
     "capture_signals": "uvicorn's Server calls it",

@@ -61,6 +61,7 @@ async def test_what_waits_and_what_was_given_up_is_listed_without_the_path_of_it
 
     assert listed.stderr == "1 wait or are being told, 1 were given up\n"
     assert [waiting in listed.stdout, dead in listed.stdout] == [True, False]
+    assert given_up.stderr == "1 of 1 that were given up\n"
     assert [waiting in given_up.stdout, dead in given_up.stdout] == [False, True]
     assert all("hooks.example.org" in ended.stdout and "503" in ended.stdout for ended in (listed, given_up))
     assert json.loads(listed_json.stdout)["job_id"] == waiting

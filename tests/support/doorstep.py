@@ -108,7 +108,7 @@ class MappedNames(AbstractResolver):
         """Look up as aiohttp wants it."""
         return [
             ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for address in self.look_up(host)
+            for address in self.look_up(host.removesuffix("."))
         ]
 
     async def close(self) -> None:

@@ -40,7 +40,7 @@ if was_asked_for or c[4] == 'delivering' then return {'OK'} end
 
 if c[3] then redis.call('XDEL', KEYS[11], c[3]) end
 redis.call('HDEL', KEYS[10], name .. ':state', name .. ':token', name .. ':ended', name .. ':tries', name .. ':dead_id',
-  name .. ':unread')
+  name .. ':unread', name .. ':lost', name .. ':since')
 redis.call('HSET', KEYS[10], name .. ':asked', ARGV[2], name .. ':asked_at', now)
 redis.call('PERSIST', KEYS[10])
 redis.call('ZADD', KEYS[9], now, callback_id(job, name))

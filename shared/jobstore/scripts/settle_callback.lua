@@ -12,6 +12,7 @@ if refusal then return {refusal} end
 
 redis.call('HSET', KEYS[10], name .. ':state', ARGV[4])
 if ARGV[5] ~= '' then end_try(name, ARGV[5]) end
+redis.call('HDEL', KEYS[10], name .. ':lost', name .. ':since')
 redis.call('ZREM', KEYS[9], id)
 if ARGV[4] == 'dead' then
   local dead_id = redis.call('XADD', KEYS[11], 'MAXLEN', '~', 10000, '*', 'callback', id, 'job', ARGV[1], unpack(ARGV, 6))

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp import ClientSession
+from aiohttp.abc import ResolveResult
 from opentelemetry.metrics import NoOpMeter
 from yarl import URL
 
@@ -177,6 +178,36 @@ async def test_an_allowed_name_is_called_wherever_it_leads(attack: Attack, doors
         reception = await send(read_target(url, rules), rules, names_for(attack, url))
 
     assert (reception.status, called) == (204, list(attack.leads_to))
+
+
+async def test_a_network_that_operators_refuse_is_not_called_by_an_allowed_name_either(doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(hosts=("allowed.example.org",), refused=(ip_network("127.0.0.0/8"),))
+    target = read_target(f"http://allowed.example.org:{doorstep.port}/", rules)
+
+    async with doorstep.answering() as called:
+        reception = await send(target, rules, MappedNames({target.host: [["127.0.0.1"]]}))
+
+    assert (reception.trouble, called) == (Trouble.NO_ADDRESS, [])
+    assert "an address that the service's operators refuse; callbacks do not go there." in reception.details
+
+
+@pytest.mark.parametrize(("hosts", "asked"), [((), "hooks.example.org."), (("*.example.org",), "hooks.example.org")])
+async def test_search_domains_are_tried_for_names_alone_that_operators_allow(
+    hosts: tuple[str, ...], asked: str
+) -> None:
+    class Noted(MappedNames):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+        ) -> list[ResolveResult]:
+            noted.append(host)
+            raise OSError(-2, "Name or service not known")
+
+    noted: list[str] = []
+    rules = CallbackRules(takes_http=True, hosts=hosts)
+
+    await send(read_target("http://hooks.example.org/", rules), rules, Noted({}))
+
+    assert noted == [asked]
 
 
 async def test_a_name_that_leads_elsewhere_at_the_next_try_is_judged_anew(doorstep: Doorstep) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -21,7 +22,7 @@ from processor.callbacks.deliverer import Deliverer
 from processor.callbacks.message import Links
 from processor.callbacks.metrics import DeliveryMetrics
 from processor.callbacks.name_look_up import NameLookUp
-from processor.callbacks.outcome import Reception
+from processor.callbacks.outcome import Reception, Verdict, after_try
 from shared import limits
 from shared.callbacks.signing_secret import SigningSecret
 from shared.callbacks.target import CallbackRules
@@ -287,6 +288,48 @@ async def test_a_receiver_may_ask_for_a_pause_and_gets_no_longer_one_than_a_day(
     assert [one_try.status for one_try in (await kept(single, job_id)).tries] == [429, 429]
 
 
+@pytest.mark.parametrize(
+    "asked", [f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", "9" * 400]
+)
+async def test_no_pause_that_a_receiver_asks_for_keeps_a_try_from_counting(
+    single: JobStore, receiver: Receiver, asked: str
+) -> None:
+    job_id = await complete(single, receiver.url)
+    receiver.answer = lambda _: 503
+    receiver.headers = {"Retry-After": asked}
+
+    await deliver(deliverer(single)[0])
+
+    assert [one_try.status for one_try in (await kept(single, job_id)).tries] == [503]
+
+
+async def test_a_mistake_in_judging_an_answer_is_a_try_that_counts(
+    single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await complete(single, receiver.url)
+
+    def breaking(reception: Reception, **more: Any) -> Verdict:
+        if reception.trouble is None:
+            raise ValueError("a mistake of ours")
+        return after_try(reception, **more)
+
+    monkeypatch.setattr("processor.callbacks.deliverer.after_try", breaking)
+    await deliver(deliverer(single)[0])
+
+    callback = await kept(single, job_id)
+    assert (callback.state, callback.attempt) == (CallbackState.WAITING, 1)
+    assert callback.tries[0].error == "Something went wrong on our side."
+
+
+async def test_a_path_arrives_byte_by_byte_as_it_was_given(single: JobStore, receiver: Receiver) -> None:
+    path = "/h%2fx/%7Ea/./b/../c%20d?q=%2F&e=1+2&f="
+    await complete(single, receiver.url.replace("/hooks/hunter2", path))
+
+    await deliver(deliverer(single)[0])
+
+    assert [received.path for received in receiver.received] == [path]
+
+
 async def test_a_redirect_is_not_followed_and_no_success(single: JobStore, receiver: Receiver) -> None:
     job_id = await complete(single, receiver.url)
     receiver.answer = lambda _: 307
@@ -301,13 +344,20 @@ async def test_a_redirect_is_not_followed_and_no_success(single: JobStore, recei
 
 async def test_what_the_owner_is_told_of_a_refused_address_is_not_the_address(single: JobStore) -> None:
     job_id = await complete(single, "http://inside.example.org/hook")
-    one, _ = deliverer(single, names=MappedNames({"inside.example.org": [["10.0.0.1"]]}))
+
+    class Slow(MappedNames):
+        def look_up(self, host: str) -> Sequence[str]:
+            time.sleep(0.01)  # as a name server does
+            return super().look_up(host)
+
+    one, _ = deliverer(single, names=Slow({"inside.example.org": [["10.0.0.1"]]}))
 
     with capture_logs() as lines:
         await deliver(one)
 
     [told] = (await kept(single, job_id)).tries
     assert told.error == "The URL's host leads to no address that callbacks go to."
+    assert told.duration_ms == 0  # it would say whether there is such a name in our network
     [line] = [line for line in lines if line["event"] == "callback not delivered yet"]
     assert "10.0.0.1, a private address" in line["trouble"]
 
@@ -384,19 +434,21 @@ async def test_a_slow_receiver_has_a_few_calls_at_once_and_holds_up_nobody_else(
     gate = Gate()
     one, _ = deliverer(single)
     async with gate.listening() as slow_url:
-        slow = [await complete(single, slow_url) for _ in range(limits.CALLBACKS_PER_HOST_AT_ONCE + 3)]
+        slow = [await complete(single, slow_url) for _ in range(limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE + 3)]
         other = await complete(single, receiver.url.replace("127.0.0.1", "localhost"))
         networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
         one, _ = deliverer(single, terms=Terms(RULES._replace(networks=networks, hosts=("localhost",))))
         async with asyncio.TaskGroup() as group:
             await one.look(group)
-            await gate.reach(limits.CALLBACKS_PER_HOST_AT_ONCE)
+            await gate.reach(limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE)
             await asyncio.to_thread(receiver.wait_for, 1)
             assert receiver.received[0].job_id == other
             gate.open()
 
         callbacks = [await kept(single, job_id) for job_id in slow]
-        assert [c.state for c in callbacks].count(CallbackState.DELIVERED) == limits.CALLBACKS_PER_HOST_AT_ONCE
+        assert [c.state for c in callbacks].count(
+            CallbackState.DELIVERED
+        ) == limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
         put_off = [c for c in callbacks if c.state is CallbackState.WAITING]
         assert [(c.attempt, c.tries) for c in put_off] == [(0, ())] * 3
         while (at_ms := await Outbox(single).next_due_at_ms(0)) is not None:
@@ -420,6 +472,66 @@ async def test_one_owner_cannot_take_all_places_by_many_names(single: JobStore) 
 
     counts = await Outbox(single).counts(0)
     assert (gate.waiting, counts.waiting) == (limits.CALLBACKS_PER_OWNER_AT_ONCE, 4)
+
+
+async def test_two_owners_whose_receivers_are_slow_keep_neither_a_third_nor_the_admins_waiting(
+    redis_url: str, receiver: Receiver
+) -> None:
+    gate = Gate()
+    hosts = [f"h{number}.example.org" for number in range(40)]
+    names = MappedNames({host: [["127.0.0.1"]] for host in hosts})
+    async with running_store(redis_url, partitions=1) as store, gate.listening() as url:
+        store.tells_admins = True
+        for owner in ("mallory", "marvin"):
+            for host in hosts[:20]:
+                await complete(store, url.replace("127.0.0.1", host), owner=owner)
+        # The admins are told of a job of the one who has no place left.
+        failed = (await jobs.fail(store, owner="mallory")).job_id
+        other = await complete(store, receiver.url.replace("127.0.0.1", hosts[39]), owner="anna")
+        terms = Terms(RULES._replace(hosts=("*.example.org",)), admin_url=receiver.admin_url)
+        one, metrics = deliverer(store, terms=terms, names=names)
+        async with delivering(one):
+            await asyncio.to_thread(receiver.wait_for, 2)
+            was_waiting, tried = gate.waiting, list(metrics.receptions)
+            gate.open()
+
+        assert not [one_try for one_try in tried if one_try.trouble]  # before a place was free by a slow one's failure
+        assert {received.job_id for received in receiver.received} == {failed, other}
+        assert was_waiting > limits.CALLBACKS_PER_OWNER_AT_ONCE
+
+
+async def test_admins_are_told_although_all_places_are_taken(redis_url: str, receiver: Receiver) -> None:
+    gate = Gate()
+    hosts = [f"h{number}.example.org" for number in range(limits.CALLBACKS_AT_ONCE)]
+    names = MappedNames({host: [["127.0.0.1"]] for host in hosts})
+    async with running_store(redis_url, partitions=1) as store, gate.listening() as url:
+        store.tells_admins = True
+        terms = Terms(RULES._replace(hosts=("*.example.org",)), admin_url=receiver.admin_url)
+        one, metrics = deliverer(store, terms=terms, names=names)
+        async with delivering(one):
+            for number, host in enumerate(hosts):
+                await complete(store, url.replace("127.0.0.1", host), owner=f"owner{number}")
+            one.wake()
+            await gate.reach(limits.CALLBACKS_AT_ONCE)
+            failed = (await jobs.fail(store)).job_id
+            await asyncio.to_thread(receiver.wait_for, 1)
+            tried = list(metrics.receptions)
+            gate.open()
+
+        assert not [one_try for one_try in tried if one_try.trouble]
+        assert [received.job_id for received in receiver.received] == [failed]
+
+
+async def test_the_admins_host_is_looked_up_in_the_threads_for_callbacks(redis_url: str, receiver: Receiver) -> None:
+    async with running_store(redis_url, partitions=1) as store:
+        store.tells_admins = True
+        await jobs.fail(store)
+        admin_url = receiver.admin_url.replace("127.0.0.1", "admins.example.org")
+        names = MappedNames({"admins.example.org": [["127.0.0.1"]]})
+
+        await deliver(deliverer(store, terms=Terms(CallbackRules(), admin_url=admin_url), names=names)[0])
+
+    assert len(receiver.received) == 1
 
 
 async def test_a_word_of_a_new_end_begins_its_delivery_and_many_are_delivered_by_one_loop(
@@ -454,6 +566,25 @@ async def test_who_stops_lets_calls_under_way_end_and_takes_nothing_more(single:
 
         assert (await kept(single, job_id)).state is CallbackState.DELIVERED
         assert (await kept(single, later)).attempt == 0
+
+
+async def test_what_was_taken_while_it_was_told_to_stop_is_handed_back_at_once(
+    single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await complete(single, receiver.url)
+    one, _ = deliverer(single)
+    take = Outbox.take
+
+    async def slow_take(*its: Any, **more: Any) -> Any:
+        taken = await take(*its, **more)
+        one.stop()
+        return taken
+
+    monkeypatch.setattr(Outbox, "take", slow_take)
+    assert await deliver(one) == 1
+
+    callback = await kept(single, job_id)
+    assert (callback.state, callback.attempt, receiver.received) == (CallbackState.WAITING, 0, [])
 
 
 async def test_who_has_to_stop_at_once_hands_back_uncounted_and_another_tells_it_with_the_same_id(
@@ -493,6 +624,64 @@ async def test_a_try_of_a_deliverer_that_died_is_made_again_when_its_lease_has_r
     assert (await kept(single, job_id)).attempt == 1  # the try of which nobody came back to tell is none
 
 
+async def test_a_callback_with_which_every_deliverer_dies_is_given_up_and_can_be_asked_for_anew(
+    single: JobStore, receiver: Receiver
+) -> None:
+    job_id = await complete(single, receiver.url)
+    one, metrics = deliverer(single)
+    for _ in range(limits.CALLBACK_DELIVERERS_LOST):
+        at_ms = await due_at_ms(single)
+        assert await Outbox(single).take(0, "dead", lease_ms=limits.CALLBACK_LEASE_MS, count=1, now_ms=at_ms)
+
+    await deliver(one, now_ms=await due_at_ms(single))
+
+    callback = await kept(single, job_id)
+    assert (callback.state, metrics.given_up, receiver.received) == (CallbackState.DEAD, 1, [])
+    assert callback.tries[-1].error == "Something went wrong on our side."
+    assert await Outbox(single).redeliver(job_id) is Redelivered.OK
+    await deliver(one)
+    assert (await kept(single, job_id)).state is CallbackState.DELIVERED
+
+
+async def test_deliverers_that_died_before_a_try_ended_are_forgotten_with_it(
+    single: JobStore, receiver: Receiver
+) -> None:
+    job_id = await complete(single, receiver.url)
+    receiver.answer = lambda _: 503
+    one, _ = deliverer(single)
+    for _ in range(2):
+        for _ in range(limits.CALLBACK_DELIVERERS_LOST - 1):
+            at_ms = await due_at_ms(single)
+            assert await Outbox(single).take(0, "dead", lease_ms=limits.CALLBACK_LEASE_MS, count=1, now_ms=at_ms)
+        await deliver(one, now_ms=await due_at_ms(single))
+
+    callback = await kept(single, job_id)
+    assert (callback.state, callback.attempt, len(receiver.received)) == (CallbackState.WAITING, 2, 2)
+
+
+async def test_what_never_finds_a_place_is_given_up_in_the_end_and_what_finds_one_is_told_however_late(
+    single: JobStore,
+) -> None:
+    gate = Gate()
+    one, _ = deliverer(single)
+    count = limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
+    async with gate.listening() as url:
+        ids = [await complete(single, url) for _ in range(2 * count)]
+        at_ms = await due_at_ms(single) + 60_000
+        await Outbox(single).take(0, "dead", lease_ms=0, count=2 * count, now_ms=at_ms)
+        async with asyncio.TaskGroup() as group:
+            await one.look(group, now_ms=at_ms + 5 * DAY_MS)
+            await gate.reach(count)
+            gate.open()
+
+        callbacks = [await kept(single, job_id) for job_id in ids]
+    states = [callback.state for callback in callbacks]
+    assert (states.count(CallbackState.DELIVERED), states.count(CallbackState.DEAD)) == (count, count)
+    assert {callback.tries[-1].error for callback in callbacks if callback.state is CallbackState.DEAD} == {
+        "The callbacks before it took too long: its turn has not come."
+    }
+
+
 async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
     single: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,7 +692,7 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
 
     async def breaking(courier: Courier, url: str, body: bytes, **more: str) -> Reception:
         if broken.encode() in body:
-            raise ValueError("a mistake of ours")
+            raise ValueError(f"a mistake of ours about {url}")
         return await send(courier, url, body, **more)
 
     monkeypatch.setattr(Courier, "send", breaking)
@@ -512,7 +701,9 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
 
     assert [received.job_id for received in receiver.received] == [whole]
     assert (await kept(single, broken)).tries[0].error == "Something went wrong on our side."
-    assert "delivering a callback broke" in [line["event"] for line in lines]
+    [line] = [line for line in lines if line["event"] == "delivering a callback broke"]
+    assert (line["error"], line["places"][-1].partition(":")[0]) == ("ValueError", "test_deliverer.py")
+    assert "hunter2" not in str(lines)
     assert len(metrics.receptions) == 2
 
 

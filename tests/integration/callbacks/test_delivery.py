@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from processor.callbacks.address_guard import guarded_connector
+from processor.callbacks.answer import AnswerHead
 from processor.callbacks.delivery import post
 from processor.callbacks.outcome import Reception, Trouble
+from shared import limits
 from shared.callbacks.target import CallbackRules, read_target
 from tests.support.certificates import Authority
 from tests.support.doorstep import MappedNames
@@ -42,10 +44,12 @@ async def receiver(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Asyn
         await asyncio.gather(*talks)  # their clients are gone, so they end
 
 
-async def send(url: str, *, within_seconds: float = 10.0, names: MappedNames | None = None) -> Reception:
+async def send(
+    url: str, *, within_seconds: float = 10.0, names: MappedNames | None = None, body: bytes = b'{"type":"test"}'
+) -> Reception:
     """Send a callback as a processor does."""
     connector = guarded_connector(read_target(url, RULES), RULES, names or MappedNames({}))
-    return await post(url, b'{"type":"test"}', {}, connector=connector, within_seconds=within_seconds)
+    return await post(url, body, {}, connector=connector, within_seconds=within_seconds)
 
 
 def saying(answer: bytes) -> Answer:
@@ -126,6 +130,48 @@ async def test_headers_without_end_are_not_read_on() -> None:
     assert peak_bytes < 10_000_000
 
 
+async def test_announcements_without_end_are_no_answer_and_hold_up_nobody() -> None:
+    async with receiver(pouring(b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 10_000)) as port:
+        told = await send(f"http://127.0.0.1:{port}/")
+
+    assert (told.status, told.trouble) == (None, Trouble.NO_HTTP)
+
+
+async def test_a_few_announcements_before_an_answer_are_passed_over() -> None:
+    announced = b"HTTP/1.1 103 Early Hints\r\n\r\n" * limits.CALLBACK_ANSWERS_ANNOUNCED
+    async with receiver(saying(announced + b"HTTP/1.1 204 X\r\n\r\n")) as port:
+        told = await send(f"http://127.0.0.1:{port}/")
+
+    assert told.status == 204
+
+
+async def test_of_a_flood_no_more_is_parsed_than_the_head_of_an_answer_may_have() -> None:
+    flood = AnswerHead(asyncio.get_running_loop())
+    flood.set_response_params()
+
+    flood.data_received(b"HTTP/1.1 102 X\r\n\r\n" * 15_000)
+
+    assert len(flood) <= limits.CALLBACK_ANSWER_PIECE_BYTES / len(b"HTTP/1.1 102 X\r\n\r\n")
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_the_socket_ends_with_the_call_although_the_receiver_has_not_read_what_was_sent() -> None:
+    body, heard, told_it = bytes(16_000_000), bytearray(), asyncio.Event()
+
+    async def answer_and_stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n")
+        await told_it.wait()
+        while piece := await reader.read(65_536):
+            heard.extend(piece)
+
+    async with receiver(answer_and_stay) as port:
+        told = await send(f"http://127.0.0.1:{port}/", body=body)
+        told_it.set()
+
+    assert told.status == 200
+    assert len(heard) < len(body)
+
+
 async def test_a_body_without_end_is_not_read() -> None:
     body = b"10000\r\n" + bytes(65_536) + b"\r\n"
     async with receiver(pouring(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", body)) as port:
@@ -145,7 +191,13 @@ async def test_an_answer_that_never_comes_is_waited_for_in_bounded_time() -> Non
 
 
 async def test_an_answer_that_comes_byte_by_byte_is_waited_for_in_bounded_time() -> None:
-    async with receiver(pouring(b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n")) as port:
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with receiver(drip) as port:
         told = await send(f"http://127.0.0.1:{port}/", within_seconds=0.2)
 
     assert (told.status, told.trouble) == (None, Trouble.NO_ANSWER)

@@ -6,10 +6,12 @@
 --   <name>:tries   the last of them (JSON)                               <name>:asked    token of the last wish to tell it again
 --   <name>:letter  the dead letter that it tells of (JSON)               <name>:dead_id  its place among the dead callbacks
 --   <name>:unread  when a deliverer first could not read it (ms)         <name>:asked_at when that wish came (ms)
+--   <name>:lost    deliverers that died with it since a try has ended      <name>:since  when it was first taken, since it was asked for (ms)
 -- `deleted` stands there when the job was deleted.
 -- It is kept for as long as one of them waits, and for KEPT_MS after.
 local KEPT_MS = 259200000
-local PARTS = {'', ':state', ':token', ':ended', ':tries', ':asked', ':asked_at', ':letter', ':dead_id', ':unread'}
+local PARTS = {'', ':state', ':token', ':ended', ':tries', ':asked', ':asked_at', ':letter', ':dead_id', ':unread',
+  ':lost', ':since'}
 
 -- Tells whether a reply says that somebody else's key stands in a callback's place.
 local function is_foreign(reply)
@@ -61,6 +63,7 @@ end
 local function end_try(name, tries)
   redis.call('HINCRBY', KEYS[10], name .. ':ended', 1)
   redis.call('HSET', KEYS[10], name .. ':tries', tries)
+  redis.call('HDEL', KEYS[10], name .. ':lost')
 end
 
 local function is_for_admins(name) return string.find(name, '_admin', 1, true) ~= nil end

@@ -1,5 +1,7 @@
 """Nobody takes the places of all: not a receiver, not an owner under many names."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from processor.callbacks.crowd import Crowd, receiver_of
@@ -34,44 +36,85 @@ def taken(host: str, owner: str = "anna", *, is_for_admins: bool = False) -> Tak
     )
 
 
-def test_a_receiver_has_its_places_and_the_rest_is_put_off_in_turn() -> None:
+def begun(crowd: Crowd, of: Iterable[TakenCallback], *, now_ms: float = 0.0) -> int:
+    """Count how many of these find a place."""
+    return [crowd.enter(each, now_ms=now_ms) for each in of].count(None)
+
+
+def test_an_owner_has_a_few_places_at_a_receiver_and_all_owners_together_some_more() -> None:
     crowd = Crowd()
 
-    answers = [crowd.enter(taken("a.example")) for _ in range(limits.CALLBACKS_PER_HOST_AT_ONCE + 2)]
+    assert begun(crowd, [taken("a.example")] * 9) == limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
+    assert begun(crowd, [taken("a.example", "berta")] * 9) == limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
+    assert limits.CALLBACKS_PER_HOST_AT_ONCE == 2 * limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
+    assert begun(crowd, [taken("a.example", "clara")]) == 0
+    assert begun(crowd, [taken("b.example", "clara")]) == 1
 
-    assert answers[: limits.CALLBACKS_PER_HOST_AT_ONCE] == [None] * limits.CALLBACKS_PER_HOST_AT_ONCE
-    assert [full.put_off_before for full in answers if full] == [0, 1]
-    assert crowd.enter(taken("b.example")) is None
 
-
-def test_whoever_leaves_makes_room_and_says_what_a_place_is_taken_for() -> None:
+def test_those_that_find_no_place_have_a_turn_one_after_the_other() -> None:
     crowd = Crowd()
-    for _ in range(limits.CALLBACKS_PER_HOST_AT_ONCE):
-        crowd.enter(taken("a.example"))
-    crowd.leave(taken("a.example"), took_ms=8_000.0)
+    begun(crowd, [taken("a.example")] * 4)
 
-    assert crowd.enter(taken("a.example")) is None
-    full = crowd.enter(taken("a.example"))
-    assert full is not None
-    assert (full.took_ms, full.put_off_before) == (8_000.0, 0)
+    turns_ms = [crowd.enter(taken("a.example"), now_ms=0.0) for _ in range(3)]
+
+    each_ms = limits.CALLBACK_TAKES_MS / 4
+    assert turns_ms == [each_ms, 2 * each_ms, 3 * each_ms]
 
 
-def test_an_owner_has_places_under_however_many_names() -> None:
+def test_turns_are_as_far_apart_as_places_are_taken_for_and_one_that_is_over_changes_no_turn_that_was_given() -> None:
+    crowd = Crowd()
+    begun(crowd, [taken("a.example")] * 4)
+    first_ms = crowd.enter(taken("a.example"), now_ms=0.0)
+    crowd.leave(taken("a.example"), took_ms=8_000.0, now_ms=10.0)
+    assert begun(crowd, [taken("a.example")], now_ms=10.0) == 1
+
+    turn_ms = crowd.enter(taken("a.example"), now_ms=10.0)
+
+    assert first_ms == limits.CALLBACK_TAKES_MS / 4
+    assert turn_ms == first_ms - 10.0 + 8_000.0 / 4
+
+
+def test_nobody_is_given_a_turn_later_than_the_cap_however_often_they_come_back() -> None:
+    crowd = Crowd()
+    begun(crowd, [taken("a.example")] * 4)
+    crowd.leave(taken("a.example"), took_ms=20_000.0, now_ms=0.0)
+    begun(crowd, [taken("a.example")])
+
+    turns_ms = [crowd.enter(taken("a.example"), now_ms=0.0) or 0.0 for _ in range(1_000)]
+
+    assert turns_ms == sorted(turns_ms)
+    assert turns_ms[-1] == limits.CALLBACK_PUT_OFF_CAP_MS
+
+
+def test_the_more_places_are_taken_the_fewer_are_one_owners_and_the_last_are_for_newcomers() -> None:
     crowd = Crowd()
 
-    answers = [crowd.enter(taken(f"h{number}.example")) for number in range(limits.CALLBACKS_PER_OWNER_AT_ONCE + 1)]
+    shares = [
+        begun(crowd, [taken(f"h{number}.example", owner) for number in range(30)]) for owner in ("anna", "berta", "c")
+    ]
 
-    assert [full is None for full in answers] == [True] * limits.CALLBACKS_PER_OWNER_AT_ONCE + [False]
-    assert crowd.enter(taken("h0.example", "berta")) is None
+    assert shares == [limits.CALLBACKS_PER_OWNER_AT_ONCE, 8, 4]
+    newcomers = [taken("new.example", f"newcomer{number}") for number in range(8)]
+    assert begun(crowd, newcomers) == 8
+    assert begun(crowd, [taken("h99.example", "anna")]) == 0
 
 
-def test_nothing_is_kept_of_those_who_are_gone() -> None:
+def test_admins_have_places_of_their_own_whatever_the_owner_whose_job_failed_has_under_way() -> None:
+    crowd = Crowd()
+    begun(crowd, [taken(f"h{number}.example", f"owner{number}") for number in range(limits.CALLBACKS_AT_ONCE)])
+
+    assert begun(crowd, [taken("x.example", "somebody")]) == 0
+    admins = [taken("h0.example", "owner0", is_for_admins=True)] * 9
+    assert begun(crowd, admins) == limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
+
+
+def test_nothing_is_kept_of_those_who_are_gone_and_whose_turns_are_over() -> None:
     crowd = Crowd()
     for number in range(100):
-        for _ in range(limits.CALLBACKS_PER_HOST_AT_ONCE + 1):
-            crowd.enter(taken(f"h{number}.example", f"owner{number}"))
-        for _ in range(limits.CALLBACKS_PER_HOST_AT_ONCE):
-            crowd.leave(taken(f"h{number}.example", f"owner{number}"), took_ms=1.0)
+        one = taken(f"h{number}.example", f"owner{number}")
+        begun(crowd, [one] * 5)
+        for _ in range(4):
+            crowd.leave(one, took_ms=1.0, now_ms=1_000.0)
 
     assert not any(vars(crowd).values())
 

@@ -3,6 +3,7 @@
 import pytest
 
 from processor.callbacks.outcome import Delivered, GiveUp, Reception, Trouble, TryAgain, Verdict, after_try
+from shared import limits
 
 SCHEDULE = (0, 5, 300)
 NOW_MS = 1_795_000_000_000
@@ -42,3 +43,22 @@ def test_words_are_sentences_and_have_no_details_in_them() -> None:
         assert words[0].isupper()
         assert words.endswith(".")
         assert str(reception.status or "") in words
+
+
+def test_a_receiver_that_asks_for_a_pause_each_time_is_not_waited_for_longer_than_a_day_beyond_the_schedule() -> None:
+    schedule_seconds = (0, *[5] * 19)
+    longest_ms = round(95_000 * (1 + limits.CALLBACK_JITTER_RATIO)) + limits.CALLBACK_WAITS_LONGER_MS
+
+    verdicts = [
+        after_try(
+            Reception(503, retry_after="86400"),
+            tries=3,
+            schedule_seconds=schedule_seconds,
+            random_ratio=0.0,
+            now_ms=0,
+            waited_ms=waited_ms,
+        )
+        for waited_ms in (longest_ms, longest_ms + 1)
+    ]
+
+    assert [type(verdict) for verdict in verdicts] == [TryAgain, GiveUp]

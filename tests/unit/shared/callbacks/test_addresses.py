@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from shared.callbacks.addresses import EVERYWHERE, objection
+from shared.callbacks.addresses import EVERYWHERE, REFUSED, objection
 
 PUBLIC = """
 1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.255.255.255 128.0.0.1 168.63.129.15 168.63.129.17
@@ -71,6 +71,15 @@ def test_everything_else_is_taken_where_everything_is_allowed(text: str) -> None
         ("2002::/16", "2002:a00:1::1", "that carries 10.0.0.1, a private address"),
         ("2002::/16", "2002:808:808::1", None),
         ("2001::/32", "2001:0:a00:1::1", "that carries 10.0.0.1, a private address"),
+        ("fd00:64::/96", "fd00:64::8.8.8.8", None),
+        ("fd00:64::/96", "fd00:64::169.254.169.254", "that carries 169.254.169.254, a metadata address of a cloud"),
+        ("fd00:64::/96", "fd00:64::10.0.0.1", "a unique local address (RFC 4193) that carries 10.0.0.1, a private"),
+        ("2600:64::/96", "2600:64::127.0.0.1", "an address that carries 127.0.0.1, a loopback address"),
+        ("fd00:64::/64", "fd00:64::a00:1", None),
+        ("64:ff9b:1:2:3:4::/96", "64:ff9b:1:2:3:4:808:808", None),
+        ("64:ff9b:1::/48", "64:ff9b:1:7f00:0:100::", "that carries 127.0.0.1, a loopback address"),
+        ("64:ff9b:1::/56", "64:ff9b:1:7f:0:1::", "a NAT64 address of local use (RFC 8215) that carries"),
+        ("64:ff9b:1::/64", "64:ff9b:1::7f:0:100:0", "a NAT64 address of local use (RFC 8215) that carries"),
         ("2600::/16", "2600::5efe:10.0.0.1", "that carries 10.0.0.1, a private address"),
     ],
 )
@@ -80,3 +89,18 @@ def test_an_allowed_address_is_as_good_as_the_ipv4_address_that_it_carries(
     found = objection(ip_address(text), (ip_network(network),))
 
     assert found is None if against is None else against in (found or "")
+
+
+@pytest.mark.parametrize("text", ["a9fe:a9:fe00::", "a9:fe:a9fe::", ":a9:fea9:fe00:0", "1:2:3:a9fe:a9fe"])
+def test_no_layout_of_a_translator_leads_to_metadata_although_all_is_allowed(text: str) -> None:
+    found = objection(ip_address(f"64:ff9b:1:{text}"), EVERYWHERE)
+
+    assert "that carries 169.254.169.254, a metadata address of a cloud" in (found or "")
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "10.0.0.1", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8"])
+def test_what_operators_refuse_is_refused_whatever_is_allowed(text: str) -> None:
+    refused = (ip_network("8.8.8.0/24"), ip_network("10.0.0.0/8"))
+
+    assert REFUSED in (objection(ip_address(text), EVERYWHERE, refused) or "")
+    assert objection(ip_address(text), EVERYWHERE) is None

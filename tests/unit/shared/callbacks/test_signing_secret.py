@@ -1,12 +1,15 @@
 """The secrets that callbacks are signed with."""
 
 import base64
+import os
+import subprocess
 
 import pytest
 
 from shared import limits
 from shared.callbacks.signing_secret import SigningSecret, read_signing_secrets
 from shared.errors import SettingsError
+from tests.architecture.source_tree import ROOT
 
 
 def written(size_bytes: int) -> str:
@@ -53,3 +56,16 @@ def test_each_owner_has_a_secret_of_their_own_and_always_the_same() -> None:
 
 def test_a_secret_is_not_shown() -> None:
     assert "SigningSecret(…)" == repr(SigningSecret(b"hunter2")) == f"{SigningSecret(b'hunter2')}"
+
+
+@pytest.mark.parametrize("owner", ["anna", "0day", "7", "zoë", "%s"])
+def test_the_recipe_of_the_docs_makes_the_same_secret_for_every_owner(owner: str) -> None:
+    text = (ROOT / "docs" / "callbacks.md").read_text()
+    recipe = text[text.index("OWNER=anna") :].partition("```")[0].replace("OWNER=anna\n", "", 1)
+    secret = SigningSecret(b"k" * 32)
+
+    made = subprocess.run(
+        ["sh", "-c", recipe], env=os.environ | {"OWNER": owner, "SECRET": secret.text}, capture_output=True, check=True
+    )
+
+    assert made.stdout.decode().strip() == secret.of_owner(owner).text

@@ -49,6 +49,7 @@ def test_a_public_url_is_taken_and_written_in_one_way(url: str, target: tuple[ob
         ("https://hooks.example.org/%zz", "Percent-encode it"),
         ("https://bücher.example/", "in its ASCII form (xn--…)"),
         ("https://me:secret@hooks.example.org/", "has a user in it. Take it out"),
+        ("https://hooks.example.org/a?", "has a ? with nothing behind it"),
         ("https://hooks.example.org/#top", "has a fragment (#)"),
         ("https://hooks.example.org:8443/", "has the port 8443, to which callbacks do not go. The service's operators"),
         ("https://hooks.example.org:/", "a port that is none"),

@@ -53,7 +53,7 @@ def test_what_is_no_id_is_not_read_as_one(text: str) -> None:
 @pytest.mark.parametrize("carried", [b"", b"{", b"[]", b'["{}"]', b'["{}","state","completed"]', b"\xff", b"[[1]]"])
 def test_a_callback_that_cannot_be_read_is_said_to_be(carried: bytes) -> None:
     with pytest.raises(RecordUnreadable):
-        decode_taken(NAME, partition=3, token="t", reply=[1, carried, b"", b"", b"anna", b""])
+        decode_taken(NAME, partition=3, token="t", reply=[1, carried, b"", b"", b"anna", b"", 0, 0])
 
 
 @pytest.mark.parametrize("parts", [(None, None, None), (b"\xff", b"many", b"{")])

@@ -27,6 +27,7 @@ TICKET = write_ticket(
         ("/x?ticket=%77%74é-\\xe9-\\u00e9-rest", "/x?ticket=***"),
         (f"the ticket {TICKET} is bad", "the ticket wt1_*** is bad"),
         (f"{TICKET[:30]}…", "wt1_***"),
+        ("a secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw.", "a secret whsec_***"),
         (f"the key {API_KEY}.", f"the key wb_{KEY_ID}_***"),
         (f"(b'authorization', b'Bearer {API_KEY}')", "(b'authorization', b'Bearer ***')"),
         ("authorization: bearer  eyJhbGciOi.J9.x-y_z==", "authorization: bearer  ***"),
