@@ -66,7 +66,7 @@ def test_get_refuses_to_replace_a_file_before_it_asks_for_a_job(command: Waybill
     forced = command.run("get", *IDS, "-o", "mine.zip", "--force", "-q")
 
     assert (refused.returncode, refused.stdout) == (7, "")
-    assert "mine.zip exists already. Choose another name, or replace it (--force" in refused.stderr
+    assert "mine.zip exists already. Choose another name (-o), or replace it (--force" in refused.stderr
     assert (forced.returncode, forced.stderr) == (0, "")
     assert len(contents(command.directory / "mine.zip")) == len(cargo.MIXED)
 

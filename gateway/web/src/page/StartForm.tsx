@@ -42,6 +42,7 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
       // Only now: what is refused is corrected. And what was chosen meanwhile is for the next one.
       setChosen((now) => (now === chosen ? new Map() : now))
       setTyped((now) => (now === typed ? '' : now))
+      setArchiveName((now) => (now === archiveName ? '' : now))
     } catch (error) {
       setStarted(false)
       setProblem(problemOf(error))
