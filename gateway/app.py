@@ -103,7 +103,7 @@ class Gateway:
                 self._make_app(metrics, edge.cors),
                 edge,
                 count_refusal=metrics.count_auth_refusal,
-                answer_times=AnswerTimes(metrics.observe_answer),
+                answer_times=AnswerTimes(metrics.count_answer, metrics.observe_answer),
             ),
             edge,
             drain_seconds=settings.drain_seconds,

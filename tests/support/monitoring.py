@@ -27,7 +27,7 @@ FOREIGN = frozenset(
     }
 )
 """Metrics that others have."""
-OF_ANY_VALUE = frozenset({"http_request_duration_seconds"})
+OF_ANY_VALUE = frozenset({"http_request_duration_seconds", "http_answers_total"})
 """Metrics whose labels have the values that callers have made happen so far."""
 
 
