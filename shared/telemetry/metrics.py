@@ -66,7 +66,12 @@ class BacklogGauges:
         for name, description, of in _GAUGES:
             meter.create_observable_gauge(name, [self._sum_of(of)], description=description)
         for name, description, of in _AGES:
-            meter.create_observable_gauge(name, [self._most_of(of)], unit="s", description=description)
+            meter.create_observable_gauge(name, [self._most_of(of, 1000)], unit="s", description=description)
+        meter.create_observable_gauge(
+            "download_dead_letters_used_ratio",
+            [self._most_of(lambda b: b.dead_letters, limits.MAX_DEAD_LETTERS)],
+            description="Of the dead letters that a partition keeps, by the fullest",
+        )
 
     async def run(self) -> None:
         """Read the backlog every few seconds, until cancelled."""
@@ -83,9 +88,9 @@ class BacklogGauges:
 
         return observe
 
-    def _most_of(self, of_ms: Callable[[Backlog], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def _most_of(self, of: Callable[[Backlog], int], unit: int) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_: CallbackOptions) -> Iterable[Observation]:
-            return [Observation(max(map(of_ms, self._latest)) / 1000)] if self._latest else []
+            return [Observation(max(map(of, self._latest)) / unit)] if self._latest else []
 
         return observe
 
