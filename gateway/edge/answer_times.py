@@ -1,4 +1,4 @@
-"""What is answered, and how long callers wait for its head, by call and kind of status: never by address, owner or id."""
+"""What is answered, and how long callers wait for it, by call and kind of status: never by address, owner or id."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -168,12 +168,12 @@ def test_every_alert_has_a_severity_a_text_a_runbook_section_and_both_tests(file
         ("WaybillDeadlineBudgetBurnsFast: severity", replacing("rules", "severity: critical", "severity: loud")),
         ("WaybillDeadlineBudgetBurnsFast: summary", replacing("rules", "summary:", "title:")),
         (
-            "WaybillNobodyWorks: quiet",
-            replacing("rules_test", "9m, alertname: WaybillNobodyWorks", "9m, alertname: Another"),
+            "WaybillJobOverdue: quiet",
+            replacing("rules_test", "10m, alertname: WaybillJobOverdue", "10m, alertname: Another"),
         ),
         (
-            "WaybillNobodyWorks: firing",
-            replacing("rules_test", "        alertname: WaybillNobodyWorks\n", "        alertname: Another\n"),
+            "WaybillJobOverdue: firing",
+            replacing("rules_test", "        alertname: WaybillJobOverdue\n", "        alertname: Another\n"),
         ),
     ],
 )
