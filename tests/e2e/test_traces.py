@@ -184,6 +184,7 @@ def test_collector_that_is_away_costs_one_log_line(tmp_path: Path) -> None:
             path = system.create_job(*cargo.MIXED[:1])
             collector.wait_for("run", 1, job_id=job_id_of(path))
             until(lambda: logged(system).count("traces are exported again") == 2, "both have it back")
+        lost = gateway.metric("trace_spans_lost_total", reason="not_taken")
         stop_in_order(system)
 
         events = logged(system)
@@ -192,6 +193,7 @@ def test_collector_that_is_away_costs_one_log_line(tmp_path: Path) -> None:
     assert 1 <= len(lines) <= 2, "once for each time that it was away"
     assert lines[0]["endpoint"] == f"http://user:***@127.0.0.1:{port}"
     assert lines[0]["trouble"]
+    assert lost > 0
     assert "hunter2" not in text
     assert [event for event in events if event.startswith("Failed") or "urllib3" in event] == []
 
