@@ -80,7 +80,7 @@ class GatewayMetrics:
         self._answer_times = meter.create_histogram(
             "http_request_duration",
             unit="s",
-            description="From a request to the head of its answer, by call; without its body's upload, streams and long polls",
+            description="From a request to the head of its answer, by call; no uploads of bodies, streams, long polls",
             explicit_bucket_boundaries_advisory=_ANSWER_SECONDS,
         )
         meter.create_observable_counter(
