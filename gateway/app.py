@@ -57,7 +57,8 @@ from shared.objects.opening import open_store
 from shared.objects.store import ObjectStore
 from shared.retention import Retention
 from shared.telemetry.admin import admin_server
-from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
+from shared.telemetry.metrics import configure_metrics, report_backlog, report_dependencies
+from shared.telemetry.outbox_gauges import report_outbox
 
 log = structlog.get_logger(__name__)
 
@@ -92,9 +93,10 @@ class Gateway:
         )
         self._catalogue = open_catalogue(settings.catalogue, sources)
         meter = configure_metrics("gateway")
-        self._gauges = BacklogGauges(meter, self._store)
+        self._gauges = report_backlog(meter, self._store)
+        self._outbox_gauges = report_outbox(meter, self._store)
         self._stores = _stores_of(settings, sources, objects)
-        report_dependencies(meter, self._connection, self._stores)
+        report_dependencies(meter, self._store, self._stores)
         metrics = GatewayMetrics(meter, self._hub, deadline_seconds=settings.deadline_seconds)
         self._queue.report(meter)
         edge = Edge(settings)
@@ -103,7 +105,7 @@ class Gateway:
                 self._make_app(metrics, edge.cors),
                 edge,
                 count_refusal=metrics.count_auth_refusal,
-                answer_times=AnswerTimes(metrics.observe_answer),
+                answer_times=AnswerTimes(metrics.count_answer, metrics.observe_answer),
             ),
             edge,
             drain_seconds=settings.drain_seconds,
@@ -202,6 +204,7 @@ class Gateway:
                 group.create_task(self._hub.run(), name="hub"),
                 group.create_task(self._places.run(), name="places"),
                 group.create_task(self._gauges.run(), name="gauges"),
+                group.create_task(self._outbox_gauges.run(), name="outbox gauges"),
                 group.create_task(self._queue.run(), name="queue"),
                 group.create_task(self._catalogue.run(), name="catalogue"),
                 group.create_task(self._gate.run(), name="gate"),

@@ -76,10 +76,11 @@ class GatewayMetrics:
         self._sent = meter.create_counter(
             "download_archive_sent", unit="By", description="Bytes of archives that this gateway has sent by itself"
         )
+        self._answers = meter.create_counter("http_answers", description="Answers by call, streams among them")
         self._answer_times = meter.create_histogram(
             "http_request_duration",
             unit="s",
-            description="From a request to the head of its answer, by call; without streams and long polls",
+            description="From a request to the head of its answer, by call; no uploads of bodies, streams, long polls",
             explicit_bucket_boundaries_advisory=_ANSWER_SECONDS,
         )
         meter.create_observable_counter(
@@ -129,6 +130,10 @@ class GatewayMetrics:
     def count_sent(self, count_bytes: int) -> None:
         """Count a piece of an archive that goes to a caller."""
         self._sent.add(count_bytes)
+
+    def count_answer(self, call: str, status: str) -> None:
+        """Count an answer, whatever it is; `call` is the name of a route's handler, `status` "2xx" or another kind."""
+        self._answers.add(1, {"call": call, "status": status})
 
     def observe_answer(self, call: str, status: str, seconds: float) -> None:
         """Record how long a caller has waited for an answer; `call` is the name of a route's handler."""

@@ -18,13 +18,15 @@ from shared import limits
 from shared.errors import UnavailableError
 from shared.jobs import JobRecord, partition_of
 from shared.jobstore.fleet import Fleet, LivingProcessor
-from shared.jobstore.line import read_line
+from shared.jobstore.line import LineReading, read_line
 from shared.jobstore.memory import Memory, read_memory
-from shared.jobstore.operations import Created
+from shared.jobstore.operations import Created, Line, LinePlace
 from shared.jobstore.service_times import pooled
 from shared.jobstore.store import JobStore
 
 log = structlog.get_logger(__name__)
+
+_NOBODY = Line(unfinished=0, parked=0, ready=0, end=LinePlace(), taken=LinePlace())
 
 
 class QueueWatch:
@@ -36,7 +38,7 @@ class QueueWatch:
         self._headroom_percent = headroom_percent
         self._queue: Queue | None = None
         self._processors: list[LivingProcessor] | None = None
-        self._memories: list[Memory] = []
+        self._memories: list[Memory | None] = []
         self._looks: deque[Look] = deque(maxlen=limits.QUEUE_LOOKS_KEPT)
 
     def report(self, meter: Meter) -> None:
@@ -54,6 +56,11 @@ class QueueWatch:
                 lambda: self._fleet_size(lambda one: one.open_slots),
             ),
             ("redis_memory_used_ratio", "Of its maxmemory, by the fullest server", self._fullest_ratio),
+            (
+                "redis_memory_refusing_ratio",
+                "From which on new jobs are refused (WAYBILL_MEMORY_HEADROOM_PERCENT)",
+                lambda: (100 - self._headroom_percent) / 100,
+            ),
         )
         for name, description, tell in gauges:
             meter.create_observable_gauge(name, [_told(tell)], description=description)
@@ -62,7 +69,7 @@ class QueueWatch:
         return None if self._processors is None else sum(map(of, self._processors))
 
     def _fullest_ratio(self) -> float | None:
-        return max((memory.used_ratio for memory in self._memories if memory.most_bytes), default=None)
+        return max((memory.used_ratio for memory in self._memories if memory and memory.most_bytes), default=None)
 
     async def run(self) -> None:
         """Look at the queue every few seconds, until cancelled."""
@@ -116,7 +123,8 @@ class QueueWatch:
 
     def is_short_of_memory(self, partition: int) -> bool:
         """Tell whether the partition's server was last seen with less memory left than new jobs are to leave free."""
-        return partition < len(self._memories) and self._memories[partition].is_short(self._headroom_percent)
+        memory = self._memories[partition] if partition < len(self._memories) else None
+        return memory is not None and memory.is_short(self._headroom_percent)
 
     def seconds_until_room(self, of_jobs: int | None = None) -> int:
         """Tell when one of so many unfinished jobs will have ended, None: of all, by how they have ended lately."""
@@ -132,17 +140,29 @@ class QueueWatch:
         self._looks.clear()
 
     async def look(self) -> None:
-        """Read everything once. Raises as the job store does."""
-        self._memories = await read_memory(self._store.connection, self._store.partitions)
-        self._queue = await self._read()
+        """Read once what answers. Raises as the job store does where nobody says which processors live.
 
-    async def _read(self) -> Queue:
+        Of a cluster's node that is away, nothing is known, and in its partitions nobody stands in line.
+        """
+        self._memories = await read_memory(self._store.connection, self._store.partitions)
         self._processors = await self._fleet.processors()
-        open_slots = sum(processor.open_slots for processor in self._processors)
-        readings = [await read_line(self._store, partition) for partition in range(self._store.partitions)]
-        self._looks.append(Look(time.monotonic(), sum(one.ended for one in readings)))
-        lines, times = tuple(one.line for one in readings), pooled([one.times for one in readings])
-        return Queue(lines, open_slots, times)
+        self._queue = await self._read(sum(processor.open_slots for processor in self._processors))
+
+    async def _read(self, open_slots: int) -> Queue | None:
+        readings = [await self._line_if_there(partition) for partition in range(self._store.partitions)]
+        told = [one for one in readings if one is not None]
+        if len(told) == len(readings):  # the ends of fewer partitions look like fewer ends
+            self._looks.append(Look(time.monotonic(), sum(one.ended for one in told)))
+        lines = tuple(_NOBODY if one is None else one.line for one in readings)
+        return Queue(lines, open_slots, pooled([one.times for one in told])) if told else None
+
+    async def _line_if_there(self, partition: int) -> LineReading | None:
+        if self._store.healthy_since(partition) is None:
+            return None  # asking would cost the time limit of a command, for each of them
+        try:
+            return await read_line(self._store, partition)
+        except UnavailableError:
+            return None
 
 
 def _told(tell: Callable[[], float | None]) -> Callable[[CallbackOptions], Iterable[Observation]]:

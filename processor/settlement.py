@@ -86,7 +86,7 @@ class Settlement:
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.info("job completed", archive_bytes=bundle.archive_bytes, files=bundle.files)
-            self._metrics.count_completion(self._run, at_ms, archive_bytes=bundle.archive_bytes)
+            self._metrics.count_completion(self._run, now_ms(), archive_bytes=bundle.archive_bytes)
             if leavings.upload and leavings.upload.key != result.object_key:
                 await self._give_up_upload(leavings)
 
@@ -114,7 +114,7 @@ class Settlement:
         )
         if await self._write(lambda: self._store.finish(self._run, ending)):
             log.info("job cancelled")
-            self._metrics.count_cancellation(self._run.record.accepted_at_ms, at_ms)
+            self._metrics.count_cancellation(self._run.record.accepted_at_ms, now_ms())
             await self._give_up_upload(leavings)
 
     async def release(self, why: str, leavings: Leavings) -> None:
@@ -175,7 +175,7 @@ class Settlement:
                 attempts=self._run.record.attempt,
                 processor=self._policy.processor,
             )
-            self._metrics.count_failure(self._run, at_ms, reason=decision.reason)
+            self._metrics.count_failure(self._run, now_ms(), reason=decision.reason)
             await self._give_up_upload(leavings)
 
     async def _give_up_upload(self, leavings: Leavings) -> None:
@@ -187,7 +187,10 @@ class Settlement:
             await give_up(self._objects, leavings.upload, within_seconds=self._repeater.seconds_left)
 
     async def _write(self, operation: Callable[[], Awaitable[Answer]]) -> bool:
-        """Write the end; True when it is ours that stands."""
+        """Write the end; True when it is ours that stands.
+
+        It may take minutes, while Redis is away: who counts the end takes the time after it, not that of the event.
+        """
         return self._stands(await self._repeater.insist(operation))
 
     def _stands(self, answer: Answer | None) -> bool:

@@ -12,7 +12,7 @@ import structlog
 
 from processor.callbacks.courier import Courier, Terms
 from processor.callbacks.deliverer import Deliverer
-from processor.callbacks.metrics import DeliveryMetrics, OutboxGauges
+from processor.callbacks.metrics import DeliveryMetrics
 from processor.callbacks.name_look_up import NameLookUp
 from processor.consumer import Consumer
 from processor.drain import Drain
@@ -38,7 +38,8 @@ from shared.objects.store import ObjectStore
 from shared.processor_settings import ProcessorSettings
 from shared.retention import Retention
 from shared.telemetry.admin import admin_server
-from shared.telemetry.metrics import BacklogGauges, configure_metrics, report_dependencies
+from shared.telemetry.metrics import configure_metrics, report_backlog, report_dependencies
+from shared.telemetry.outbox_gauges import report_outbox
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +70,8 @@ class Supervisor:
             self._connection, partitions=settings.partitions, tells_admins=bool(settings.admin_callback_url)
         )
         meter = configure_metrics("processor")
-        self._gauges = BacklogGauges(meter, self._store)
-        report_dependencies(meter, self._connection, self._stores)
+        self._gauges = report_backlog(meter, self._store)
+        report_dependencies(meter, self._store, self._stores)
         metrics = ProcessorMetrics(meter, deadline_seconds=settings.deadline_seconds)
         policy = RunPolicy(
             processor=self._name,
@@ -107,7 +108,7 @@ class Supervisor:
         )
         outbox = Outbox(self._store)
         self._outbox_channels = frozenset(outbox.wake_channels())
-        self._outbox_gauges = OutboxGauges(meter, outbox)
+        self._outbox_gauges = report_outbox(meter, self._store)
         self._deliverer = self._make_deliverer(outbox, DeliveryMetrics(meter))
         self._watchdog = Watchdog(lease_ms=settings.lease_ms, jobs_in_hand=self._consumer.jobs_in_hand)
         self._offices = self._make_offices(work.objects, policy, metrics)

@@ -34,7 +34,9 @@ def insist_on_room_for(target: Path, *, replaces: bool) -> None:
     if target.is_dir():
         raise LocalFileTrouble(f"{target} is a directory. Choose another name.", path=str(target))
     if target.exists() and not replaces:
-        sentence = f"{target} exists already. Choose another name (-o), or replace it (--force; in Python replaces=True)."
+        sentence = (
+            f"{target} exists already. Choose another name (-o), or replace it (--force; in Python replaces=True)."
+        )
         raise LocalFileTrouble(sentence, path=str(target))
 
 

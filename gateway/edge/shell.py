@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send
 
 from gateway.edge.address import insist_on_readable
 from gateway.edge.answer_times import AnswerTimes
@@ -46,6 +46,14 @@ class Shell:
         is_https = self._note_sender(scope, request_id)
         is_started, begun_at = False, time.perf_counter()
 
+        async def read() -> HTTPReceiveMessage:
+            nonlocal begun_at
+            waiting_since = time.perf_counter()
+            message = cast(HTTPReceiveMessage, await receive())
+            if message["type"] == "http.request":  # how long a caller uploads its body says nothing of us
+                begun_at += time.perf_counter() - waiting_since
+            return message
+
         async def complete(message: Message) -> None:
             nonlocal is_started
             if message["type"] == "http.response.start":
@@ -57,7 +65,7 @@ class Shell:
             await send(message)
 
         try:
-            await self._answer(scope, receive, complete, given)
+            await self._answer(scope, read, complete, given)
         except Exception as error:
             if is_started:
                 raise  # uvicorn says so, and cuts the connection: nothing true can be added to half an answer

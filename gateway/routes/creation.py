@@ -70,16 +70,17 @@ async def create_job(request: Request[Any, Any, Any], intake: Intake) -> Respons
 
     With `Prefer: wait` the answer is the job itself, when it ends within that time.
     """
+    # Before the trace begins: who may not create jobs is not to fill the collector.
+    caller = await intake.following.gate.admit(request)
     # Of several such lines none counts: joined they are malformed (W3C Trace Context §3.2), and a new trace begins.
     caller_trace = context_of(", ".join(request.headers.getall("traceparent", [])))
     with spanning(tracer, "POST /v1/download/jobs", SpanKind.SERVER, parent=caller_trace):
-        return await _accept(request, intake)
+        return await _accept(request, intake, caller)
 
 
-async def _accept(request: Request[Any, Any, Any], intake: Intake) -> Response[bytes]:
+async def _accept(request: Request[Any, Any, Any], intake: Intake, caller: Caller) -> Response[bytes]:
     following, admission = intake.following, intake.admission
     store, queue, tickets = following.store, following.queue, following.gate.tickets
-    caller = await following.gate.admit(request)
     key = read_idempotency_key(request.headers.getall("idempotency-key", []))
     content_type = ", ".join(request.headers.getall("content-type", []))
     wanted = read_job_request(content_type, await request.body())

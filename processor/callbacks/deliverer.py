@@ -234,7 +234,7 @@ class Deliverer:
         """Write what became of it, again and again until Redis answers: else it would be told once more."""
         is_ours = await Repeater().insist(lambda: self._write(taken, verdict, outcome, now_ms))
         if is_ours and isinstance(verdict, GiveUp):
-            self._metrics.count_given_up(is_for_admins=taken.is_for_admins)
+            self._metrics.count_given_up(is_for_admins=taken.is_for_admins, is_unwanted=verdict.is_unwanted)
         if is_ours:
             _tell(taken, verdict, outcome, reception)
         elif is_ours is None:  # its lease has run out by now, so it is told again, by its id

@@ -82,9 +82,10 @@ class TryAgain(NamedTuple):
 
 
 class GiveUp(NamedTuple):
-    """It is not tried any more, and why."""
+    """It is not tried any more, and why; `is_unwanted`: because its receiver said so."""
 
     reason: str
+    is_unwanted: bool = False
 
 
 Verdict = Delivered | TryAgain | GiveUp
@@ -117,7 +118,7 @@ def after_try(
     if reception.is_success:
         return Delivered()
     if reception.status == _GONE:
-        return GiveUp("the receiver wants no more")
+        return GiveUp("the receiver wants no more", is_unwanted=True)
     wanted_seconds = read_retry_after(reception.retry_after, now_ms=now_ms)
     delay_ms = next_delay_ms(tries, schedule_seconds, random_ratio, wanted_seconds=wanted_seconds)
     if has_waited_too_long(waited_ms, schedule_seconds):

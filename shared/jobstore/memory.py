@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple, cast
 
+from shared.errors import UnavailableError
 from shared.jobstore import keys
 from shared.jobstore.access import Commands
 from shared.jobstore.connection import CommandConnection
@@ -26,13 +27,29 @@ class Memory(NamedTuple):
         return self.used_bytes * 100 > self.most_bytes * (100 - headroom_percent)
 
 
-async def read_memory(connection: Commands, partitions: int) -> list[Memory]:
-    """Read the memory of each partition's server, asking each server once. Raises as the job store does."""
-    nodes = [connection.node_of(keys.commands(partition)) for partition in range(partitions)]
+async def read_memory(connection: Commands, partitions: int) -> list[Memory | None]:
+    """Read the memory of each partition's server, asking each server once; None of those that do not answer."""
+    nodes = [_node_of(connection, partition) for partition in range(partitions)]
     servers = {id(node): node for node in nodes}
-    read = await asyncio.gather(*(_read(node) for node in servers.values()))
+    read = await asyncio.gather(*(_read_if_there(node) for node in servers.values()))
     memories = dict(zip(servers, read, strict=True))
     return [memories[id(node)] for node in nodes]
+
+
+def _node_of(connection: Commands, partition: int) -> CommandConnection | None:
+    try:
+        return connection.node_of(keys.commands(partition))
+    except UnavailableError:
+        return None
+
+
+async def _read_if_there(node: CommandConnection | None) -> Memory | None:
+    if node is None or node.healthy_since is None:
+        return None
+    try:
+        return await _read(node)
+    except UnavailableError:
+        return None
 
 
 async def _read(node: CommandConnection) -> Memory:

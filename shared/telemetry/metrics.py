@@ -4,8 +4,6 @@ The exporter adds the suffixes: the counter `download_jobs_created` is shown as 
 histogram `download_job_duration` with unit `s` as `download_job_duration_seconds`.
 """
 
-import asyncio
-import random
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -16,11 +14,10 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 
 from shared import limits
-from shared.errors import UnavailableError
-from shared.jobstore.access import Commands
 from shared.jobstore.operations import Backlog
 from shared.jobstore.store import JobStore
 from shared.objects.health import StoreHealth
+from shared.telemetry.partition_readings import PartitionReadings
 
 JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600)
 """Buckets for what a job waits and takes: the interesting range is 10 to 120 s."""
@@ -57,44 +54,29 @@ _AGES: tuple[tuple[str, str, Callable[[Backlog], int]], ...] = (
 )
 
 
-class BacklogGauges:
-    """The gauges of the whole system, read from Redis; every replica reports the same, so rules use max()."""
-
-    def __init__(self, meter: Meter, store: JobStore) -> None:
-        self._store = store
-        self._latest: tuple[Backlog, ...] = ()
-        for name, description, of in _GAUGES:
-            meter.create_observable_gauge(name, [self._sum_of(of)], description=description)
-        for name, description, of in _AGES:
-            meter.create_observable_gauge(name, [self._most_of(of)], unit="s", description=description)
-
-    async def run(self) -> None:
-        """Read the backlog every few seconds, until cancelled."""
-        while True:
-            try:
-                self._latest = tuple([await self._store.backlog(p) for p in range(self._store.partitions)])
-            except UnavailableError:
-                self._latest = ()  # no number is better than an old one
-            await asyncio.sleep(random.uniform(0.8, 1.2) * limits.BACKLOG_EVERY_SECONDS)
-
-    def _sum_of(self, of: Callable[[Backlog], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def observe(_: CallbackOptions) -> Iterable[Observation]:
-            return [Observation(sum(map(of, self._latest)))] if self._latest else []
-
-        return observe
-
-    def _most_of(self, of_ms: Callable[[Backlog], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def observe(_: CallbackOptions) -> Iterable[Observation]:
-            return [Observation(max(map(of_ms, self._latest)) / 1000)] if self._latest else []
-
-        return observe
+def report_backlog(meter: Meter, store: JobStore) -> PartitionReadings[Backlog]:
+    """Show the gauges of the whole system; `run()` of what is returned keeps them true."""
+    readings = PartitionReadings(store, store.backlog)
+    for name, description, of in _GAUGES:
+        meter.create_observable_gauge(name, [readings.sum_of(of)], description=description)
+    for name, description, of in _AGES:
+        meter.create_observable_gauge(name, [readings.most_of(of, 1000)], unit="s", description=description)
+    meter.create_observable_gauge(
+        "download_dead_letters_used_ratio",
+        [readings.most_of(lambda b: b.dead_letters, limits.MAX_DEAD_LETTERS)],
+        description="Of the dead letters that a partition keeps, by the fullest",
+    )
+    return readings
 
 
-def report_dependencies(meter: Meter, connection: Commands, stores: Sequence[StoreHealth]) -> None:
-    """Show Redis and the stores as `dependency_up`, by name: 1, 0, or nothing while it is not known."""
+def report_dependencies(meter: Meter, store: JobStore, stores: Sequence[StoreHealth]) -> None:
+    """Show Redis and the stores as `dependency_up`, by name: 1, 0, or nothing while it is not known.
+
+    Redis is up when every partition's server is: of a cluster, jobs cannot do without any one of its nodes.
+    """
     is_up: dict[str, Callable[[], bool | None]] = {
-        "redis": lambda: connection.healthy_since is not None,
-        **{store.name: store.is_up for store in stores},
+        "redis": lambda: all(store.healthy_since(partition) is not None for partition in range(store.partitions)),
+        **{one.name: one.is_up for one in stores},
     }
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:

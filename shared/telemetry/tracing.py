@@ -9,24 +9,27 @@ Whether a trace is recorded is decided once, by the gateway that accepts the job
 the sampled flag in the record. Spans have ids even where nothing is recorded: the logs carry them.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.errors import WaybillError
+from shared.errors import SettingsError, WaybillError
+from shared.telemetry.sampling import DrawnRatio
 from shared.telemetry.span_ids import FIRST_EPOCH, run_span_id
-from shared.telemetry.trace_export import CollectorExporter, end_export
+from shared.telemetry.span_losses import SpanLosses
+from shared.telemetry.trace_environment import problems_of_traces, queue_spans
+from shared.telemetry.trace_export import end_export, exporting_processor
 
 _propagator = TraceContextTextMapPropagator()
 _chosen_span_id: ContextVar[int | None] = ContextVar("chosen_span_id", default=None)
@@ -51,9 +54,15 @@ class JobSpanIds(RandomIdGenerator):
 def tracing(service: str, export: TraceExport, *, decides: bool) -> Iterator[None]:
     """Give this process' spans ids, which logs and records carry on, and export them where that is set.
 
-    A process that `decides` holds each trace against the ratio whatever flag a caller has sent: it is our collector.
-    The others do as the job's record says. At the end of the block what is left is sent, for a bounded time.
+    A process that `decides` draws for each trace whatever flag and id a caller has sent: it is our collector. The
+    others do as the job's record says. At the end of the block what is left is sent, for a bounded time.
+
+    Raises SettingsError for variables of OpenTelemetry that it could not go by.
     """
+    if export.endpoint and (problems := problems_of_traces(os.environ, os.path.isfile)):
+        raise SettingsError(problems)
+    losses = SpanLosses(most_waiting=queue_spans(os.environ) if export.endpoint else 0)
+    losses.report(metrics.get_meter("waybill"))
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"waybill-{service}"}),
         sampler=_sampler(export, decides=decides),
@@ -61,7 +70,7 @@ def tracing(service: str, export: TraceExport, *, decides: bool) -> Iterator[Non
         shutdown_on_exit=False,  # it would wait for a collector that is away for half a minute
     )
     if export.endpoint:
-        provider.add_span_processor(BatchSpanProcessor(CollectorExporter(export.endpoint)))
+        provider.add_span_processor(exporting_processor(export.endpoint, losses))
     trace.set_tracer_provider(provider)
     try:
         yield
@@ -72,7 +81,7 @@ def tracing(service: str, export: TraceExport, *, decides: bool) -> Iterator[Non
 def _sampler(export: TraceExport, *, decides: bool) -> Sampler:
     if not export.endpoint:
         return ALWAYS_OFF
-    ours = TraceIdRatioBased(export.ratio)
+    ours = DrawnRatio(export.ratio)
     if decides:
         return ParentBased(ours, remote_parent_sampled=ours, remote_parent_not_sampled=ours)
     return ParentBased(ours)

@@ -28,6 +28,7 @@ USED_ELSEWHERE = {
     "daemon_threads": "socketserver's ThreadingMixIn reads it",
     "do_GET": "http.server's handler calls it",
     "do_POST": "http.server's handler calls it",
+    "get_description": "OpenTelemetry's Sampler wants it",
     "keep_alive": "uvicorn's request cycle reads it",
     "log_message": "http.server's handler calls it",
     "send_400_response": "uvicorn's protocol calls it",

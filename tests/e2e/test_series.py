@@ -1,5 +1,7 @@
 """How many time series the processes have: a number that neither jobs nor anything that callers send can raise."""
 
+import re
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -92,10 +94,27 @@ def test_request_durations_are_by_call_and_without_streams_and_long_polls(busy: 
 
     assert waited.headers["preference-applied"] == "wait=20"
     assert gateway.metric("http_request_duration_seconds_count", call="read_job") == before + 1
-    assert 'call="stream_job"' not in text
+    assert not re.search(r'http_request_duration_seconds\w*\{[^}]*call="stream_job"', text)
+    assert gateway.metric("http_answers_total", call="stream_job", status="2xx") >= 1
     created = gateway.metric("http_request_duration_seconds_count", call="create_job", status="2xx")
     assert created == gateway.metric("download_jobs_created_total") - 1, "the one that waited is left out"
     assert gateway.metric("sse_sent_bytes_total") > 0
+
+
+def test_the_time_for_which_a_caller_uploads_a_body_is_in_no_duration(busy: System) -> None:
+    gateway = busy.gateways[0]
+    busy.create_job(*cargo.MIXED[:1])
+    before = gateway.metric("http_request_duration_seconds_sum", call="create_job")
+
+    def slowly() -> Iterator[bytes]:
+        yield b'{"file_ids": '
+        time.sleep(2)
+        yield b"[%d]}" % cargo.MIXED[0].file_id
+
+    created = httpx.post(f"{busy.url}{JOBS}", content=slowly(), headers={"Content-Type": "application/json"})
+
+    assert created.status_code == 202
+    assert gateway.metric("http_request_duration_seconds_sum", call="create_job") - before < 1.5
 
 
 def test_bytes_of_archives_are_counted_where_they_go(busy: System) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support import cargo
+from tests.support.api_keys import new_api_key
 from tests.support.collector import CollectedSpan, Collector
 from tests.support.ports import free_ports
 from tests.support.receiver import Receiver
@@ -90,6 +91,29 @@ def test_callback_is_in_the_trace_and_linked_to_the_run_that_ended_the_job(
     assert callback.links == (create.span_id, run.span_id)
     assert (callback.attributes["attempt"], callback.attributes["outcome"]) == (1, "delivered")
     assert received.headers["traceparent"].startswith(f"00-{run.trace_id}-{callback.span_id}-")
+
+
+def test_no_span_says_who_asked_for_what_and_those_who_may_not_make_none(tmp_path: Path, collector: Collector) -> None:
+    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WAYBILL_AUTH": "keys"} | NOT_BY_ITSELF
+    with (
+        Receiver() as receiver,
+        System(tmp_path / "system", settings=settings | CALLBACKS_TO_LOOPBACK) as system,
+    ):
+        api_key = new_api_key(system.redis.url, "acme-owner")
+        refused = [system.post_job(*cargo.MIXED) for _ in range(3)]
+        headers = {"Authorization": f"Bearer {api_key}"}
+        said = {"callback_url": f"{receiver.url}/told-here", "archive_name": "closing-figures"}
+        body = {"file_ids": cargo.ids_of(*cargo.MIXED), **said}
+        created = httpx.post(system.url + JOBS, json=body, headers=headers)
+        assert created.status_code == 202, created.text
+        receiver.wait_for(1)
+        stop_in_order(system)
+
+    assert [one.status_code for one in refused] == [401] * 3
+    assert len(collector.named("POST /v1/download/jobs")) == 1
+    assert collector.named("callback")
+    secrets = [api_key, "acme-owner", "closing-figures", "told-here", cargo.MIXED[0].name]
+    assert [one for one in secrets for text in collector.texts if one.encode() in text] == []
 
 
 def spans_of(collector: Collector, trace_id: str) -> list[CollectedSpan]:
@@ -184,6 +208,7 @@ def test_collector_that_is_away_costs_one_log_line(tmp_path: Path) -> None:
             path = system.create_job(*cargo.MIXED[:1])
             collector.wait_for("run", 1, job_id=job_id_of(path))
             until(lambda: logged(system).count("traces are exported again") == 2, "both have it back")
+        lost = gateway.metric("trace_spans_lost_total", reason="not_taken")
         stop_in_order(system)
 
         events = logged(system)
@@ -192,6 +217,7 @@ def test_collector_that_is_away_costs_one_log_line(tmp_path: Path) -> None:
     assert 1 <= len(lines) <= 2, "once for each time that it was away"
     assert lines[0]["endpoint"] == f"http://user:***@127.0.0.1:{port}"
     assert lines[0]["trouble"]
+    assert lost > 0
     assert "hunter2" not in text
     assert [event for event in events if event.startswith("Failed") or "urllib3" in event] == []
 

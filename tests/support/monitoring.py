@@ -27,7 +27,7 @@ FOREIGN = frozenset(
     }
 )
 """Metrics that others have."""
-OF_ANY_VALUE = frozenset({"http_request_duration_seconds"})
+OF_ANY_VALUE = frozenset({"http_request_duration_seconds", "http_answers_total"})
 """Metrics whose labels have the values that callers have made happen so far."""
 
 
@@ -79,7 +79,7 @@ class Files(NamedTuple):
         )
 
     def _tested(self) -> tuple[set[str], set[str]]:
-        cases = [case for test in yaml.safe_load(self.rules_test)["tests"] for case in test["alert_rule_test"]]
+        cases = [case for test in yaml.safe_load(self.rules_test)["tests"] for case in test.get("alert_rule_test", [])]
         return (
             {case["alertname"] for case in cases if case["exp_alerts"]},
             {case["alertname"] for case in cases if not case["exp_alerts"]},

@@ -59,10 +59,10 @@ class Counted(DeliveryMetrics):
         self.receptions.append(reception)
         super().count_try(reception, duration_ms=duration_ms)
 
-    def count_given_up(self, *, is_for_admins: bool) -> None:
+    def count_given_up(self, *, is_for_admins: bool, is_unwanted: bool) -> None:
         """Count here too."""
         self.given_up += 1
-        super().count_given_up(is_for_admins=is_for_admins)
+        super().count_given_up(is_for_admins=is_for_admins, is_unwanted=is_unwanted)
 
 
 @pytest.fixture

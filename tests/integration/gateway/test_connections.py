@@ -41,7 +41,9 @@ def test_silent_connections_are_kept_for_longer_than_by_those_who_send_a_post_on
     async def nothing(*_: Any) -> None: ...
 
     edge = Edge(GatewaySettings())
-    shell = Shell(nothing, edge, count_refusal=lambda _: None, answer_times=AnswerTimes(lambda *_: None))
+    shell = Shell(
+        nothing, edge, count_refusal=lambda _: None, answer_times=AnswerTimes(lambda *_: None, lambda *_: None)
+    )
     server = GatewayServer(shell, edge, drain_seconds=0, drain=nothing, count_refusal=lambda _: None)
 
     assert server.config.timeout_keep_alive > 60

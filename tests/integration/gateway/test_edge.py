@@ -43,7 +43,7 @@ async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
 
     edge = Edge(GatewaySettings())
     server = GatewayServer(
-        Shell(app, edge, count_refusal=lambda _: None, answer_times=AnswerTimes(lambda *_: None)),
+        Shell(app, edge, count_refusal=lambda _: None, answer_times=AnswerTimes(lambda *_: None, lambda *_: None)),
         edge,
         drain_seconds=0,
         drain=drain,

@@ -18,7 +18,9 @@ def verdict(reception: Reception, tries: int = 1) -> Verdict:
 def test_only_2xx_is_success_only_410_ends_it_and_all_else_is_tried_again(status: int) -> None:
     expected = Delivered() if status // 100 == 2 else TryAgain(5_000)
 
-    assert verdict(Reception(status)) == (GiveUp("the receiver wants no more") if status == 410 else expected)
+    assert verdict(Reception(status)) == (
+        GiveUp("the receiver wants no more", is_unwanted=True) if status == 410 else expected
+    )
 
 
 @pytest.mark.parametrize("trouble", Trouble)
