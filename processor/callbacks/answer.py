@@ -38,7 +38,7 @@ class AnswerHead(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         """Parse a piece at a time, and nothing behind the head of an answer. More than there may be is no answer."""
         while data and not self._is_over():
-            size_bytes = min(limits.CALLBACK_ANSWER_PIECE_BYTES, self._left_bytes)
+            size_bytes = min(limits.CALLBACK_ANSWER_PIECE_BYTES, self._left_bytes, len(data))
             self._left_bytes -= size_bytes
             piece, data = data[:size_bytes], data[size_bytes:]
             super().data_received(piece)

@@ -23,7 +23,7 @@ from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.inspection import Inspection
 from shared.jobstore.lifetimes import Step, Taken
 from shared.jobstore.listing import list_jobs
-from shared.jobstore.operations import Answer, Bounds, CancelReply, Created, Entry, NotDue, Run
+from shared.jobstore.operations import Answer, Backlog, Bounds, CancelReply, Created, Entry, NotDue, Run
 from shared.jobstore.outbox import Outbox
 from shared.jobstore.owner_limits import OwnerLimits
 from shared.jobstore.queue import Queue
@@ -445,7 +445,7 @@ OPERATIONS = [
     Case(script.FINISH, "failed", running, on_run(lambda store, run: store.finish(run, jobs.failure()))),
     Case(script.SWEEP, "entries that were left", handed_back_or_lost, sweep),
     Case(script.LEAVE, "entries that were not claimed", holding_everything, leave),
-    Case(script.BACKLOG, "some jobs", handed_back_or_lost, lambda store, _: store.backlog(0)),
+    Case(script.BACKLOG, "some jobs", handed_back_or_lost, lambda store, _: counted(store)),
     Case(script.LOOK, "some jobs", handed_back_or_lost, lambda store, _: looked_at(store)),
     Case(
         script.BURY_DAMAGED,
@@ -569,6 +569,11 @@ class Played(NamedTuple):
 
     outcome: str
     kept: dict[str, str]
+
+
+async def counted(store: JobStore) -> Backlog:
+    """Count a partition's jobs, without the ages of the oldest."""
+    return (await store.backlog(0))._replace(oldest_waiting_ms=0, oldest_unfinished_ms=0)
 
 
 async def play(case: Case, server: Server, *, loses_reply: bool) -> Played:
