@@ -106,6 +106,7 @@ OF_SCALING = {
     "the streams of others": Break(
         "streams", "another namespace", (GATEWAYS_SCALED, f"{FIRST_TRIGGER}/query"), "sum(sse_connections_active)"
     ),
+    "nobody scraped": Break("streams", "no viewer", (GATEWAYS_SCALED, f"{FIRST_TRIGGER}/ignoreNullValues")),
     "gateways filled up": Break("streams", "cannot take", (GATEWAYS_SCALED, f"{FIRST_TRIGGER}/threshold"), "15000"),
 }
 OF_FLOWS = {
