@@ -95,7 +95,7 @@ def _redis(installation: Installation) -> Iterator[tuple[Peer, int]]:
 
 
 def _names(asking: Peer) -> Iterator[Flow]:
-    """Give the ways to ask for a name, in the clusters that we know of: small answers come by UDP, large ones by TCP."""
+    """Give the ways to ask for a name in the clusters that we know of; small answers come by UDP, large ones by TCP."""
     for protocol in ("UDP", "TCP"):
         yield Flow(asking, Peer("the names of the cluster", namespace="kube-system"), 53, protocol)
         yield Flow(asking, Peer("NodeLocal DNSCache", address="169.254.20.10"), 53, protocol)
