@@ -18,7 +18,7 @@ JOBS = 6
 FROM_THE_START = 6
 FROM_NOW_ON = 2
 """Viewers of each job."""
-MAX_BYTES_BEFORE_CUT = 700
+MAX_BYTES_BEFORE_CUT = 1_000
 """About two events: cuts fall into frames as often as between them."""
 
 

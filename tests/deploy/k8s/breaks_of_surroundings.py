@@ -106,12 +106,27 @@ OF_SCALING = {
     "the streams of others": Break(
         "streams", "another namespace", (GATEWAYS_SCALED, f"{FIRST_TRIGGER}/query"), "sum(sse_connections_active)"
     ),
+    "nobody scraped": Break("streams", "no viewer", (GATEWAYS_SCALED, f"{FIRST_TRIGGER}/ignoreNullValues")),
     "gateways filled up": Break("streams", "cannot take", (GATEWAYS_SCALED, f"{FIRST_TRIGGER}/threshold"), "15000"),
 }
 OF_FLOWS = {
     "nothing denied": Break("flows", "denies", ("NetworkPolicy default-deny", "")),
     "no names": Break("flows", "names", ("NetworkPolicy names", "")),
     "no Redis": Break("flows", "Redis:6379", ("NetworkPolicy redis", "")),
+    "names by TCP alone": Break("flows", "cluster:53 by UDP", ("NetworkPolicy names", "spec/egress/0/ports/0")),
+    "no names of Google": Break("flows", "Cloud DNS:53", ("NetworkPolicy names", "spec/egress/0/to/2")),
+    "no names of OpenShift": Break("flows", "OpenShift's names:5353", ("NetworkPolicy names", "spec/egress/1")),
+    "the machine's metadata by the names": Break(
+        "flows", "metadata of the machine:80", ("NetworkPolicy names", "spec/egress/0/ports")
+    ),
+    "no Sentinels": Break("flows", "Redis:26379", ("NetworkPolicy redis", "spec/egress/0/ports/1"), at=SENTINEL),
+    "no master behind Sentinels": Break(
+        "flows", "Redis:6379", ("NetworkPolicy redis", "spec/egress/0/ports/0"), at=SENTINEL
+    ),
+    "Redis at another port": Break("flows", "Redis:6380", (BOTH, URL), "rediss://redis.example.internal:6380/0"),
+    "the edge without QUIC": Break(
+        "flows", "Cloudflare:7844 by UDP", ("NetworkPolicy tunnel", "spec/egress/1/ports/0"), at=TUNNEL
+    ),
     "no store": Break("flows", "S3:443", ("NetworkPolicy https", "")),
     "no store in dev": Break("flows", "objects:7070", ("NetworkPolicy objects", ""), at="dev"),
     "no Redis in dev": Break("flows", "redis:6379", ("NetworkPolicy redis-dev", ""), at="dev"),

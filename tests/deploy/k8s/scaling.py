@@ -117,6 +117,8 @@ def streams(installation: Installation) -> Iterator[str]:
     for metric in re.findall(r"\w+_connections_\w+", query):
         if f'"{metric}"' not in offered:
             yield f"no gateway has a metric {metric}"
+    if trigger["metadata"].get("ignoreNullValues") != "false":
+        yield "a Prometheus that scrapes no gateway is taken for one that counts no viewer"
     namespace = installation.get("Deployment", "waybill-gateway")["metadata"].get("namespace")
     if f'namespace="{namespace}"' not in query:
         yield f"the streams of another namespace than {namespace} are counted"

@@ -1,6 +1,7 @@
 """The users of deploy/redis: each does all of its work, and nothing else."""
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +78,14 @@ def guarded(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gua
         running = GuardedSystem(system, port)
         yield running
         running.close()
+
+
+def test_whoever_comes_from_another_host_is_asked_for_a_password_and_not_sent_away(port: int) -> None:
+    # 127.0.0.2 is another host to protected mode, which sends everybody away while the default user has `nopass`.
+    with socket.create_connection(("127.0.0.1", port), timeout=5, source_address=("127.0.0.2", 0)) as caller:
+        caller.sendall(b"PING\r\n")
+
+        assert caller.recv(512).startswith(b"-NOAUTH")
 
 
 def test_gateway_and_processor_do_all_their_work_and_are_refused_nothing(guarded: GuardedSystem) -> None:
