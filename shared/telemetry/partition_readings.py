@@ -26,6 +26,7 @@ class PartitionReadings(Generic[Reading]):
         self._store = store
         self._read = read
         self._latest: tuple[Reading, ...] = ()
+        self._has_looked = False
 
     async def run(self) -> None:
         """Read every few seconds, until cancelled."""
@@ -37,10 +38,13 @@ class PartitionReadings(Generic[Reading]):
         """Read each partition once."""
         readings = [await self._read_if_there(partition) for partition in range(self._store.partitions)]
         self._latest = tuple(one for one in readings if one is not None)
+        self._has_looked = True
 
     async def _read_if_there(self, partition: int) -> Reading | None:
-        if self._store.healthy_since(partition) is None:
-            return None  # asking would cost the time limit of a command, for each of them
+        # Asking one that is away costs the time limit of a command, each time. At the start none is there yet, and the
+        # first look waits for it: otherwise a new process would show nothing until the next one.
+        if self._has_looked and self._store.healthy_since(partition) is None:
+            return None
         try:
             return await self._read(partition)
         except UnavailableError:

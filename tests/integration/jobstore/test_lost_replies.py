@@ -346,9 +346,11 @@ async def callback_told(store: JobStore) -> TakenCallback:
 async def take_callback(store: JobStore, _situation: object) -> object:
     """Take the first job's callback, as Outbox.take does with each that is due."""
     names = keys.of_job(0, JOB_IDS[0])
-    return await store.connection.run_script(
+    reply = await store.connection.run_script(
         script.TAKE_CALLBACK, names, JOB_IDS[0], "1", "token", jobs.LEASE_MS, clock.now_ms() + DAY_MS
     )
+    assert isinstance(reply, list)
+    return reply[:8]  # without the time since its first take, which is another one at each
 
 
 def on_callback(
