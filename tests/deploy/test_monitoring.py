@@ -354,3 +354,13 @@ def test_reading_of_promql() -> None:
         Selector("b", ()),
         Selector("rule:c", ()),
     ]
+
+
+def test_the_alert_on_memory_comes_before_the_limit_of_the_pods(files: Files) -> None:
+    [threshold] = re.findall(r"process_resident_memory_bytes.* > ([0-9.e]+)$", files.rules, re.MULTILINE)
+    base = ROOT / "deploy" / "k8s" / "base"
+    texts = [(base / name).read_text(encoding="utf-8") for name in ("gateway.yaml", "processor.yaml")]
+    limits_mib = [int(mib) for text in texts for mib in re.findall(r"limits:\n(?:\s+#.*\n)*\s+memory: (\d+)Mi", text)]
+
+    assert len(limits_mib) == len(texts)
+    assert float(threshold) < 0.9 * min(limits_mib) * 2**20
