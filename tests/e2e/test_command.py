@@ -112,6 +112,16 @@ def test_files_that_are_left_out_are_told_by_a_strict_exit_code(command: Waybill
     assert strict.stdout == "b.zip\n"
 
 
+def test_get_of_a_job_that_has_ended_tells_what_was_left_out(command: WaybillCommand) -> None:
+    job_id = command.run("submit", IDS[0], "1", "--on-missing", "skip").stdout.strip()
+    assert command.run("watch", job_id).returncode == 0
+
+    done = command.run("get", "--job", job_id, "-o", "late.zip")
+
+    assert (done.returncode, done.stdout) == (0, "late.zip\n")
+    assert "1 of 2 files was missing and left out" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -16,7 +16,7 @@ from gateway.client.command.watching import Watched, follow, say_how_to_retry
 from gateway.client.display import amount
 from gateway.client.job import AsyncJob, insist_on_archive, wanted_of
 from gateway.client.part_file import PartFile, insist_on_room_for
-from gateway.client.record import Record
+from gateway.client.record import Message, Record
 from gateway.client.saving import OnBytes
 from gateway.client.transfer import Transfer
 from shared.errors import JobGone, JobNotFound
@@ -125,12 +125,14 @@ async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
     if not record.is_terminal and not wish.waits:
         going.say(f"Job {job.job_id} is {record.status}. {going.hint()}")
         return None
-    if record.status != "completed":
-        watched = Watched(job)
-        going.rows.put("", watched.row)
-        async with going.shown():
+    watched = Watched(job)
+    going.rows.put("", watched.row)
+    async with going.shown():
+        if record.status == "completed":  # before it was looked at: what was left out is told all the same
+            watched.sight.see(Message(None, "snapshot", record.body), monotonic_ms())
+        else:
             await follow(going, watched, prints=False)
-        record = await job.record()
+            record = await job.record()
     if record.can_retry:
         say_how_to_retry(going, [job.job_id])
     return insist_on_archive(record)
