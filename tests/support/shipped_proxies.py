@@ -1,5 +1,6 @@
 """HAProxy and Caddy with the files of deploy/proxies, in front of gateways of the tests."""
 
+import abc
 import os
 import re
 import socket
@@ -27,7 +28,7 @@ class Behind(NamedTuple):
     admin_port: int | None = None
 
 
-class ShippedProxy:
+class ShippedProxy(abc.ABC):
     """A context manager: a proxy over a directory of its own, with TLS on a port of 127.0.0.1.
 
     `url` is where it is asked, `ca_file` what its clients trust. With `silence_seconds` its patience with silent
@@ -79,15 +80,15 @@ class ShippedProxy:
         return self._log.read_text(errors="replace")
 
     @property
+    @abc.abstractmethod
     def check_command(self) -> list[str]:
         """By which the program says what it thinks of its file."""
-        raise NotImplementedError
 
-    def _command(self) -> list[str]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _command(self) -> list[str]: ...
 
-    def _text(self, gateways: Sequence[Behind], silence_seconds: float | None) -> str:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _text(self, gateways: Sequence[Behind], silence_seconds: float | None) -> str: ...
 
     def _accepts(self) -> bool:
         assert self._process.poll() is None, f"it ended:\n{self.log()}"
