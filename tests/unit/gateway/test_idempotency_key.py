@@ -83,7 +83,7 @@ def test_a_fingerprint_does_not_know_what_was_not_asked_for() -> None:
     """A version that knows one more member finds the fingerprints of an older one."""
 
     class LaterRequest(JobRequest, frozen=True):
-        callback_url: str | None = None
+        a_member_of_tomorrow: str | None = None
 
     assert fingerprint_of(LaterRequest(file_ids=(70_000, 70_001))) == fingerprint_of(SIMPLE)
 
