@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientTimeout
 from aiohttp.abc import ResolveResult
 from opentelemetry.metrics import NoOpMeter
 from yarl import URL
@@ -231,7 +231,8 @@ async def test_a_client_that_is_kept_looks_the_name_up_for_each_call(doorstep: D
 
     async with (
         doorstep.answering() as called,
-        ClientSession(connector=connector) as client,
+        # A connection that is kept gives no second answer.
+        ClientSession(connector=connector, timeout=ClientTimeout(total=3)) as client,
     ):
         await client.post(target.url)
         with pytest.raises(CallbackAddressRefused):
