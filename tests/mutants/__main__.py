@@ -30,6 +30,8 @@ COPIED = ("gateway", "processor", "shared", "deploy", "tests", "pyproject.toml")
 PYTEST = (sys.executable, "-m", "pytest", "-rf", "--tb=native", "-p", "no:cacheprovider", "-p", "no:faker")
 TEST_WITHIN_SECONDS = 10.0
 """For one test: a guard may be what keeps a loop from being endless."""
+RUN_WITHIN_SECONDS = 180.0
+"""For all tests of a mutant: what hangs in its tear-down, no limit of pytest ends."""
 WORKERS = 2
 
 
@@ -61,8 +63,10 @@ def copy_tree(target: Path) -> Path:
     return target
 
 
-def run_tests(tests: Sequence[str], tree: Path) -> subprocess.CompletedProcess[str]:
-    """Run tests in a tree, on the plain embedded server alone where they run on several."""
+def run_tests(
+    tests: Sequence[str], tree: Path, *, within_seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run tests in a tree, on the plain embedded server alone where they run on several. Raises TimeoutExpired."""
     others = " or ".join(str(setup) for setup in SETUPS[1:])
     # One of a test's parameters is enough; of several tests each must fail.
     first_alone = ("--exitfirst",) if len(tests) == 1 else ()
@@ -74,6 +78,7 @@ def run_tests(tests: Sequence[str], tree: Path) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         check=False,
+        timeout=within_seconds,
     )
 
 
@@ -94,7 +99,9 @@ def try_mutant(mutant: Mutant, tree: Path) -> Outcome:
     if not mutant.apply_to(tree):
         return Outcome(mutant, Verdict.DOES_NOT_APPLY, time.monotonic() - began)
     try:
-        done = run_tests(mutant.tests, tree)
+        done = run_tests(mutant.tests, tree, within_seconds=RUN_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired as slow:
+        return Outcome(mutant, Verdict.BROKEN, time.monotonic() - began, f"{slow}")
     finally:
         shutil.copy2(ROOT / mutant.file, tree / mutant.file)
     output = done.stdout + done.stderr
