@@ -78,8 +78,9 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
 
 def _contradictions(settings: RedisSettings) -> Iterator[Contradiction]:
     # Without TLS it is the Redis of the dev overlay, which has the shipped users, and is thrown away.
-    if settings.redis_url.startswith("rediss") and _EXAMPLE_PASSWORD in settings.redis_password:
-        yield _known_to_all("redis_password", prefix="")
+    for field in ("redis_url", "redis_password"):
+        if settings.redis_url.startswith("rediss") and _EXAMPLE_PASSWORD in getattr(settings, field):
+            yield _known_to_all(field, prefix="")
     if isinstance(settings, ProcessorSettings) and settings.renew_every_ms * 2 > settings.lease_ms:
         yield _contradiction(
             settings, "renew_every_ms", "must be at most half of", "lease_ms", "or one late renewal loses a healthy job"

@@ -5,6 +5,7 @@ It ends with code 2 where only a new pod helps, and stays, unready, where waitin
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -162,9 +163,15 @@ def _unready(service: Service) -> str:
     return service.ask("/readyz").text if service.is_alive_and_unready() else ""
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_the_prod_overlay_as_it_is_shipped_starts_nothing_and_says_what_is_an_example(
-    start: Starter, program: str
+@pytest.mark.parametrize(
+    ("program", "examples"),
+    [
+        ("gateway", {"REDIS_PASSWORD", "WAYBILL_TICKET_SECRETS"}),
+        ("processor", {"REDIS_PASSWORD", "WAYBILL_TICKET_SECRETS", "WAYBILL_CALLBACK_SECRETS"}),
+    ],
+)
+def test_the_prod_overlay_as_it_is_shipped_starts_nothing_and_names_each_example(
+    start: Starter, program: str, examples: set[str]
 ) -> None:
     shipped = installation("prod").environment_of(program)
     shipped["REDIS_URL"] = shipped["REDIS_URL"].replace("/etc/waybill/redis/ca.crt", str(start.home / "ca.crt"))
@@ -173,4 +180,5 @@ def test_the_prod_overlay_as_it_is_shipped_starts_nothing_and_says_what_is_an_ex
     service = start(program, shipped)
 
     assert service.exit_code() == 2
-    assert "REDIS_PASSWORD holds the example" in first_bad_news(service)
+    log = service.log_path.read_text(encoding="utf-8")
+    assert set(re.findall(r"(\w+) holds the example", log)) == examples

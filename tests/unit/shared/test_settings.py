@@ -284,6 +284,10 @@ def test_a_command_reads_where_redis_is_and_nothing_else() -> None:
             {"REDIS_URL": "rediss://r:6379/0", "REDIS_PASSWORD": "EXAMPLE-change-me-gateway"},
             "REDIS_PASSWORD holds the example of the documentation",
         ),
+        (
+            {"REDIS_URL": "rediss://gateway:EXAMPLE-change-me-gateway@r:6379/0"},
+            "REDIS_URL holds the example of the documentation",
+        ),
         ({"WAYBILL_JWT_JWKS": "http://localhost:x@evil.example/k", "WAYBILL_AUTH": "jwt"}, "WAYBILL_JWT_JWKS="),
         ({"WAYBILL_JWT_JWKS": "http://127.0.0.1:80@evil.example/k", "WAYBILL_AUTH": "jwt"}, "WAYBILL_JWT_JWKS="),
     ],
