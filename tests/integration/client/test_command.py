@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from tests.support.faulty_gateway import (
     web_page,
 )
 from tests.support.ports import free_ports
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.waybill_command import WaybillCommand
 
 FILE = f"GET {JOB_PATH}/file"
@@ -606,6 +608,48 @@ def test_the_servers_version_is_told_where_it_is_known(
 
     assert (told or "does not tell its version") in done.stdout
     assert json.loads(shown.stdout)["server"] == told
+
+
+def test_the_version_is_said_before_a_server_has_answered(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    may_answer = threading.Event()
+
+    def late(_: Request) -> Pieces:
+        may_answer.wait(PATIENCE_SECONDS)
+        return answer({"version": "1.2.3"})
+
+    faulty.answers["GET /version"] = [late]
+
+    with command.start("version") as started:
+        first = started.printed()
+        may_answer.set()
+        code, rest, told = started.end()
+
+    assert first.startswith("waybill ")
+    assert (code, rest, told) == (0, f"server  1.2.3 ({faulty.url})\n", "")
+
+
+@pytest.mark.parametrize(
+    ("silence", "told"),
+    [
+        (lambda: iter([Hang()]), "did not answer within 3 seconds. Check --server, or WAYBILL_URL."),
+        (nothing, "cannot be reached"),
+    ],
+    ids=["silent", "cut"],
+)
+def test_a_server_that_does_not_tell_its_version_in_time_is_told(
+    faulty: FaultyGateway, command: WaybillCommand, silence: Callable[[], Pieces], told: str
+) -> None:
+    faulty.answers["GET /version"] = [lambda _: silence()]
+
+    done, shown = command.run("version"), command.run("version", "--json")
+
+    assert (done.returncode, shown.returncode) == (6, 6)
+    assert done.stdout.startswith("waybill ")
+    assert told in done.stderr
+    assert json.loads(shown.stdout)["server"] is None
+    assert json.loads(shown.stdout)["client"] in done.stdout
+    # Asked once for each, and not for as long as a download would be.
+    assert len(faulty.asked("GET /version")) == 2
 
 
 def test_help_names_every_exit_code(command: WaybillCommand) -> None:
