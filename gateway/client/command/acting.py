@@ -9,7 +9,7 @@ from typing import Any
 from gateway.client.command.exit_codes import DONE, exit_code_of, worst
 from gateway.client.command.going import Going, complain
 from gateway.client.command.pages import files_page, jobs_page
-from gateway.client.command.standard_streams import print_json
+from gateway.client.command.standard_streams import print_json, stdout_width_chars
 from gateway.client.display import counted
 from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
@@ -72,24 +72,25 @@ async def show_status(going: Going, job_ids: Sequence[str]) -> int:
         except WaybillError as error:
             complain(f"{job_id}: {error.message}")
             codes.append(exit_code_of(error))
-    _print_jobs(going, records)
+    _print_jobs(going, records, tells_why=True)
     return worst(codes)
 
 
 async def show_list(going: Going, *, statuses: Sequence[str], limit: int | None) -> int:
     """Print your jobs, newest first."""
     records = [record async for record in going.waybill.list(statuses=statuses, limit=limit)]
-    _print_jobs(going, records)
+    _print_jobs(going, records, tells_why=False)
     if not records:
         going.say("No jobs.")
     return DONE
 
 
-def _print_jobs(going: Going, records: Sequence[Record]) -> None:
+def _print_jobs(going: Going, records: Sequence[Record], *, tells_why: bool) -> None:
     if going.settings.as_json:
         print_json([dict(record.body) for record in records], indent=2)
     elif records:
-        print(jobs_page(records, datetime.now().astimezone()))
+        now = datetime.now().astimezone()
+        print(jobs_page(records, now, width_chars=stdout_width_chars(), tells_why=tells_why))
 
 
 async def show_files(going: Going, query: str, *, limit: int | None) -> int:
