@@ -133,6 +133,7 @@ CLIENT_MAX_FRAME_BYTES = 4 * 1024 * 1024  # of one event; a snapshot of 1,000 fi
 CLIENT_MAX_ANSWER_BYTES = 16 * 1024 * 1024  # of one answer that is not an archive: a page of 500 events
 CLIENT_READ_BYTES = 1024 * 1024  # of a file that is read again, at once
 CLIENT_CANCEL_WITHIN_SECONDS = 10.0  # at Ctrl-C: longer nobody waits who wants to leave
+CLIENT_VERSION_WITHIN_SECONDS = 3  # whoever asks which release this is has the half that matters already
 CLIENT_MAX_ID_FILE_CHARS = 1_000_000  # of a file of ids: room for a thousand with much around them
 CLIENT_REFRESHES_PER_SECOND = 4  # of what a terminal shows
 CLIENT_LINE_EVERY_MS = 10_000  # of progress, where no terminal is: neither spam nor silence

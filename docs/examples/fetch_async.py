@@ -1,10 +1,16 @@
-"""Two archives at once, by the library for event loops: python fetch_async.py 70000 70001."""
+"""Usage: python fetch_async.py 70000 70001
+
+Several archives at once, by the library for event loops, which needs `pip install '.[client]'` in the checkout.
+WAYBILL_URL is the server, else http://127.0.0.1:8080; WAYBILL_API_KEY the API key or token, where it asks for one.
+"""
 
 import asyncio
 import os
 import sys
 
 from gateway.client import AsyncWaybill
+
+URL = os.environ.get("WAYBILL_URL", "http://127.0.0.1:8080")
 
 
 async def fetch(waybill: AsyncWaybill, file_id: int) -> None:
@@ -15,11 +21,13 @@ async def fetch(waybill: AsyncWaybill, file_id: int) -> None:
 
 async def main() -> None:
     async with (
-        AsyncWaybill(os.environ.get("WAYBILL_URL", "http://127.0.0.1:8080")) as waybill,
+        AsyncWaybill(URL, api_key=os.environ.get("WAYBILL_API_KEY")) as waybill,
         asyncio.TaskGroup() as group,
     ):
         for file_id in sys.argv[1:]:
             group.create_task(fetch(waybill, int(file_id)))
 
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 asyncio.run(main())

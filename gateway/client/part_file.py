@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import zlib
 from pathlib import Path
@@ -19,6 +20,7 @@ from gateway.client.errors import ArchiveCorrupt, LocalFileTrouble
 from shared import limits
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_THE_REQUEST = ("asked", "idempotency_key")
 
 
 class Wanted(NamedTuple):
@@ -56,14 +58,15 @@ class PartFile:
         self.note: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        """Open the part, and read what is noted of it."""
+        """Open the part, and read what is noted of it. A directory that is not there is not made: it may be a slip."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._held()
         except BlockingIOError:
             self.close()
             message = f"{self._path} is being written by another waybill. Wait for it, or choose another file."
             raise LocalFileTrouble(message, path=str(self._path)) from None
+        except FileNotFoundError:
+            raise self._no_directory() from None
         except OSError as error:
             raise self._trouble(error) from None
         self.note = self._noted() if self._resumes else {}
@@ -85,9 +88,12 @@ class PartFile:
             file.close()
 
     def __exit__(self, *_: object) -> None:
-        """Close it. A part that holds nothing, and of which nothing is noted, goes."""
-        if self._file is not None and not self.note and not self.size_bytes:
+        """Close it. A part without a byte goes; its note stays only for the key by which the next run finds the job."""
+        # The file itself is asked: what an earlier run has left is counted only once it is read again.
+        if self._file is not None and not os.fstat(self._file.fileno()).st_size:
             self._path.unlink(missing_ok=True)
+            if "idempotency_key" not in self.note:
+                self._note_path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
@@ -100,7 +106,17 @@ class PartFile:
 
     def keep_note(self, **noted: object) -> None:
         """Note more about this download; whole or not at all."""
-        self.note = {**self.note, **noted}
+        self._write_note({**self.note, **noted})
+
+    def forget_job(self) -> None:
+        """Note no more which job was asked for: there is none that the next run could go on with."""
+        if "idempotency_key" in self.note:
+            # Where it cannot be written the old note stays, and costs the next run a request: no reason to hide why.
+            with contextlib.suppress(LocalFileTrouble):
+                self._write_note({name: noted for name, noted in self.note.items() if name not in _OF_THE_REQUEST})
+
+    def _write_note(self, note: dict[str, Any]) -> None:
+        self.note = note
         unfinished = Path(f"{self._note_path}.new")
         try:
             unfinished.write_text(json.dumps(self.note), encoding="utf-8")
@@ -195,6 +211,13 @@ class PartFile:
             "run the same command again to fetch it anew.",
             kept_path=str(kept),
         )
+
+    def _no_directory(self) -> LocalFileTrouble:
+        directory = self._path.parent
+        message = (
+            f"There is no directory {directory}. Make it (mkdir -p {shlex.quote(str(directory))}), or name another."
+        )
+        return LocalFileTrouble(message, path=str(directory))
 
     def _no_room(self, missing_bytes: int) -> LocalFileTrouble:
         return LocalFileTrouble(

@@ -43,6 +43,7 @@ PURE = (
     "gateway/contract/parameters.py",
     "gateway/contract/refusals.py",
     "gateway/client/answers.py",
+    "gateway/client/command/cells.py",
     "gateway/client/command/exit_codes.py",
     "gateway/client/command/file_ids.py",
     "gateway/client/command/findings.py",

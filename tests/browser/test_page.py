@@ -158,7 +158,7 @@ def test_a_source_that_vanished_fails_the_job_and_it_is_made_without_it(browser:
         with visiting(browser, system.url) as visitor:
             visitor.start(MIXED_IDS[:3])
             visitor.sees_state("failed")
-            visitor.sees(f"File {MIXED_IDS[1]} does not exist any more.")
+            visitor.sees(f"File {MIXED_IDS[1]} ({cargo.MIXED[1].name}) does not exist any more.")
             visitor.press("Start without it")
             visitor.sees_state("completed")
             expect(visitor.rows).to_have_count(1)

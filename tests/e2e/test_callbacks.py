@@ -1,6 +1,10 @@
 """Callbacks of real processes: they arrive, verify, and open the archive, whatever becomes of who delivers them."""
 
 import asyncio
+import contextlib
+import json
+import shlex
+import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +28,7 @@ from tests.support.stores import running_store
 from tests.support.system import JOBS, System
 from tests.support.waiting import until
 
+DOCS = Path(__file__).parents[2] / "docs/callbacks.md"
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/receive.py"
 OWNER = "anna"
 SECRET = "whsec_" + "A" * 40
@@ -244,3 +249,31 @@ def test_the_receiver_of_the_examples_takes_what_is_ours_once_and_refuses_all_el
     lines = [line for line in (tmp_path / "told").read_text().splitlines() if line.startswith("download.")]
     assert (forged.status_code, tested.returncode) == (401, 0)
     assert [line.split()[:2] for line in lines] == [["download.completed", job_id], ["download.test", "-"]]
+
+
+def test_what_the_docs_have_pasted_lets_a_receiver_on_loopback_be_told(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    pasted = DOCS.read_text().partition("## Try it in a minute")[2].partition("```sh\n")[2].partition("make ")[0]
+    shown = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    script = pasted.replace("8000", str(port)) + shlex.join(shown)
+    made = subprocess.run(["sh", "-c", script], env=environment({}), capture_output=True, text=True, check=True)
+    given = json.loads(made.stdout)
+
+    example = subprocess.Popen([sys.executable, str(EXAMPLE), str(port)], env=given, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: takes_connections(port), "the receiver listens")
+        test = [sys.executable, "-m", "processor", "callbacks", "test", f"http://127.0.0.1:{port}/done"]
+        tested = subprocess.run(
+            [*test, "--owner", "local"], env=given, capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        example.kill()
+        example.wait()
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def takes_connections(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False

@@ -149,6 +149,20 @@ def test_a_job_that_fails_exits_with_1_and_says_why(breakable: System, tmp_path:
     assert (done.returncode, done.stdout) == (1, "")
     assert f"File {cargo.LONG[-1].file_id} does not exist any more." in done.stderr
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_says_why_a_job_has_failed(breakable: System, tmp_path: Path) -> None:
+    command = WaybillCommand(breakable.url, tmp_path)
+    job_id = command.run("submit", cargo.LONG[-1].file_id).stdout.strip()
+    assert command.run("watch", job_id).returncode == 1
+
+    table, shown = command.run("status", job_id), command.run("status", job_id, "--json")
+
+    _, row, reason = table.stdout.splitlines()
+    assert row.split()[:2] == [job_id, "failed"]
+    assert reason == f"  {json.loads(shown.stdout)[0]['error']['message']}"
+    assert len(command.run("list", "--limit", "1").stdout.splitlines()) == 2
 
 
 def test_a_failed_job_is_retried_under_its_id(breakable: System, tmp_path: Path) -> None:
@@ -284,16 +298,17 @@ def test_what_is_not_there_exits_with_5(command: WaybillCommand) -> None:
 
 
 def test_status_and_list_show_tables_and_json(command: WaybillCommand) -> None:
-    job_id = command.run("submit", IDS[0]).stdout.strip()
+    job_id = command.run("submit", IDS[0], "--name", "a long name " * 12).stdout.strip()
     assert command.run("watch", job_id).returncode == 0
 
     table, listed = command.run("status", job_id), command.run("list", "--status", "completed", "--limit", "100")
     shown, all_shown = command.run("status", job_id, "--json"), command.run("list", "--json", "--limit", "1")
 
     head, row = table.stdout.splitlines()
-    assert head.split() == ["JOB", "STATUS", "DONE", "FILES", "SIZE", "CREATED"]
+    assert head.split() == ["JOB", "STATUS", "DONE", "FILES", "SIZE", "CREATED", "NAME"]
     assert row.split()[:4] == [job_id, "completed", "100%", "1/1"]
-    assert job_id in listed.stdout
+    assert row.endswith(("a long name " * 12).rstrip())
+    assert [line for line in listed.stdout.splitlines() if line.startswith(job_id)] != []
     assert json.loads(shown.stdout)[0]["job_id"] == job_id
     assert len(json.loads(all_shown.stdout)) == 1
 

@@ -1,5 +1,6 @@
 """The commands that ask one thing of the server: status, list, files, cancel, retry, rm, submit."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -8,10 +9,12 @@ from typing import Any
 from gateway.client.command.exit_codes import DONE, exit_code_of, worst
 from gateway.client.command.going import Going, complain
 from gateway.client.command.pages import files_page, jobs_page
-from gateway.client.command.standard_streams import print_json
+from gateway.client.command.standard_streams import print_json, stdout_width_chars
+from gateway.client.display import counted
 from gateway.client.errors import NotWaybill, ServerUnreachable
 from gateway.client.job import AsyncJob
 from gateway.client.record import Record
+from shared import limits
 from shared.caller_errors import Unauthenticated
 from shared.errors import UnavailableError, WaybillError
 
@@ -35,13 +38,27 @@ async def submit(going: Going, body: dict[str, Any], *, idempotency_key: str | N
 
 
 async def show_versions(going: Going, client: str) -> int:
-    """Print which release this is, and which one answers."""
-    server = await going.waybill.server_version()
-    if going.settings.as_json:
-        print_json({"client": client, "server": server})
-    else:
-        print(f"waybill {client}\nserver  {server or 'does not tell its version'} ({going.settings.server})")
+    """Print which release this is, at once, and which one answers. Raises ServerUnreachable soon where none does."""
+    as_json, server = going.settings.as_json, None
+    if not as_json:
+        print(f"waybill {client}", flush=True)
+    try:
+        server = await _server_version(going)
+    finally:
+        if as_json:  # one object, whatever became of the other half
+            print_json({"client": client, "server": server})
+    if not as_json:
+        print(f"server  {server or 'does not tell its version'} ({going.settings.server})")
     return DONE
+
+
+async def _server_version(going: Going) -> str | None:
+    try:
+        async with asyncio.timeout(limits.CLIENT_VERSION_WITHIN_SECONDS):
+            return await going.waybill.server_version()
+    except TimeoutError:
+        within = counted(limits.CLIENT_VERSION_WITHIN_SECONDS, "second")
+        raise ServerUnreachable(f"{going.settings.server} did not answer within {within}.") from None
 
 
 async def show_status(going: Going, job_ids: Sequence[str]) -> int:
@@ -55,24 +72,25 @@ async def show_status(going: Going, job_ids: Sequence[str]) -> int:
         except WaybillError as error:
             complain(f"{job_id}: {error.message}")
             codes.append(exit_code_of(error))
-    _print_jobs(going, records)
+    _print_jobs(going, records, tells_why=True)
     return worst(codes)
 
 
 async def show_list(going: Going, *, statuses: Sequence[str], limit: int | None) -> int:
     """Print your jobs, newest first."""
     records = [record async for record in going.waybill.list(statuses=statuses, limit=limit)]
-    _print_jobs(going, records)
+    _print_jobs(going, records, tells_why=False)
     if not records:
         going.say("No jobs.")
     return DONE
 
 
-def _print_jobs(going: Going, records: Sequence[Record]) -> None:
+def _print_jobs(going: Going, records: Sequence[Record], *, tells_why: bool) -> None:
     if going.settings.as_json:
         print_json([dict(record.body) for record in records], indent=2)
     elif records:
-        print(jobs_page(records, datetime.now().astimezone()))
+        now = datetime.now().astimezone()
+        print(jobs_page(records, now, width_chars=stdout_width_chars(), tells_why=tells_why))
 
 
 async def show_files(going: Going, query: str, *, limit: int | None) -> int:

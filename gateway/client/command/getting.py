@@ -1,8 +1,8 @@
 """`waybill get`: submit, follow, fetch, check. The same command again goes on with the same job and the same file."""
 
 import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,13 @@ from gateway.client.command.layout import Row
 from gateway.client.command.standard_streams import print_json
 from gateway.client.command.watching import Watched, follow, say_how_to_retry
 from gateway.client.display import amount
+from gateway.client.errors import JobUnsuccessful, NotWaybill, UnknownAnswer
 from gateway.client.job import AsyncJob, insist_on_archive, wanted_of
 from gateway.client.part_file import PartFile, insist_on_room_for
-from gateway.client.record import Message, Record
+from gateway.client.record import TERMINAL, Message, Record
 from gateway.client.saving import OnBytes
 from gateway.client.transfer import Transfer
-from shared.errors import JobGone, JobNotFound
+from shared.errors import JobGone, JobNotFound, RequestError
 
 
 class Wish(NamedTuple):
@@ -44,7 +45,7 @@ async def get(going: Going, wish: Wish) -> int:
     place = destination(wish.output, asked)
     for expected in place.expected(wish.request.get("archive_name")):
         insist_on_room_for(expected, replaces=wish.replaces)
-    with PartFile(place.stem, resumes=wish.resumes) as part:
+    with PartFile(place.stem, resumes=wish.resumes) as part, _forgetting_what_is_over(part):
         job = await _job_of(going, wish, part, asked)
         _hint(going, wish, job, "run the same command again")
         record = await _ended(going, wish, job)
@@ -92,11 +93,29 @@ async def _job_of(going: Going, wish: Wish, part: PartFile, asked: dict[str, Any
     key = key or str(uuid.uuid4())
     part.keep_note(asked=asked, idempotency_key=key)
     going.hint = lambda: "Run the same command again to go on."
-    return await _submitted(going, wish, key)
+    try:
+        return await _submitted(going, wish, key)
+    except (RequestError, NotWaybill, UnknownAnswer):  # no job was made; without an answer the key may find one
+        part.forget_job()
+        raise
 
 
 async def _submitted(going: Going, wish: Wish, key: str | None) -> AsyncJob:
     return await going.waybill.submit_body(wish.request, idempotency_key=key)
+
+
+@contextmanager
+def _forgetting_what_is_over(part: PartFile) -> Iterator[None]:
+    """Note no more of a job that no run can go on with; after any other trouble the same command finds it again."""
+    try:
+        yield
+    except (JobNotFound, JobGone):
+        part.forget_job()
+        raise
+    except JobUnsuccessful as error:
+        if error.state in TERMINAL:
+            part.forget_job()
+        raise
 
 
 async def _is_usable(job: AsyncJob) -> bool:
@@ -135,6 +154,7 @@ async def _ended(going: Going, wish: Wish, job: AsyncJob) -> Record | None:
             record = await job.record()
     if record.can_retry:
         say_how_to_retry(going, [job.job_id])
+        going.say(f"Its archive is then fetched by: waybill get --job {job.job_id}")
     return insist_on_archive(record)
 
 

@@ -211,10 +211,13 @@ def version(settings: Settings) -> int:
 
     found = installed("waybill")
     if settings.has_server:
+        from dataclasses import replace
+
         from gateway.client.command import acting
         from gateway.client.command.going import run
 
-        return run(settings, lambda going: acting.show_versions(going, found))
+        # One try: a server that is not there is an answer here, and not what somebody waits for.
+        return run(replace(settings, tries=1), lambda going: acting.show_versions(going, found))
     if settings.as_json:
         print_json({"client": found})
     else:

@@ -7,6 +7,7 @@ end a download.
 import codecs
 import json
 import os
+import shutil
 import sys
 
 from gateway.client.command.exit_codes import LOCAL_FILE, READER_LEFT
@@ -44,6 +45,11 @@ def tell(sentence: str) -> None:
 def stderr_failed() -> None:
     """Say nothing more there: its reader has left, or its disk is full."""
     _silence(sys.stderr)
+
+
+def stdout_width_chars() -> int | None:
+    """Give how wide the terminal is that stdout is; None where it is none, and nobody wants lines cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_json(shown: object, *, indent: int | None = None) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,10 +29,12 @@ from tests.support.faulty_gateway import (
     web_page,
 )
 from tests.support.ports import free_ports
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.waybill_command import WaybillCommand
 
 FILE = f"GET {JOB_PATH}/file"
 STREAM = f"GET {JOB_PATH}/stream"
+CREATE = "POST /v1/download/jobs"
 METHODS = ("GET", "POST", "DELETE")
 
 
@@ -77,6 +80,7 @@ def test_each_refusal_has_its_exit_code_and_its_sentence(
     assert (done.returncode, done.stdout) == (code, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+    assert list(command.directory.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -249,15 +253,102 @@ def test_a_key_comes_from_the_environment_or_a_file_and_is_never_shown(
 
 
 def test_the_same_command_repeats_its_request_with_its_key(faulty: FaultyGateway, command: WaybillCommand) -> None:
-    create = "POST /v1/download/jobs"
-    faulty.answers[create] = [lambda _: nothing(), *faulty.answers[create]]
+    faulty.answers[CREATE] = [lambda _: nothing(), *faulty.answers[CREATE]]
     assert command.run("get", "70000", "--tries", "1").returncode == 6
 
     done = command.run("get", "70000", "--tries", "1")
 
-    first, second = faulty.asked(create)
+    first, second = faulty.asked(CREATE)
     assert done.returncode == 0
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        lambda: problem(401, "UNAUTHENTICATED", "Send a key."),
+        lambda: problem(403, "OWNER_REFUSED", "Not you."),
+        lambda: problem(404, "UNKNOWN_FILES", "There is no file 1."),
+        lambda: problem(429, "LIMIT_CREATES", "Too many.", retry_after=0),
+        web_page,
+        lambda: problem(418, "TEAPOT", "Of a later version."),
+    ],
+    ids=["401", "403", "404", "429", "a web page", "unknown"],
+)
+def test_a_request_that_is_refused_leaves_nothing_behind(
+    faulty: FaultyGateway, command: WaybillCommand, refusal: Callable[[], Pieces]
+) -> None:
+    faulty.answers[CREATE] = [lambda _: refusal()]
+
+    done = command.run("get", "1", "-o", "a.zip", "--tries", "1")
+
+    assert done.returncode in (4, 5, 6)
+    assert list(command.directory.iterdir()) == []
+
+
+def test_a_request_without_an_answer_leaves_its_key_and_no_empty_file(
+    faulty: FaultyGateway, command: WaybillCommand
+) -> None:
+    faulty.answers[CREATE] = [lambda _: nothing()]
+
+    command.run("get", "1", "-o", "a.zip", "--tries", "1")
+
+    assert [path.name for path in command.directory.iterdir()] == ["a.zip.part.json"]
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled", "gone"])
+def test_a_job_that_cannot_be_fetched_any_more_leaves_nothing_behind(
+    faulty: FaultyGateway, command: WaybillCommand, end: str
+) -> None:
+    ended = {"failed": {"type": "error", "error": {"code": "INTERNAL", "message": "It broke."}}}.get(
+        end, {"type": "cancelled", "reason": "Enough."}
+    )
+    faulty.answers[STREAM] = [lambda _: stream(frame("1-9", ended))]
+    faulty.answers[f"GET {JOB_PATH}"] = [
+        lambda _: answer(faulty.record(status="processing")),
+        lambda _: problem(410, "GONE", "Deleted.") if end == "gone" else answer(faulty.record(status=end)),
+    ]
+
+    done = command.run("get", "1", "-o", "a.zip")
+
+    assert done.returncode == {"failed": 1, "cancelled": 3, "gone": 5}[end]
+    assert list(command.directory.iterdir()) == []
+
+
+def test_a_refusal_later_on_does_not_forget_the_job_that_goes_on(
+    faulty: FaultyGateway, command: WaybillCommand
+) -> None:
+    faulty.answers[CREATE] = [*faulty.answers[CREATE], lambda _: problem(401, "UNAUTHENTICATED", "Send a key.")]
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(faulty.record(status="processing"))]
+    assert command.run("get", "1", "-o", "a.zip", "--no-wait").returncode == 6
+
+    refused = command.run("get", "1", "-o", "a.zip")
+    faulty.answers[CREATE] = [lambda _: answer({"job_id": JOB_ID, "status": "queued"}, status=202)]
+    faulty.answers[f"GET {JOB_PATH}"] = [lambda _: answer(faulty.record())]
+    done = command.run("get", "1", "-o", "a.zip")
+
+    assert (refused.returncode, done.returncode) == (4, 0)
+    assert len({request.headers["idempotency-key"] for request in faulty.asked(CREATE)}) == 1
+    assert [path.name for path in command.directory.iterdir()] == ["a.zip"]
+
+
+def test_a_refusal_keeps_the_bytes_that_have_come(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    def cut(_: Request) -> Pieces:
+        yield from head(200, content_length=len(ARCHIVE), etag=ETAG)
+        yield ARCHIVE[:300_000]
+
+    faulty.answers[FILE] = [cut, lambda _: nothing()]
+    assert command.run("get", "1", "-o", "a.zip", "--tries", "1").returncode == 6
+    creates = faulty.answers.pop(CREATE)
+    faulty.answers[CREATE] = [lambda _: problem(403, "OWNER_REFUSED", "Not now.")]
+
+    refused = command.run("get", "1", "-o", "a.zip")
+    faulty.answers[CREATE], faulty.answers[FILE] = creates, [faulty.send_file]
+    done = command.run("get", "1", "-o", "a.zip")
+
+    assert (refused.returncode, done.returncode) == (4, 0)
+    assert "range" in faulty.asked(FILE)[-1].headers
+    assert (command.directory / "a.zip").read_bytes() == ARCHIVE
 
 
 def test_a_job_that_has_not_ended_is_not_waited_for_unasked(faulty: FaultyGateway, command: WaybillCommand) -> None:
@@ -420,6 +511,18 @@ def test_a_directory_that_may_not_be_written_exits_with_7(command: WaybillComman
     assert "cannot be written" in done.stderr
 
 
+@pytest.mark.parametrize("output", ["some/new/dir/a.zip", "some/"])
+def test_a_directory_that_is_not_there_is_told_before_a_job_is_made(
+    faulty: FaultyGateway, command: WaybillCommand, output: str
+) -> None:
+    done = command.run("get", "70000", "-o", output)
+
+    assert (done.returncode, done.stdout) == (7, "")
+    assert f"There is no directory {output.rpartition('/')[0]}. Make it (mkdir -p " in done.stderr
+    assert faulty.requests == []
+    assert list(command.directory.iterdir()) == []
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk in memory with room for a third of ARCHIVE; skipped where nothing may be mounted."""
@@ -505,6 +608,48 @@ def test_the_servers_version_is_told_where_it_is_known(
 
     assert (told or "does not tell its version") in done.stdout
     assert json.loads(shown.stdout)["server"] == told
+
+
+def test_the_version_is_said_before_a_server_has_answered(faulty: FaultyGateway, command: WaybillCommand) -> None:
+    may_answer = threading.Event()
+
+    def late(_: Request) -> Pieces:
+        may_answer.wait(PATIENCE_SECONDS)
+        return answer({"version": "1.2.3"})
+
+    faulty.answers["GET /version"] = [late]
+
+    with command.start("version") as started:
+        first = started.printed()
+        may_answer.set()
+        code, rest, told = started.end()
+
+    assert first.startswith("waybill ")
+    assert (code, rest, told) == (0, f"server  1.2.3 ({faulty.url})\n", "")
+
+
+@pytest.mark.parametrize(
+    ("silence", "told"),
+    [
+        (lambda: iter([Hang()]), "did not answer within 3 seconds. Check --server, or WAYBILL_URL."),
+        (nothing, "cannot be reached"),
+    ],
+    ids=["silent", "cut"],
+)
+def test_a_server_that_does_not_tell_its_version_in_time_is_told(
+    faulty: FaultyGateway, command: WaybillCommand, silence: Callable[[], Pieces], told: str
+) -> None:
+    faulty.answers["GET /version"] = [lambda _: silence()]
+
+    done, shown = command.run("version"), command.run("version", "--json")
+
+    assert (done.returncode, shown.returncode) == (6, 6)
+    assert done.stdout.startswith("waybill ")
+    assert told in done.stderr
+    assert json.loads(shown.stdout)["server"] is None
+    assert json.loads(shown.stdout)["client"] in done.stdout
+    # Asked once for each, and not for as long as a download would be.
+    assert len(faulty.asked("GET /version")) == 2
 
 
 def test_help_names_every_exit_code(command: WaybillCommand) -> None:

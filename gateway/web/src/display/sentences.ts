@@ -156,9 +156,10 @@ function failed({ errorCode, fileIds = [], canRetry, reason }: Facts): string {
   return canRetry || !reason ? `Could not be made${because(reason)}` : closed(reason)
 }
 
-function missing(fileIds: readonly number[]): string {
-  if (fileIds.length === 1) return `File ${fileIds[0]} does not exist any more.`
-  const named = fileIds.slice(0, SHOWN_FILE_IDS)
+/** Say which files are missing; `called` gives what each id is shown as. */
+export function missing(fileIds: readonly number[], called: (fileId: number) => string = String): string {
+  const named = fileIds.slice(0, SHOWN_FILE_IDS).map((id) => called(id))
+  if (fileIds.length === 1) return `File ${named[0]} does not exist any more.`
   const more = fileIds.length - named.length
   const listed = more ? `${named.join(', ')} and ${grouped(more)} more` : named.join(' and ')
   return `Files ${listed} do not exist any more.`

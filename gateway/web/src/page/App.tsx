@@ -1,11 +1,20 @@
 /** The page: who asks, what is asked for, and what became of it. */
 
-import { useCallback, useEffect, useState, type ReactNode } from 'react'
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from 'react'
 
 import type { DownloadRequest, Job } from '../client/index.ts'
 import { percent } from '../display/amount.ts'
-import { DownloadManager, DownloadProvider, useClient, useConnection, useDownload } from '../react/index.ts'
+import {
+  DownloadManager,
+  DownloadProvider,
+  failedNaming,
+  useClient,
+  useConnection,
+  useDownload,
+  type Messages,
+} from '../react/index.ts'
 import { keepKey, keptKey, scopeOf } from './api_key.ts'
+import type { CatalogueFile } from './catalogue.ts'
 import { KeyForm } from './KeyForm.tsx'
 import { StartForm } from './StartForm.tsx'
 
@@ -55,6 +64,7 @@ function Desk({ apiKey, wasRefused, onRefused, onKey }: DeskProps): ReactNode {
   const [request, setRequest] = useState<{ of: DownloadRequest | null; turn: number }>({ of: null, turn: 0 })
   // Always the same function: another one would render every row again.
   const changeSelection = useCallback((of: DownloadRequest) => setRequest(({ turn }) => ({ of, turn: turn + 1 })), [])
+  const [messages, learn] = useNamingMessages()
   useTitle()
   useEffect(() => {
     if (mode === 'unauthorized') onRefused()
@@ -77,17 +87,33 @@ function Desk({ apiKey, wasRefused, onRefused, onKey }: DeskProps): ReactNode {
         apiKey={apiKey}
         canPick={canPick}
         request={request.of}
+        onFound={learn}
         onRefused={(answer) => (answer === 'unauthorized' ? onRefused() : setCanPick(false))}
       />
       <div id="downloads">
         <DownloadManager
           empty="Nothing here yet. What you start goes on without this page, and is listed here when you come back."
           showEvents
+          messages={messages}
           onChangeSelection={changeSelection}
         />
       </div>
     </div>
   )
+}
+
+/** Give messages that name the files that the list has shown; learning new names renders every row again. */
+function useNamingMessages(): [Partial<Messages>, (files: readonly CatalogueFile[]) => void] {
+  const [names, setNames] = useState<ReadonlyMap<number, string>>(new Map())
+  const learn = useCallback((files: readonly CatalogueFile[]) => {
+    setNames((known) =>
+      files.every(({ id, name }) => known.get(id) === name)
+        ? known
+        : new Map([...known, ...files.map(({ id, name }) => [id, name] as const)]),
+    )
+  }, [])
+  const messages = useMemo(() => ({ failed: failedNaming((id) => names.get(id)) }), [names])
+  return [messages, learn]
 }
 
 /** Let the tab say how far the newest running download is: it is often all that is seen. */

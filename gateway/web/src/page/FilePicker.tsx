@@ -15,11 +15,13 @@ export interface FilePickerProps {
   readonly onChoose: (chosen: ReadonlyMap<number, CatalogueFile>) => void
   /** There is no list, or not for who is asking. */
   readonly onRefused: (answer: 'unauthorized' | 'not offered') => void
+  /** Files of the catalogue came. */
+  readonly onFound: (files: readonly CatalogueFile[]) => void
 }
 
-export function FilePicker({ apiKey, chosen, typedIds, onChoose, onRefused }: FilePickerProps): ReactNode {
+export function FilePicker({ apiKey, chosen, typedIds, onChoose, onRefused, onFound }: FilePickerProps): ReactNode {
   const [query, setQuery] = useState('')
-  const { files, more, again } = useFiles(query, apiKey, onRefused)
+  const { files, more, again } = useFiles(query, apiKey, { onRefused, onFound })
   const toggle = (file: CatalogueFile) => {
     const changed = new Map(chosen)
     if (!changed.delete(file.id)) changed.set(file.id, file)
@@ -94,7 +96,11 @@ interface Found {
   readonly again: (() => void) | null
 }
 
-function useFiles(query: string, apiKey: string | null, onRefused: FilePickerProps['onRefused']): Found {
+function useFiles(
+  query: string,
+  apiKey: string | null,
+  { onRefused, onFound }: Pick<FilePickerProps, 'onRefused' | 'onFound'>,
+): Found {
   const [found, setFound] = useState<Found>({ files: null, more: null, again: null })
   const asking = useRef<AbortController>(undefined)
   const ask = async (before: readonly CatalogueFile[], cursor?: string) => {
@@ -105,6 +111,7 @@ function useFiles(query: string, apiKey: string | null, onRefused: FilePickerPro
     if (signal.aborted) return
     if (answer === 'unreachable') return setFound((now) => ({ ...now, more: null, again: () => void ask(before, cursor) }))
     if (typeof answer === 'string') return onRefused(answer)
+    onFound(answer.files)
     const files = [...before, ...answer.files]
     const next = answer.nextCursor
     setFound({ files, more: next === null ? null : () => void ask(files, next), again: null })

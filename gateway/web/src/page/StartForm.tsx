@@ -10,7 +10,7 @@ import type { CatalogueFile } from './catalogue.ts'
 import { FilePicker, type FilePickerProps } from './FilePicker.tsx'
 import { MAX_FILES, NOTHING_CHOSEN, readIds, tooMany, type Typed } from './ids.ts'
 
-export interface StartFormProps extends Pick<FilePickerProps, 'apiKey' | 'onRefused'> {
+export interface StartFormProps extends Pick<FilePickerProps, 'apiKey' | 'onRefused' | 'onFound'> {
   /** Whether the server offers its catalogue. */
   readonly canPick: boolean
   /** What the form begins with; another one begins it anew. */
@@ -22,7 +22,7 @@ interface Problem {
   readonly fileIds?: readonly number[]
 }
 
-export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProps): ReactNode {
+export function StartForm({ apiKey, canPick, onRefused, onFound, request }: StartFormProps): ReactNode {
   const { startDownload } = useDownload()
   const [chosen, setChosen] = useState<ReadonlyMap<number, CatalogueFile>>(new Map())
   const [typed, setTyped] = useState(request?.fileIds.join(' ') ?? '')
@@ -89,7 +89,14 @@ export function StartForm({ apiKey, canPick, onRefused, request }: StartFormProp
   return (
     <form className="start card" onSubmit={submit} aria-label="New download" noValidate>
       {canPick && (
-        <FilePicker apiKey={apiKey} chosen={chosen} typedIds={typedIds} onChoose={choose} onRefused={onRefused} />
+        <FilePicker
+          apiKey={apiKey}
+          chosen={chosen}
+          typedIds={typedIds}
+          onChoose={choose}
+          onRefused={onRefused}
+          onFound={onFound}
+        />
       )}
       {canPick ? (
         <details open={isTyping} onToggle={(event) => setTyping(event.currentTarget.open)}>

@@ -11,4 +11,5 @@ export {
   type Downloads,
 } from './hooks.ts'
 export { DownloadManager, type DownloadManagerProps } from './DownloadManager.tsx'
+export { failedNaming } from './file_names.ts'
 export { englishMessages, type Messages } from './messages.ts'
