@@ -3,16 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from deploy.overlay.keda import disagreements
 from shared.jobstore import keys
-from shared.jobstore.location import Mode, RedisLocation, parse_location
-from tests.deploy.k8s.manifests import Installation, Manifest, name_of, texts_of
+from tests.deploy.k8s.manifests import Installation, Manifest, name_of
 from tests.support.kustomize import ROOT
 
-STREAMS = {
-    Mode.STANDALONE: "redis-streams",
-    Mode.SENTINEL: "redis-sentinel-streams",
-    Mode.CLUSTER: "redis-cluster-streams",
-}
 SCALED = ("waybill-gateway", "waybill-processor")
 
 
@@ -74,36 +69,7 @@ def _fallback(scaler: Manifest) -> Iterator[str]:
 
 def redis(installation: Installation) -> Iterator[str]:
     """KEDA asks the Redis of REDIS_URL, in its way, as the user who may do nothing else."""
-    scaler = installation.find("ScaledObject", "waybill-processor")
-    if scaler is None:
-        return
-    location = parse_location(installation.environment_of("processor")["REDIS_URL"])
-    for trigger in (trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] != "cron"):
-        told = trigger["metadata"]
-        if trigger["type"] != STREAMS[location.mode]:
-            yield f"trigger {trigger['name']} is {trigger['type']}, and REDIS_URL is {location.mode}"
-        addresses = ",".join(f"{address.host}:{address.port}" for address in location.addresses)
-        if told.get("address", told.get("addresses")) != addresses:
-            yield f"trigger {trigger['name']} asks another Redis than {addresses}"
-        if told.get("sentinelMaster", "") != location.master_name:
-            yield f"trigger {trigger['name']} asks for another master than {location.master_name}"
-        if int(told.get("databaseIndex", "0")) != location.db:
-            yield f"trigger {trigger['name']} asks another database than {location.db}"
-        if trigger.get("authenticationRef") != {"name": "waybill-redis"}:
-            yield f"trigger {trigger['name']} does not name its user"
-    yield from _credentials(installation, location)
-
-
-def _credentials(installation: Installation, location: RedisLocation) -> Iterator[str]:
-    secret = texts_of(installation.get("Secret", "waybill-keda"))
-    [authentication] = installation.of("TriggerAuthentication")
-    given = {part["parameter"]: secret.get(part["key"]) for part in authentication["spec"]["secretTargetRef"]}
-    if given.get("username") != "keda":
-        yield f"KEDA comes as the user {given.get('username')}"
-    if (given.get("tls") == "enable") != (location.tls is not None):
-        yield f"KEDA's tls is {given.get('tls')}, and REDIS_URL begins with {location.shown.partition(':')[0]}"
-    if location.mode is Mode.SENTINEL and not {"sentinelUsername", "sentinelPassword"} <= given.keys():
-        yield "KEDA does not name its user to the Sentinels"
+    yield from disagreements(installation.manifests)
 
 
 def streams(installation: Installation) -> Iterator[str]:
