@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from deploy.overlay.backlog import miscounts
 from deploy.overlay.keda import disagreements
 from deploy.overlay.left_in_place import left_in_file, left_in_manifests
 from deploy.overlay.manifests import read_manifests
@@ -31,7 +32,7 @@ def check(rendered: str, paths: Sequence[str]) -> int:
     if not manifests:
         print("waybill: no manifest came in; pipe what `kubectl kustomize` writes into this.", file=sys.stderr)
         return UNREADABLE
-    found = [*left_in_manifests(manifests), *refusals(manifests), *disagreements(manifests)]
+    found = [*left_in_manifests(manifests), *refusals(manifests), *disagreements(manifests), *miscounts(manifests)]
     found += [finding for path, text in files.items() for finding in left_in_file(path, text)]
     for finding in found:
         print(finding)

@@ -20,9 +20,20 @@ TRIGGERS = {
 _FORM = "Write host:port of each server, a / behind the last one, and no user"
 
 
+def scalers(manifests: list[Manifest]) -> list[Manifest]:
+    """Give what scales the processors by KEDA."""
+    scaled = of_kind(manifests, "ScaledObject")
+    return [scaler for scaler in scaled if scaler["spec"]["scaleTargetRef"]["name"] == PROCESSORS]
+
+
+def redis_triggers(scaler: Manifest) -> list[Manifest]:
+    """Give the triggers that count streams of Redis."""
+    return [trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] in TRIGGERS.values()]
+
+
 def disagreements(manifests: list[Manifest]) -> Iterator[str]:
     """Say where KEDA's triggers and secret are not those of REDIS_URL; nothing where KEDA scales no processors."""
-    triggers = [trigger for scaler in _scalers(manifests) for trigger in _of_redis(scaler)]
+    triggers = [trigger for scaler in scalers(manifests) for trigger in redis_triggers(scaler)]
     if not triggers:
         return
     url = environment_of(manifests, PROCESSORS).variables.get("REDIS_URL")
@@ -45,15 +56,6 @@ def disagreements(manifests: list[Manifest]) -> Iterator[str]:
         )
     for authentication in of_kind(manifests, "TriggerAuthentication"):
         yield from _credentials(manifests, authentication, location)
-
-
-def _scalers(manifests: list[Manifest]) -> list[Manifest]:
-    scaled = of_kind(manifests, "ScaledObject")
-    return [scaler for scaler in scaled if scaler["spec"]["scaleTargetRef"]["name"] == PROCESSORS]
-
-
-def _of_redis(scaler: Manifest) -> list[Manifest]:
-    return [trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] in TRIGGERS.values()]
 
 
 def _oddities(trigger: Manifest, location: RedisLocation) -> Iterator[str]:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from deploy.overlay.backlog import miscounts
 from deploy.overlay.keda import disagreements
-from shared.jobstore import keys
 from tests.deploy.k8s.manifests import Installation, Manifest, name_of
 from tests.support.kustomize import ROOT
 
@@ -35,26 +35,7 @@ def backlog(installation: Installation) -> Iterator[str]:
     scaler = installation.find("ScaledObject", "waybill-processor")
     if scaler is None:
         return
-    environment = installation.environment_of("processor")
-    slots, partitions = environment["WAYBILL_SLOTS"], int(environment["WAYBILL_PARTITIONS"])
-    triggers = [trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] != "cron"]
-    if sorted(trigger["metadata"]["stream"] for trigger in triggers) != sorted(map(keys.commands, range(partitions))):
-        yield f"the triggers are not those of the command streams of {partitions} partitions"
-    for trigger in triggers:
-        if trigger["metadata"].get("streamLength") != slots:
-            yield f"trigger {trigger['name']} has a streamLength that is not WAYBILL_SLOTS={slots}"
-        if odd := trigger["metadata"].keys() & {"consumerGroup", "lagCount", "pendingEntriesCount"}:
-            yield f"trigger {trigger['name']} has {sorted(odd)}, with which KEDA does not count the stream's length"
-    modifiers = scaler["spec"]["advanced"]["scalingModifiers"]
-    if modifiers["target"] != slots:
-        yield f"the target is {modifiers['target']!r} and not WAYBILL_SLOTS={slots}"
-    # (condition ? 1 : 0) of the hours of upkeep is no partition.
-    summed = re.findall(r"\bp\d+\b", modifiers["formula"])
-    if sorted(summed) != sorted(trigger["name"] for trigger in triggers):
-        yield f"the formula {modifiers['formula']!r} does not add up all partitions once"
-    named = {trigger["name"] for trigger in scaler["spec"]["triggers"]}
-    if named != set(re.findall(r"[a-z]\w*", modifiers["formula"])):
-        yield f"the formula {modifiers['formula']!r} names other triggers than {sorted(named)}"
+    yield from miscounts(installation.manifests)
     yield from _fallback(scaler)
 
 
