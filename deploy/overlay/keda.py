@@ -81,6 +81,8 @@ def _credentials(manifests: list[Manifest], authentication: Manifest, location: 
     secrets = {secret["metadata"]["name"]: data_of(secret) for secret in of_kind(manifests, "Secret")}
     if not {part["name"] for part in asked.values()} <= secrets.keys():
         return  # a store of secrets brings it (External Secrets), and nobody here knows what it holds
+    if missing := sorted(part["key"] for part in asked.values() if part["key"] not in secrets[part["name"]]):
+        yield f"{title}: its secret has no {', '.join(missing)}, which may be empty, and must be there"
     given = {parameter: secrets[part["name"]].get(part["key"]) for parameter, part in asked.items()}
     if given.get("username") != "keda":
         yield f"{title}: comes to Redis as {given.get('username')!r}, and not as keda, who may count and nothing else"
