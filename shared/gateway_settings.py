@@ -161,8 +161,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Streams and long polls that this process holds open; more are sent away for a moment. About "
-            "9 KB each, and one file descriptor.",
+            description="Streams and long polls that this process holds open; more are sent away for a moment. "
+            "8.8 KB each (docs/benchmarks.md), and one file descriptor.",
             examples=[20_000],
         ),
     ] = 20_000
@@ -211,7 +211,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             ge=0,
             le=100_000_000,
             description="Unfinished jobs of all owners together, each partition having its share; creates beyond it "
-            "are refused with 503. About 10 KB of Redis each. 0: any number.",
+            "are refused with 503. Each takes 2.3 KB of Redis while it waits, and 0.19 KB more with each event of its "
+            "runs (docs/benchmarks.md). 0: any number.",
             examples=[100_000],
         ),
     ] = 100_000
