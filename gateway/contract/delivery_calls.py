@@ -7,7 +7,7 @@ from gateway.routes.deliveries import DeliveriesView, RedeliveryView
 from shared import callback_errors, errors, limit_errors
 
 _DELIVERY = {
-    "webhook_id": f"msg_{examples.JOB_ID.replace('-', '')}_1",
+    "webhook_id": examples.WEBHOOK_ID,
     "delivery_status": "waiting",
     "callback_url": "https://shop.example.org/downloads",
     "attempt": 1,

@@ -97,6 +97,7 @@ MEMBERS: dict[str, Member] = {
     "stream_url": Member("The path of its stream.", _PATH),
     "ticket": Member("Opens the jobs to readers, as `?ticket=`; null where none was wanted."),
     "ticket_expires_at": Member("Until when the ticket is good.", _TIME),
+    "timestamp": Member("When it happened, whenever it is told.", _TIME),
     "title": Member("The status in words."),
     "to": Member("The id of the last event that is missing.", _EVENT_ID),
     "total_bytes": Member("The archive's size, once it is planned.", _COUNT),
@@ -113,6 +114,15 @@ MEMBERS: dict[str, Member] = {
         "Why the stream ends: `overload`, `drain`, `redis`, `token_keys`, `limit`, `max_age`, `ticket_expired`, "
         "`unreadable`; `gateway`: the proxy says that none is there."
     ),
+    "Callback.data": Member("The job as it ended."),
+    "Callback.type": Member("Which end it was; more may come."),
+    "EndedJob.download_url": Member(
+        "The link to the archive, absolute and with a ticket where the operators have it so; null unless the job is "
+        "completed.",
+        _PATH,
+    ),
+    "EndedJob.total_files": Member("How many files were asked for; 0 where that could not be read any more.", _COUNT),
+    "EndedJob.reason": Member("Why it was cancelled; null when it was not."),
     "Delivery.attempt": Member("Counts its tries, with the one that goes on.", _COUNT),
     "Delivery.callback_url": Member("Where it goes.", {"format": "uri"}),
     "Try.at": Member("When it began.", _TIME),
