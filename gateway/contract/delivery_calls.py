@@ -12,6 +12,7 @@ _DELIVERY = {
     "callback_url": "https://shop.example.org/downloads",
     "attempt": 1,
     "next_try_at": examples.moment(35),
+    "redelivered_at": None,
     "tries": [{"at": examples.moment(30), "duration_ms": 214, "answer_status": 503, "error": None}],
 }
 
@@ -38,8 +39,8 @@ REDELIVER = Call(
     path=JOB + "/redeliver",
     call_id="redeliver",
     summary="Tell a job's end again.",
-    description="At once and with the same `webhook-id`; the tries before it are forgotten, and the schedule begins "
-    "anew. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
+    description="At once and with the same `webhook-id`; the schedule begins anew, and the tries before it are "
+    "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
     "create of the minute.",
     parameters=(parameters.JOB_ID,),
     answers=(

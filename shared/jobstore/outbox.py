@@ -221,9 +221,9 @@ class Outbox:
         return None if owner is None or url is None else owner.decode(errors="replace")
 
     async def redeliver(self, job_id: str, *, now_ms: int | None = None) -> Redelivered:
-        """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet.
+        """Let the callback of a job's last end be due at once, with the same id; its schedule begins anew.
 
-        One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is.
+        The tries before it stay among those that are kept. One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is.
         """
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:

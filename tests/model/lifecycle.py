@@ -72,7 +72,9 @@ class Callback:
     state: CallbackState = CallbackState.WAITING
     token: str | None = None
     tries: int = 0
-    """Those that have ended."""
+    """Those that have ended since it was last asked for."""
+    tries_before: int = 0
+    """Those before that."""
     asked_day: float = -1.0
     """When it was last wanted once more."""
     has_successor: bool = False
@@ -82,6 +84,11 @@ class Callback:
     def attempt(self) -> int:
         """Count the tries, with the one under way."""
         return self.tries + (self.state is CallbackState.DELIVERING)
+
+    @property
+    def tries_kept(self) -> int:
+        """Count the tries that are still shown."""
+        return min(self.tries_before + self.tries, limits.CALLBACK_TRIES_KEPT)
 
     @property
     def is_settled(self) -> bool:
@@ -117,6 +124,7 @@ class Callback:
     def tell_again(self, day: float) -> None:
         """Begin from the beginning, but for what is being told, or was asked for shortly before."""
         if self.state is not CallbackState.DELIVERING and day > self.asked_day:
+            self.tries_before += self.tries
             self.state, self.token, self.tries = CallbackState.WAITING, None, 0
             self.due_day = self.asked_day = day
 

@@ -574,7 +574,7 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             assert not callback.has_successor
             callback.take(one.token, day)
-            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries)
+            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries_kept)
             assert one.record.state.is_terminal
             assert (EventId(callback.epoch, one.record.seq), one.message) in job.log
         assert by_name == {}
@@ -952,7 +952,7 @@ class StoreMachine(RuleBasedStateMachine):
             (one.name.epoch, one.name.is_for_admins, one.state, one.attempt, len(one.tries)) for one in owners + admins
         ]
         wanted = sorted(job.callbacks, key=lambda callback: callback.is_for_admins)
-        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries) for one in wanted]
+        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries_kept) for one in wanted]
         assert [score is None for score in scores] == [callback.is_settled for callback in wanted]
         assert (name in expiries) == bool(wanted)
         if wanted:

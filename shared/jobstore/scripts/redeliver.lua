@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Makes the callback of a job's last end due at once, as if it had never been tried; its id stays the same.
+-- Makes the callback of a job's last end due at once; its schedule begins anew, its id and the tries that are kept stay.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
 --        10 the job's callbacks  11 dead callbacks
 -- ARGV   1 job id  2 token of this wish  3 now (ms), or empty for Redis' own clock  4 least time between two wishes (ms)
@@ -39,8 +39,8 @@ local was_asked_for = c[1] == ARGV[2] or now - (c[2] or '-inf') < tonumber(ARGV[
 if was_asked_for or c[4] == 'delivering' then return {'OK'} end
 
 if c[3] then redis.call('XDEL', KEYS[11], c[3]) end
-redis.call('HDEL', KEYS[10], name .. ':state', name .. ':token', name .. ':ended', name .. ':tries', name .. ':dead_id',
-  name .. ':unread', name .. ':lost', name .. ':since')
+redis.call('HDEL', KEYS[10], name .. ':state', name .. ':token', name .. ':ended', name .. ':dead_id', name .. ':unread',
+  name .. ':lost', name .. ':since')
 redis.call('HSET', KEYS[10], name .. ':asked', ARGV[2], name .. ':asked_at', now)
 redis.call('PERSIST', KEYS[10])
 redis.call('ZADD', KEYS[9], now, callback_id(job, name))

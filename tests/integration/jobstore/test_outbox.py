@@ -718,7 +718,7 @@ async def test_a_callback_is_told_again_under_the_same_id(store: JobStore) -> No
     assert await outbox.redeliver(job_id) is Redelivered.OK
 
     again = await take(store, job_id)
-    assert (again.callback_id, again.attempt, again.tries) == (first.callback_id, 1, ())
+    assert (again.callback_id, again.attempt, again.tries) == (first.callback_id, 1, (HEARD,))
     assert await store.connection.execute("PTTL", keys.callbacks(again.partition, job_id)) == inspection.NO_EXPIRY
 
 
@@ -779,7 +779,26 @@ async def test_within_a_minute_an_end_is_told_again_once(store: JobStore) -> Non
 
     assert answers == [Redelivered.OK] * 2
     assert unchanged == before
-    assert (await take(store, job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS)).tries == ()
+    assert (await take(store, job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS)).attempt == 1
+
+
+async def test_what_was_tried_before_an_end_is_told_again_is_still_shown_and_no_more_than_the_last_tries(
+    store: JobStore,
+) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms()
+    for number in range(limits.CALLBACK_TRIES_KEPT):
+        failed = DeliveryOutcome(at_ms=number, duration_ms=1, status=503)
+        await outbox.try_again(await take(store, job_id), failed, delay_ms=0)
+    never_asked = (await only(store, job_id)).asked_at_ms
+
+    await outbox.redeliver(job_id, now_ms=now_ms)
+    before = await only(store, job_id)
+    await outbox.delivered(await take(store, job_id), HEARD)
+
+    after = await only(store, job_id)
+    assert (never_asked, before.asked_at_ms, before.attempt) == (None, now_ms, 0)
+    assert [one.at_ms for one in before.tries] == list(range(limits.CALLBACK_TRIES_KEPT))
+    assert (after.attempt, after.tries) == (1, (*before.tries[1:], HEARD))
 
 
 async def test_an_end_is_told_again_when_its_record_is_forgotten(store: JobStore) -> None:
