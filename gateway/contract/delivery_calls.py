@@ -40,8 +40,8 @@ REDELIVER = Call(
     call_id="redeliver",
     summary="Tell a job's end again.",
     description="At once and with the same `webhook-id`; the schedule begins anew, and the tries before it are "
-    "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
-    "create of the minute.",
+    "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts "
+    "as a create of the minute.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(

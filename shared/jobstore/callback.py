@@ -95,9 +95,10 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     `record` is the job as it was when it ended; `entry`, `token`, `file_ids` and all else that is not told are empty,
     its `callback_url` says whom to tell, but for the admins' callback. `total_files` is how many were asked for,
     `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
-    one more than the tries that have ended since it was last asked for: those that were released are none, nor are those
-    whose deliverer died. `tries` are the last ones before it, those from before it was asked for among them. `lost` counts the deliverers that died with it since a try has ended; it has
-    waited for `waited_ms` since somebody first took it, or since it was taken after somebody asked for it anew.
+    one more than the tries that have ended since it was last asked for: those that were released are none, nor are
+    those whose deliverer died. `tries` are the last ones before it, also from before it was asked for. `lost` counts
+    the deliverers that died with it since a try has ended; it has waited for `waited_ms` since somebody first took it,
+    or since it was taken after somebody asked for it anew.
     """
 
     name: CallbackName

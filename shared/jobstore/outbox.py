@@ -220,17 +220,22 @@ class Outbox:
         owner, url = await self._fields(keys.callbacks(partition, job_id), "owner", "callback_url")
         return None if owner is None or url is None else owner.decode(errors="replace")
 
-    async def redeliver(self, job_id: str, *, now_ms: int | None = None) -> Redelivered:
+    async def redeliver(self, job_id: str, *, for_admins: bool = False, now_ms: int | None = None) -> Redelivered:
         """Let the callback of a job's last end be due at once, with the same id; its schedule begins anew.
 
-        The tries before it stay among those that are kept. One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is.
+        The tries before it stay among those that are kept. One that is being told, or was asked for less than
+        REDELIVERY_PAUSE_MS ago, is left as it is. `for_admins`: what they were last told of the job's dead letters,
+        wherever the job stands by now.
         """
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return Redelivered.GONE
         names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
         wish, pause_ms = secrets.token_hex(8), limits.REDELIVERY_PAUSE_MS
-        reply = await self._connection.run_script(script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms)
+        whom = "admins" if for_admins else ""
+        reply = await self._connection.run_script(
+            script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms, whom
+        )
         return Redelivered(as_words(reply)[0])
 
     async def counts(self, partition: int) -> OutboxCounts:

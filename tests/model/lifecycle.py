@@ -351,8 +351,13 @@ class Job:
         self.is_forgotten = day >= self.visit_day
         return Step.FORGOTTEN if self.is_forgotten else Step.TOMBSTONE
 
-    def redeliver(self, day: float) -> Redelivered:
-        """Tell the owner of the last end again."""
+    def redeliver(self, day: float, *, for_admins: bool) -> Redelivered:
+        """Tell the owner of the last end again, or admins of the last letter that they were told of."""
+        if for_admins:
+            if letters := [callback for callback in self.callbacks if callback.is_for_admins]:
+                letters[-1].tell_again(day)
+                return Redelivered.OK
+            return Redelivered.GONE if self.is_forgotten else Redelivered.NO_CALLBACK
         if self.is_deleted or (self.is_forgotten and not self.has_url):
             return Redelivered.GONE
         if not self.has_url:

@@ -664,14 +664,16 @@ class StoreMachine(RuleBasedStateMachine):
             if job.state is JobState.FAILED and not job.is_deleted and not job.is_forgotten
         ]
 
-    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
-    def redeliver(self, choice: int, day: int, sendings: int) -> None:
+    @rule(choice=CHOICE, day=DAYS, for_admins=st.booleans(), sendings=SENDINGS)
+    def redeliver(self, choice: int, day: int, for_admins: bool, sendings: int) -> None:
         """Somebody wants an end to be told again, wherever the job stands."""
         job, at_ms = chosen(list(self.jobs.values()), choice), now_ms() + day * DAY_MS
 
-        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id, now_ms=at_ms), sendings)
+        answers = self.send(
+            lambda: Outbox(self.store).redeliver(job.job_id, for_admins=for_admins, now_ms=at_ms), sendings
+        )
 
-        assert answers == [job.redeliver(day) for _ in range(sendings)]
+        assert answers == [job.redeliver(day, for_admins=for_admins) for _ in range(sendings)]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 

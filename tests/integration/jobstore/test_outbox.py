@@ -823,6 +823,46 @@ async def test_nobody_is_told_again_of_a_forgotten_job_that_admins_alone_were_to
     assert [await outbox.whose(job_id) for job_id in (run.job_id, "x")] == [None, None]
 
 
+async def test_admins_are_told_again_of_the_last_letter_wherever_its_job_stands_and_its_owner_is_not(
+    store: JobStore,
+) -> None:
+    telling, outbox = JobStore(store.connection, partitions=store.partitions, tells_admins=True), Outbox(store)
+    run = await jobs.fail(telling, callback_url=URL)
+    partition = jobs.partition_number(run.job_id)
+    taken = await outbox.take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    for each in taken:
+        await outbox.give_up(each, AWAY)
+    await jobs.redrive(telling, run)
+
+    answers = [await outbox.redeliver(run.job_id, for_admins=True)]
+
+    [again] = await outbox.take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    assert (again.name.epoch, again.is_for_admins, again.attempt, again.tries) == (run.epoch, True, 1, (AWAY,))
+    assert again.letter is not None
+    assert [dead.callback_id for dead in await outbox.dead(partition)] == [
+        each.callback_id for each in taken if not each.is_for_admins
+    ]
+    assert await outbox.delivered(again, HEARD)
+    await jobs.cancel(store, run.job_id, deletes=True)
+    answers.append(await outbox.redeliver(run.job_id, for_admins=True, now_ms=clock.now_ms() + DAY_MS))
+    await store.connection.execute("DEL", keys.record(partition, run.job_id))
+    answers.append(await outbox.redeliver(run.job_id, for_admins=True, now_ms=clock.now_ms() + 2 * DAY_MS))
+    assert answers == [Redelivered.OK] * 3
+
+
+async def test_admins_are_not_told_again_of_what_they_were_not_told(store: JobStore) -> None:
+    outbox, run = Outbox(store), await jobs.fail(store, callback_url=URL)
+    forgotten = await completed(store)
+    partition = jobs.partition_number(forgotten)
+    await store.connection.execute("DEL", keys.record(partition, forgotten), keys.callbacks(partition, forgotten))
+    before = await inspection.everything(store.connection)
+
+    answers = [await outbox.redeliver(job_id, for_admins=True) for job_id in (run.job_id, forgotten, "x")]
+
+    assert answers == [Redelivered.NO_CALLBACK, Redelivered.GONE, Redelivered.GONE]
+    assert await inspection.everything(store.connection) == before
+
+
 async def test_a_deleted_job_is_told_to_nobody_once_its_record_is_forgotten(store: JobStore) -> None:
     job_id, outbox = await completed(store), Outbox(store)
     await outbox.delivered(await take(store, job_id), HEARD)
