@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import heapq
 import os
 import secrets
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from processor.callbacks.courier import ADMINS, Courier, Terms
@@ -113,34 +115,34 @@ def _on_outbox(act: Callable[[Outbox], Awaitable[int]]) -> Callable[[Commands], 
 
 
 async def _list(outbox: Outbox, options: argparse.Namespace) -> int:
-    names = [name for number in range(outbox.partitions) for name in await outbox.waiting(number, count=options.limit)]
-    found = []
-    for name in names:
-        callbacks = await outbox.deliveries(name.job_id, for_admins=name.is_for_admins)
-        found += [callback for callback in callbacks if callback.name == name]
-    found = sorted(found, key=lambda callback: callback.next_try_at_ms or 0)[: options.limit]
+    found = sorted(await outbox.next_up(count=options.limit), key=lambda callback: callback.next_try_at_ms or 0)
     _write(
         [callback_json(callback) for callback in found]
         if options.json
         else _fitting(waiting_page(found) if found else [])
     )
-    counts = [await outbox.counts(partition) for partition in range(outbox.partitions)]
-    waiting, dead = sum(each.waiting for each in counts), sum(each.dead for each in counts)
+    waiting, dead = await _counts(outbox)
     sys.stderr.write(f"{waiting:,} wait or are being told, {dead:,} were given up\n")
     return 0
 
 
 async def _dead(outbox: Outbox, options: argparse.Namespace) -> int:
-    found = [
-        callback
-        for partition in range(outbox.partitions)
-        for callback in await outbox.dead(partition, count=options.limit)
-    ]
-    found = sorted(found, key=lambda callback: int(callback.dead_id.partition("-")[0]), reverse=True)[: options.limit]
+    pages = await asyncio.gather(
+        *(outbox.dead(partition, count=options.limit) for partition in range(outbox.partitions))
+    )
+    found = heapq.nlargest(
+        options.limit, chain.from_iterable(pages), key=lambda callback: int(callback.dead_id.partition("-")[0])
+    )
     _write([dead_json(callback) for callback in found] if options.json else _fitting(dead_page(found) if found else []))
-    dead = sum([(await outbox.counts(partition)).dead for partition in range(outbox.partitions)])
+    _, dead = await _counts(outbox)
     sys.stderr.write(f"{len(found):,} of {dead:,} that were given up\n")
     return 0
+
+
+async def _counts(outbox: Outbox) -> tuple[int, int]:
+    """Count those that wait or are being told, and those that were given up."""
+    counts = await asyncio.gather(*(outbox.counts(partition) for partition in range(outbox.partitions)))
+    return sum(each.waiting for each in counts), sum(each.dead for each in counts)
 
 
 async def _show(outbox: Outbox, options: argparse.Namespace) -> int:

@@ -11,8 +11,10 @@ outlives the job's record, and a job that is deleted meanwhile is told all the s
 """
 
 import asyncio
+import heapq
 import secrets
 from enum import StrEnum
+from itertools import chain
 from typing import Any, cast
 
 from shared import limits
@@ -164,12 +166,6 @@ class Outbox:
         word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
         return word != "STALE"
 
-    async def waiting(self, partition: int, *, count: int) -> list[CallbackName]:
-        """Name a partition's callbacks that wait or are being delivered, those that are due next first."""
-        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1)
-        names = [CallbackName.read(text.decode(errors="replace")) for text in cast("list[bytes]", reply)]
-        return [name for name in names if name is not None]
-
     async def next_due_at_ms(self, partition: int) -> int | None:
         """Tell when the next callback is due, in milliseconds since 1970; None when none waits."""
         reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, 0, "WITHSCORES")
@@ -181,6 +177,34 @@ class Outbox:
         return [keys.outbox(partition) for partition in range(self.partitions)]
 
     # ── seeing and redoing ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def next_up(self, *, count: int) -> list[CallbackRecord]:
+        """Give the first `count` callbacks of all partitions that wait or are being delivered, by when they are due.
+
+        One that is being delivered is due when its lease is over.
+        """
+        partitions = await asyncio.gather(*(self._next_up_in(number, count) for number in range(self.partitions)))
+        due = heapq.nsmallest(count, chain.from_iterable(partitions))
+        found: list[CallbackRecord | None] = []
+        for start in range(0, len(due), limits.CALLBACKS_READ_AT_ONCE):
+            page = due[start : start + limits.CALLBACKS_READ_AT_ONCE]
+            found += await asyncio.gather(*(self._look_at(name, due_at_ms) for due_at_ms, name in page))
+        return [callback for callback in found if callback is not None]
+
+    async def _next_up_in(self, partition: int, count: int) -> list[tuple[int, CallbackName]]:
+        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1, "WITHSCORES")
+        flat = cast("list[bytes]", reply)
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        read = [(int(float(score)), CallbackName.read(text.decode(errors="replace"))) for text, score in pairs]
+        return [(due_at_ms, name) for due_at_ms, name in read if name is not None]
+
+    async def _look_at(self, name: CallbackName, due_at_ms: int) -> CallbackRecord | None:
+        """Read one callback; None where its job knows nothing of it any more."""
+        kept = keys.callbacks(partition_of(name.job_id) or 0, name.job_id)
+        own = [f"{name.field}:{part}" for part in CALLBACK_PARTS]
+        ends, url, *parts = await self._fields(kept, "ends", "callback_url", *own)
+        is_known = name.field.encode() in (ends or b"").split()
+        return decode_callback(name, url, parts, due_at_ms=due_at_ms) if is_known else None
 
     async def deliveries(self, job_id: str, *, for_admins: bool = False) -> list[CallbackRecord]:
         """Give what is kept of a job's callbacks, one for each of its ends, the oldest first; or of the admins' ones.

@@ -606,6 +606,26 @@ async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore
     assert await Outbox(single).next_due_at_ms(0) == 1
 
 
+async def test_those_that_are_due_next_are_given_first_across_partitions_and_no_more_than_asked_for(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CALLBACKS_READ_AT_ONCE", 2)
+    outbox, now_ms, ended = Outbox(store), clock.now_ms(), list[str]()
+    for number in range(5):
+        ended.append(await completed(store))
+        taken = await take(store, ended[-1])
+        await outbox.try_again(taken, REFUSED, delay_ms=DAY_MS * (5 - number), now_ms=now_ms)
+    gone = ended[3]
+    await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(gone), gone))
+
+    found = await outbox.next_up(count=5)
+
+    assert [one.name.job_id for one in found] == [ended[4], ended[2], ended[1], ended[0]]
+    assert [one.next_try_at_ms for one in found] == [now_ms + DAY_MS * days for days in (1, 3, 4, 5)]
+    assert found == [await only(store, one.name.job_id) for one in found]
+    assert await outbox.next_up(count=1) == found[:1]
+
+
 async def test_an_empty_outbox_has_nothing_due(single: JobStore) -> None:
     assert await Outbox(single).next_due_at_ms(0) is None
     assert await Outbox(single).counts(0) == OutboxCounts(0, 0, 0)
