@@ -43,7 +43,8 @@ class Redelivered(StrEnum):
     """What a wish to tell a job's end again is answered.
 
     OK: its callback is due now, or was asked for shortly before, or is being told. NOT_ENDED: there is nothing to tell
-    yet. NO_CALLBACK: nobody is to be told. GONE: the job is deleted, or forgotten, and so are its callbacks.
+    yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the job is deleted, or forgotten, and
+    so are its callbacks; admins are told again of a deleted one.
     """
 
     OK = "OK"
