@@ -180,6 +180,7 @@ LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everyb
 # Commands about callbacks
 DEFAULT_CALLBACKS_LISTED = 50  # for who does not say how many: a screen or two
 MAX_CALLBACKS_LISTED = 10_000  # all dead ones that one partition keeps
+CALLBACKS_READ_AT_ONCE = 256  # of a listing, 2 KB each: half a batch of commands, so that others find room beside them
 CALLBACKS_OVERDUE_MS = 300_000  # of the one that is due the longest: a processor that lives has tried it by then
 
 # Commands that look at everything

@@ -574,7 +574,7 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             assert not callback.has_successor
             callback.take(one.token, day)
-            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries)
+            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries_kept)
             assert one.record.state.is_terminal
             assert (EventId(callback.epoch, one.record.seq), one.message) in job.log
         assert by_name == {}
@@ -664,14 +664,16 @@ class StoreMachine(RuleBasedStateMachine):
             if job.state is JobState.FAILED and not job.is_deleted and not job.is_forgotten
         ]
 
-    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
-    def redeliver(self, choice: int, day: int, sendings: int) -> None:
+    @rule(choice=CHOICE, day=DAYS, for_admins=st.booleans(), sendings=SENDINGS)
+    def redeliver(self, choice: int, day: int, for_admins: bool, sendings: int) -> None:
         """Somebody wants an end to be told again, wherever the job stands."""
         job, at_ms = chosen(list(self.jobs.values()), choice), now_ms() + day * DAY_MS
 
-        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id, now_ms=at_ms), sendings)
+        answers = self.send(
+            lambda: Outbox(self.store).redeliver(job.job_id, for_admins=for_admins, now_ms=at_ms), sendings
+        )
 
-        assert answers == [job.redeliver(day) for _ in range(sendings)]
+        assert answers == [job.redeliver(day, for_admins=for_admins) for _ in range(sendings)]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -952,7 +954,7 @@ class StoreMachine(RuleBasedStateMachine):
             (one.name.epoch, one.name.is_for_admins, one.state, one.attempt, len(one.tries)) for one in owners + admins
         ]
         wanted = sorted(job.callbacks, key=lambda callback: callback.is_for_admins)
-        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries) for one in wanted]
+        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries_kept) for one in wanted]
         assert [score is None for score in scores] == [callback.is_settled for callback in wanted]
         assert (name in expiries) == bool(wanted)
         if wanted:

@@ -123,6 +123,7 @@ async def test_tries_are_shown_from_the_end_of_the_job_to_the_answer(gateway: Lo
         "callback_url": URL,
         "attempt": 2,
         "next_try_at": None,
+        "redelivered_at": None,
         "tries": [
             {"at": "2027-01-15T08:00:00.000Z", "duration_ms": 10_000, "answer_status": None, "error": AWAY.error},
             {"at": "2027-01-15T08:00:10.000Z", "duration_ms": 20, "answer_status": 204, "error": None},
@@ -150,6 +151,9 @@ async def test_dead_callback_is_told_again_with_the_same_id(gateway: LocalGatewa
     assert response.status_code == 202
     assert response.json() == {"job_id": job_id, "delivery_status": "waiting"}
     assert response.headers["location"] == f"/v1/download/jobs/{job_id}/deliveries"
+    [delivery] = await gateway.deliveries(job_id)
+    assert [one["answer_status"] for one in delivery["tries"]] == [503]
+    assert delivery["redelivered_at"] is not None
     again = await take(store, job_id)
     assert (again.callback_id, again.attempt) == (given_up.callback_id, 1)
 
