@@ -42,12 +42,14 @@ class Redelivered(StrEnum):
 
     OK: its callback is due now, or was asked for shortly before, or is being told. NOT_ENDED: there is nothing to tell
     yet. NO_CALLBACK: nobody is to be told. GONE: the job is deleted, or forgotten, and so are its callbacks.
+    FULL: it does not wait, and as many others of its owner wait as may.
     """
 
     OK = "OK"
     NOT_ENDED = "NOT_ENDED"
     NO_CALLBACK = "NO_CALLBACK"
     GONE = "GONE"
+    FULL = "FULL"
 
 
 class Outbox:
@@ -220,17 +222,21 @@ class Outbox:
         owner, url = await self._fields(keys.callbacks(partition, job_id), "owner", "callback_url")
         return None if owner is None or url is None else owner.decode(errors="replace")
 
-    async def redeliver(self, job_id: str, *, now_ms: int | None = None) -> Redelivered:
+    async def redeliver(self, job_id: str, *, most: int | None = None, now_ms: int | None = None) -> Redelivered:
         """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet.
 
-        One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is.
+        One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is. `most`: callbacks
+        of its owner that may wait in its partition for one more to be let wait; None: any number.
         """
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return Redelivered.GONE
         names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
         wish, pause_ms = secrets.token_hex(8), limits.REDELIVERY_PAUSE_MS
-        reply = await self._connection.run_script(script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms)
+        bound = "" if most is None else max(0, most)
+        reply = await self._connection.run_script(
+            script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms, bound
+        )
         return Redelivered(as_words(reply)[0])
 
     async def counts(self, partition: int) -> OutboxCounts:
