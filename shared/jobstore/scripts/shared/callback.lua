@@ -50,9 +50,10 @@ end
 
 -- Puts a callback into the outbox, or moves it there; it counts for its owner from then on. Of an older version's callbacks,
 -- which do not count, each try makes one that does.
-local function enter_outbox(job, name, due_at)
-  redis.call('ZADD', KEYS[9], due_at, callback_id(job, name))
-  if not is_for_admins(name) then redis.call('ZADD', KEYS[11], 0, member_of_callback(job, name)) end
+local function enter_outbox(job, name, due_at, owner)
+  local id = callback_id(job, name)
+  redis.call('ZADD', KEYS[9], due_at, id)
+  if not is_for_admins(name) then redis.call('ZADD', KEYS[11], 0, owner and waiting_member(owner, id) or member_of_callback(job, name)) end
 end
 
 local function leave_outbox(job, name)
