@@ -40,7 +40,7 @@ REDELIVER = Call(
     summary="Tell a job's end again.",
     description="At once and with the same `webhook-id`; the tries before it are forgotten, and the schedule begins "
     "anew. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
-    "create of the minute.",
+    "create of the minute. One that does not wait any more is refused while as many of yours wait as may.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(
@@ -52,6 +52,6 @@ REDELIVER = Call(
     ),
     refusals=(
         *refusals.JOB, callback_errors.JobNotEnded, callback_errors.NoCallback, limit_errors.TooManyCreates,
-        *refusals.WRITING,
+        limit_errors.TooManyWaitingCallbacks, *refusals.WRITING,
     ),
 )  # fmt: skip
