@@ -494,3 +494,19 @@ async def test_a_retry_and_a_redelivery_meet_the_limit_of_callbacks_where_one_mo
         assert gateway.refused_creates("callbacks_waiting") == 2
 
     assert codes([*refused, *done]) == [(429, "LIMIT_CALLBACKS_WAITING")] * 2 + [(202, None)] * 3
+
+
+async def test_the_limit_of_callbacks_is_one_for_all_partitions_together(server: Server) -> None:
+    async with (
+        running_store(server.url, partitions=3) as store,
+        local_gateway(store, FILE, allowance=Allowance(callbacks_waiting=3)) as gateway,
+    ):
+        for partition in range(3):
+            await jobs.fail(store, partition=partition, owner=LOCAL.owner, callback_url=URL)
+        [given_up] = await let_wait(store)
+        await give_up(store, given_up)
+
+        answers = [await gateway.post(FILE, callback_url=URL) for _ in range(5)]
+        answers += [await gateway.retry(given_up), await gateway.redeliver(given_up)]
+
+    assert codes(answers) == [(429, "LIMIT_CALLBACKS_WAITING")] * 7
