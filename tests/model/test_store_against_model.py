@@ -978,15 +978,22 @@ class StoreMachine(RuleBasedStateMachine):
         dead += sum(job.dead_callbacks_forgotten for job in self.jobs.values() if job.partition == number)
         counts = await Outbox(self.store).counts(number)
         assert counts[:2] == (sum(not callback.is_settled for callback in callbacks), dead)
+        waiting = sorted(
+            f"{jobs.OWNER} {CallbackName(job.job_id, callback.epoch).text}".encode()
+            for job in self.jobs.values()
+            for callback in job.callbacks
+            if job.partition == number and not callback.is_settled and not callback.is_for_admins
+        )
+        counted_callbacks = await self.store.connection.execute("ZRANGE", keys.waiting_callbacks(number), 0, -1)
+        assert counted_callbacks == waiting, "the callbacks that count are not those that wait for their owner"
 
-        commands, pending, backlog, line, dead_letters, counted, counted_callbacks = await asyncio.gather(
+        commands, pending, backlog, line, dead_letters, counted = await asyncio.gather(
             inspection.commands(self.store, number),
             inspection.pending(self.store, number),
             self.store.backlog(number),
             self.store.connection.execute("HMGET", keys.stats(number), "line_end", "line_taken"),
             self.store.connection.execute("XLEN", keys.dead(number)),
             self.store.connection.execute("ZRANGE", keys.in_flight(number), 0, -1),
-            self.store.connection.execute("ZRANGE", keys.waiting_callbacks(number), 0, -1),
         )
 
         partition = self.partitions[number]
@@ -1002,13 +1009,6 @@ class StoreMachine(RuleBasedStateMachine):
         assert dead_letters == partition.dead_letters
         in_flight = sorted(f"{jobs.OWNER} {job.job_id}".encode() for job in partition.unfinished)
         assert counted == in_flight, "those that count as in flight are not the unfinished ones"
-        waiting = sorted(
-            f"{jobs.OWNER} {CallbackName(job.job_id, callback.epoch).text}".encode()
-            for job in self.jobs.values()
-            for callback in job.callbacks
-            if job.partition == number and not callback.is_settled and not callback.is_for_admins
-        )
-        assert counted_callbacks == waiting, "the callbacks that count are not those that wait for their owner"
 
 
 def chosen(there: Sequence[T], choice: int) -> T:
