@@ -19,6 +19,7 @@ class Allowance(NamedTuple):
 
     jobs_in_flight: int | None = None
     creates_per_minute: int | None = None
+    callbacks_waiting: int | None = None
     streams: int | None = None
 
 
@@ -192,6 +193,20 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    owner_callbacks_waiting: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=10_000_000,
+                description="Callbacks of an owner that may wait to be delivered; beyond it creates with a "
+                "callback_url are refused with 429, others are not. About 0.9 KB of Redis each, for days. "
+                f"0 and unset as above, with {limits.DEFAULT_CALLBACKS_WAITING:,}.",
+                examples=[10_000],
+            ),
+        ]
+        | None
+    ) = None
     owner_streams: (
         Annotated[
             int,
@@ -259,6 +274,7 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         return Allowance(
             self._allowed(self.owner_jobs_in_flight, limits.DEFAULT_JOBS_IN_FLIGHT),
             self._allowed(self.owner_creates_per_minute, limits.DEFAULT_CREATES_PER_MINUTE),
+            self._allowed(self.owner_callbacks_waiting, limits.DEFAULT_CALLBACKS_WAITING),
             self._allowed(self.owner_streams, limits.DEFAULT_STREAMS),
         )
 

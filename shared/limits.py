@@ -45,8 +45,10 @@ JWKS_TRUSTED_SECONDS = 86_400.0  # after the last good fetch: an issuer may be a
 # What an owner may do; where nothing is set, and callers say who they are
 DEFAULT_JOBS_IN_FLIGHT = 1_000  # an hour's work of sixteen slots at a minute each, and 3 MB of Redis
 DEFAULT_CREATES_PER_MINUTE = 600  # ten a second: more than a person's browser, less than a loop without a pause
+DEFAULT_CALLBACKS_WAITING = 10_000  # a receiver that is away for a quarter of an hour of 600 ends; 9 MB of Redis
 DEFAULT_STREAMS = 1_000  # twenty browsers with fifty jobs each; a twentieth of what a gateway holds
 CREATES_WINDOW_MS = 60_000
+FEWER_CALLBACKS_AFTER_SECONDS = 60  # to twice that: nobody knows when a receiver is mended; then hundreds go at once
 STREAMS_LEASE_MS = 45_000  # so long those of a gateway that died count: within a minute they are forgotten
 STREAMS_RENEWED_EVERY_SECONDS = 15.0  # ± 20 %; two renewals may be lost
 STREAMS_TOLD_AFTER_SECONDS = 0.1  # of a stream that ended: those that end together travel together

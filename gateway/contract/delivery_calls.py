@@ -41,7 +41,7 @@ REDELIVER = Call(
     summary="Tell a job's end again.",
     description="At once and with the same `webhook-id`; the schedule begins anew, and the tries before it are "
     "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts "
-    "as a create of the minute.",
+    "as a create of the minute. One that does not wait any more is refused while as many of yours wait as may.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(
@@ -53,6 +53,6 @@ REDELIVER = Call(
     ),
     refusals=(
         *refusals.JOB, callback_errors.JobNotEnded, callback_errors.NoCallback, limit_errors.TooManyCreates,
-        *refusals.WRITING,
+        limit_errors.TooManyWaitingCallbacks, *refusals.WRITING,
     ),
 )  # fmt: skip

@@ -45,12 +45,14 @@ class Redelivered(StrEnum):
     OK: its callback is due now, or was asked for shortly before, or is being told. NOT_ENDED: there is nothing to tell
     yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the job is deleted, or forgotten, and
     so are its callbacks; admins are told again of a deleted one.
+    FULL: it does not wait, and as many others of its owner wait as may.
     """
 
     OK = "OK"
     NOT_ENDED = "NOT_ENDED"
     NO_CALLBACK = "NO_CALLBACK"
     GONE = "GONE"
+    FULL = "FULL"
 
 
 class Outbox:
@@ -245,21 +247,24 @@ class Outbox:
         owner, url = await self._fields(keys.callbacks(partition, job_id), "owner", "callback_url")
         return None if owner is None or url is None else owner.decode(errors="replace")
 
-    async def redeliver(self, job_id: str, *, for_admins: bool = False, now_ms: int | None = None) -> Redelivered:
+    async def redeliver(
+        self, job_id: str, *, for_admins: bool = False, most: int | None = None, now_ms: int | None = None
+    ) -> Redelivered:
         """Let the callback of a job's last end be due at once, with the same id; its schedule begins anew.
 
         The tries before it stay among those that are kept. One that is being told, or was asked for less than
         REDELIVERY_PAUSE_MS ago, is left as it is. `for_admins`: what they were last told of the job's dead letters,
-        wherever the job stands by now.
+        wherever the job stands by now. `most`: callbacks of its owner that may wait in its partition for one more to be
+        let wait; None: any number.
         """
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return Redelivered.GONE
         names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
         wish, pause_ms = secrets.token_hex(8), limits.REDELIVERY_PAUSE_MS
-        whom = "admins" if for_admins else ""
+        whom, bound = "admins" if for_admins else "", "" if most is None else max(0, most)
         reply = await self._connection.run_script(
-            script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms, whom
+            script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms, bound, whom
         )
         return Redelivered(as_words(reply)[0])
 

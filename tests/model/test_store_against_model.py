@@ -28,7 +28,7 @@ from shared.clock import now_ms
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobRecord, JobState
 from shared.jobstore import keys
-from shared.jobstore.callback import CallbackState, DeliveryOutcome, TakenCallback
+from shared.jobstore.callback import CallbackName, CallbackState, DeliveryOutcome, TakenCallback
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
@@ -980,6 +980,14 @@ class StoreMachine(RuleBasedStateMachine):
         dead += sum(job.dead_callbacks_forgotten for job in self.jobs.values() if job.partition == number)
         counts = await Outbox(self.store).counts(number)
         assert counts[:2] == (sum(not callback.is_settled for callback in callbacks), dead)
+        waiting = sorted(
+            f"{jobs.OWNER} {CallbackName(job.job_id, callback.epoch).text}".encode()
+            for job in self.jobs.values()
+            for callback in job.callbacks
+            if job.partition == number and not callback.is_settled and not callback.is_for_admins
+        )
+        counted_callbacks = await self.store.connection.execute("ZRANGE", keys.waiting_callbacks(number), 0, -1)
+        assert counted_callbacks == waiting, "the callbacks that count are not those that wait for their owner"
 
         commands, pending, backlog, line, dead_letters, counted = await asyncio.gather(
             inspection.commands(self.store, number),

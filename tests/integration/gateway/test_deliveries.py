@@ -192,9 +192,9 @@ async def test_job_that_is_begun_anew_meanwhile_is_said_to_be_what_it_is_then(
     failed = await jobs.fail(store, owner=LOCAL.owner, callback_url=URL)
     redeliver = Outbox.redeliver
 
-    async def begun_anew(outbox: Outbox, job_id: str) -> Redelivered:
+    async def begun_anew(outbox: Outbox, job_id: str, *, most: int | None) -> Redelivered:
         await jobs.redrive(store, failed)
-        return await redeliver(outbox, job_id)
+        return await redeliver(outbox, job_id, most=most)
 
     monkeypatch.setattr(Outbox, "redeliver", begun_anew)
     answer = await gateway.redeliver(failed.job_id)
@@ -236,7 +236,7 @@ async def test_callback_of_a_job_whose_time_is_over_is_told_again(gateway: Local
 
 
 async def test_redelivery_that_does_nothing_is_not_counted(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def gone(_outbox: Outbox, _job_id: str) -> Redelivered:
+    async def gone(_outbox: Outbox, _job_id: str, *, most: int | None) -> Redelivered:
         return Redelivered.GONE
 
     async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=2)) as gateway:
