@@ -40,13 +40,14 @@ REDELIVER = Call(
     call_id="redeliver",
     summary="Tell a job's end again.",
     description="At once and with the same `webhook-id`; the schedule begins anew, and the tries before it are "
-    "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts "
-    "as a create of the minute. One that does not wait any more is refused while as many of yours wait as may.",
+    "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes, and the "
+    "answer says how it stands. One that changes something counts as a create of the minute. One that does not wait "
+    "any more is refused while as many of yours wait as may.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(
             202,
-            "Its callback is due now, or on its way.",
+            "Its callback is due now; or it stands as it is: on its way, or told again within the last minute.",
             Body(JSON, reference(RedeliveryView), {"job_id": examples.JOB_ID, "delivery_status": "waiting"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),

@@ -96,8 +96,12 @@ async def redeliver(
         case Redelivered.GONE:
             await find_job(store, caller, job_id)  # says whether it was deleted, or is forgotten by now
             raise NoCallback("What was to be told of this job's end is forgotten. Read the job instead.")
-    log.info("callback to be told again", job_id=job_id, **caller.audit())
-    body = msgspec.json.encode(RedeliveryView(job_id, CallbackState.WAITING)) + b"\n"
+        case Redelivered.UNCHANGED:
+            state = (await outbox.deliveries(job_id))[-1].state
+        case _:
+            state = CallbackState.WAITING
+            log.info("callback to be told again", job_id=job_id, **caller.audit())
+    body = msgspec.json.encode(RedeliveryView(job_id, state)) + b"\n"
     headers = {"location": f"{status_path(job_id)}/deliveries", "cache-control": "no-store"}
     return Response(body, media_type="application/json", headers=headers)
 

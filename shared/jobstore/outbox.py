@@ -42,13 +42,14 @@ from shared.jobstore.store import JobStore
 class Redelivered(StrEnum):
     """What a wish to tell a job's end again is answered.
 
-    OK: its callback is due now, or was asked for shortly before, or is being told. NOT_ENDED: there is nothing to tell
-    yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the job is deleted, or forgotten, and
+    OK: its callback is due now. UNCHANGED: it was asked for less than REDELIVERY_PAUSE_MS ago, or is being told.
+    NOT_ENDED: there is nothing to tell yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the job is deleted, or forgotten, and
     so are its callbacks; admins are told again of a deleted one.
     FULL: it does not wait, and as many others of its owner wait as may.
     """
 
     OK = "OK"
+    UNCHANGED = "UNCHANGED"
     NOT_ENDED = "NOT_ENDED"
     NO_CALLBACK = "NO_CALLBACK"
     GONE = "GONE"

@@ -121,12 +121,14 @@ class Callback:
             self.due_day = due_day
             self.tries += counts
 
-    def tell_again(self, day: float) -> None:
+    def tell_again(self, day: float) -> Redelivered:
         """Begin from the beginning, but for what is being told, or was asked for shortly before."""
-        if self.state is not CallbackState.DELIVERING and day > self.asked_day:
-            self.tries_before += self.tries
-            self.state, self.token, self.tries = CallbackState.WAITING, None, 0
-            self.due_day = self.asked_day = day
+        if self.state is CallbackState.DELIVERING or day <= self.asked_day:
+            return Redelivered.UNCHANGED
+        self.tries_before += self.tries
+        self.state, self.token, self.tries = CallbackState.WAITING, None, 0
+        self.due_day = self.asked_day = day
+        return Redelivered.OK
 
 
 @dataclass
@@ -355,8 +357,7 @@ class Job:
         """Tell the owner of the last end again, or admins of the last letter that they were told of."""
         if for_admins:
             if letters := [callback for callback in self.callbacks if callback.is_for_admins]:
-                letters[-1].tell_again(day)
-                return Redelivered.OK
+                return letters[-1].tell_again(day)
             return Redelivered.GONE if self.is_forgotten else Redelivered.NO_CALLBACK
         if self.is_deleted or (self.is_forgotten and not self.has_url):
             return Redelivered.GONE
@@ -364,8 +365,7 @@ class Job:
             return Redelivered.NO_CALLBACK
         if not self.state.is_terminal:
             return Redelivered.NOT_ENDED
-        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again(day)
-        return Redelivered.OK
+        return [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again(day)
 
     def bury_damaged(self, message: bytes) -> None:
         """End the job although its record could not be read; nobody older comes back."""

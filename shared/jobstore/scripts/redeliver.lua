@@ -5,7 +5,8 @@
 -- ARGV   1 job id  2 token of this wish  3 now (ms), or empty for Redis' own clock  4 least time between two wishes (ms)
 --        5 most callbacks of its owner that may wait in this partition, or empty
 --        6 admins: what they were told, and not the owner; else empty
--- Reply  OK: it is due, or was asked for shortly before, or is being told right now  |  NOT_ENDED  |  NO_CALLBACK
+-- Reply  OK: it is due  |  UNCHANGED: it was asked for shortly before, or is being told right now
+--        NOT_ENDED  |  NO_CALLBACK
 --        GONE: there is nothing left to tell, or the job is deleted
 --        FULL: it does not wait, and as many wait as may
 -- uses: clock waiting callback outbox
@@ -46,8 +47,8 @@ if not name then return {refusal} end
 
 local c = redis.call('HMGET', KEYS[10], name .. ':asked', name .. ':asked_at', name .. ':dead_id', name .. ':state', name)
 if not c[5] then return {'GONE'} end
-local was_asked_for = c[1] == ARGV[2] or now - (c[2] or '-inf') < tonumber(ARGV[4])
-if was_asked_for or c[4] == 'delivering' then return {'OK'} end
+if c[1] == ARGV[2] then return {'OK'} end
+if now - (c[2] or '-inf') < tonumber(ARGV[4]) or c[4] == 'delivering' then return {'UNCHANGED'} end
 
 local is_bounded = ARGV[5] ~= '' and is_settled(name)
 if is_bounded and waiting_of(redis.call('HGET', KEYS[10], 'owner')) >= tonumber(ARGV[5]) then return {'FULL'} end

@@ -263,10 +263,25 @@ async def test_deliveries_of_a_deleted_job_are_still_shown(gateway: LocalGateway
 
 async def test_telling_again_is_held_against_the_creates_of_the_minute(store: JobStore) -> None:
     async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=3)) as gateway:
+        ended = [await created(gateway, callback_url=URL) for _ in range(2)]
+        for job_id in ended:
+            await jobs.cancel(store, job_id)
+
+        answers = [await gateway.redeliver(job_id) for job_id in ended]
+
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert 1 <= int(answers[1].headers["retry-after"]) <= limits.CREATES_WINDOW_MS // 1000
+
+
+async def test_what_is_told_anyway_is_answered_as_it_stands_and_not_counted(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=3)) as gateway:
         job_id = await created(gateway, callback_url=URL)
         await jobs.cancel(store, job_id)
+        await gateway.redeliver(job_id)
+        await Outbox(store).delivered(await take(store, job_id), DeliveryOutcome(at_ms=1, duration_ms=1, status=204))
 
         answers = [await gateway.redeliver(job_id) for _ in range(3)]
+        further = await created(gateway)
 
-    assert [answer.status_code for answer in answers] == [202, 202, 429]
-    assert 1 <= int(answers[2].headers["retry-after"]) <= limits.CREATES_WINDOW_MS // 1000
+    assert [(answer.status_code, answer.json()["delivery_status"]) for answer in answers] == [(202, "delivered")] * 3
+    assert further

@@ -780,7 +780,7 @@ async def test_a_try_under_way_is_what_was_asked_for(store: JobStore) -> None:
     under_way = await take(store, job_id)
     before = await inspection.everything(store.connection)
 
-    assert await outbox.redeliver(job_id) is Redelivered.OK
+    assert await outbox.redeliver(job_id) is Redelivered.UNCHANGED
 
     assert await inspection.everything(store.connection) == before
     assert await outbox.delivered(under_way, HEARD)
@@ -797,7 +797,7 @@ async def test_within_a_minute_an_end_is_told_again_once(store: JobStore) -> Non
     unchanged = await inspection.everything(store.connection)
     answers.append(await outbox.redeliver(job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS))
 
-    assert answers == [Redelivered.OK] * 2
+    assert answers == [Redelivered.UNCHANGED, Redelivered.OK]
     assert unchanged == before
     assert (await take(store, job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS)).attempt == 1
 
