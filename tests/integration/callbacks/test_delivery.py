@@ -158,6 +158,17 @@ async def test_of_a_flood_no_more_is_parsed_than_the_head_of_an_answer_may_have(
     assert len(flood) <= limits.CALLBACK_ANSWER_PIECE_BYTES / len(b"HTTP/1.1 102 X\r\n\r\n")
 
 
+async def test_a_head_that_comes_byte_by_byte_is_an_answer() -> None:
+    head = AnswerHead(asyncio.get_running_loop())
+    head.set_response_params()
+
+    for byte in b"HTTP/1.1 204 No Content\r\nX-Receiver: hooks\r\n\r\n":
+        head.data_received(bytes([byte]))
+
+    message, _ = await head.read()
+    assert (message.code, head.exception()) == (204, None)
+
+
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_the_socket_ends_with_the_call_although_the_receiver_has_not_read_what_was_sent() -> None:
     body, heard, told_it = bytes(16_000_000), bytearray(), asyncio.Event()
