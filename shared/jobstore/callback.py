@@ -96,7 +96,7 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     its `callback_url` says whom to tell, but for the admins' callback. `total_files` is how many were asked for,
     `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
     one more than the tries that have ended: those that were released are none, nor are those whose deliverer died.
-    `tries` are the last ones before it. `lost` counts the deliverers that died with it since a try has ended; it has
+    `tries` are the last ones before it. `lost` counts the deliverers that died with it since one gave it back; it has
     waited for `waited_ms` since somebody first took it, or since it was taken after somebody asked for it anew.
     """
 
