@@ -492,7 +492,7 @@ async def test_deliverers_that_died_are_counted_until_one_gives_it_back(store: J
 async def test_a_deliverer_that_cannot_read_it_has_not_died_with_it(single: JobStore) -> None:
     job_id, now_ms = await completed(single), clock.now_ms()
     callbacks = keys.callbacks(0, job_id)
-    carried = await single.connection.execute("HGET", callbacks, "1")
+    carried = cast("bytes", await single.connection.execute("HGET", callbacks, "1"))
     await take(single, job_id, now_ms=now_ms)
 
     await single.connection.execute("HSET", callbacks, "1", "of a newer version")
@@ -526,11 +526,12 @@ async def test_who_is_superseded_changes_nothing(store: JobStore) -> None:
     answers = [
         await outbox.delivered(late, HEARD),
         await outbox.give_up(late, AWAY),
+        await outbox.give_up_untried(late, "It was nobody's turn."),
         await outbox.try_again(late, AWAY, delay_ms=0),
         await outbox.release(late),
     ]
 
-    assert answers == [False] * 4
+    assert answers == [False] * 5
     assert await inspection.everything(store.connection) == before
 
 
@@ -595,6 +596,19 @@ async def test_a_callback_that_is_given_up_is_a_dead_one(store: JobStore) -> Non
 
 
 # ── what is left ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_callback_that_is_given_up_untried_has_the_tries_before_and_a_reason(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=0)
+    taken = await take(store, job_id)
+
+    assert await outbox.give_up_untried(taken, "It was nobody's turn.")
+
+    callback, [dead] = await only(store, job_id), await outbox.dead(taken.partition)
+    assert (callback.state, callback.attempt, callback.tries) == (CallbackState.DEAD, 1, (REFUSED,))
+    assert (dead.attempts, dead.reason, dead.status, dead.url) == (1, "It was nobody's turn.", None, URL)
+    await take_none(store, job_id, now_ms=clock.now_ms() + A_WEEK_MS)
 
 
 async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobStore) -> None:
