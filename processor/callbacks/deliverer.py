@@ -119,14 +119,13 @@ class Deliverer:
         return found
 
     async def _take(self, partition: int, most: int, now_ms: int | None) -> list[TakenCallback]:
-        try:
-            return await self._outbox.take(
-                partition, self._processor, lease_ms=limits.CALLBACK_LEASE_MS, count=most, now_ms=now_ms
-            )
-        except UnavailableError as error:
-            log.debug("cannot read the outbox", partition=partition, trouble=error.message)
-        except Exception:  # a mistake about one partition's callbacks must end neither the others' nor the jobs
-            log.exception("taking callbacks broke", partition=partition)
+        with _MistakesTold("taking callbacks broke", partition=partition):
+            try:
+                return await self._outbox.take(
+                    partition, self._processor, lease_ms=limits.CALLBACK_LEASE_MS, count=most, now_ms=now_ms
+                )
+            except UnavailableError as error:
+                log.debug("cannot read the outbox", partition=partition, trouble=error.message)
         return []
 
     async def _pause(self) -> None:
@@ -175,7 +174,7 @@ class Deliverer:
     async def _deliver_safely(self, taken: TakenCallback, now_ms: int | None) -> None:
         began = time.monotonic()
         try:
-            with _MistakesTold("settling a callback broke", taken):
+            with _MistakesTold("settling a callback broke", **_facts(taken)):
                 await self._deliver(taken, now_ms)
         finally:
             now = time.monotonic()
@@ -183,7 +182,7 @@ class Deliverer:
 
     async def _give_up_untried(self, taken: TakenCallback, cause: Cause) -> None:
         verdict = GiveUp(cause)
-        with _MistakesTold("settling a callback broke", taken):
+        with _MistakesTold("settling a callback broke", **_facts(taken)):
             is_ours = await Repeater().insist(lambda: self._outbox.give_up_untried(taken, verdict.reason))
             self._note(taken, verdict, None, is_ours)
 
@@ -207,7 +206,7 @@ class Deliverer:
             self._note(taken, verdict, tried, is_ours)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
-        with _MistakesTold("delivering a callback broke", taken):
+        with _MistakesTold("delivering a callback broke", **_facts(taken)):
             return await self._courier.carry(taken)
         return Reception(trouble=Trouble.BROKE)
 
@@ -221,7 +220,7 @@ class Deliverer:
             now_ms=at_ms,
             waited_ms=taken.waited_ms,
         )
-        with _MistakesTold("judging a try broke", taken):
+        with _MistakesTold("judging a try broke", **_facts(taken)):
             return reception, follow(reception)
         broken = Reception(trouble=Trouble.BROKE)
         return broken, follow(broken)
@@ -250,7 +249,7 @@ class Deliverer:
 
     async def _hand_back(self, taken: TakenCallback, delay_ms: int, now_ms: int | None) -> None:
         """Let somebody try it later, uncounted. Where that cannot be written, the end of the lease does the same."""
-        with _MistakesTold("handing back a callback broke", taken):
+        with _MistakesTold("handing back a callback broke", **_facts(taken)):
             try:
                 async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
                     await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
@@ -273,14 +272,14 @@ class _Try(NamedTuple):
 
 
 class _MistakesTold:
-    """Logs a mistake of ours about one callback, which must end neither the others nor the jobs of this processor.
+    """Logs a mistake of ours about some callbacks, which must end neither the others nor the jobs of this processor.
 
     By its kind and its places: its words, and those of a traceback, may have the URL in them, which may be a secret.
     """
 
-    def __init__(self, event: str, taken: TakenCallback) -> None:
+    def __init__(self, event: str, **facts: object) -> None:
         self._event = event
-        self._taken = taken
+        self._facts = facts
 
     def __enter__(self) -> None:
         """Begin."""
@@ -291,13 +290,16 @@ class _MistakesTold:
         places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
         log.error(
             self._event,
-            job_id=self._taken.name.job_id,
-            callback_id=self._taken.callback_id,
-            receiver=receiver_of(self._taken),
+            **self._facts,
             error=type(error).__name__,
             places=places[-limits.MAX_CAUSES :],
         )
         return True
+
+
+def _facts(taken: TakenCallback) -> dict[str, object]:
+    """Name a callback in the log; its URL may be a secret, so of it the host alone."""
+    return {"job_id": taken.name.job_id, "callback_id": taken.callback_id, "receiver": receiver_of(taken)}
 
 
 def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryOutcome:
@@ -311,13 +313,9 @@ def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryO
 
 
 def _tell(taken: TakenCallback, verdict: Verdict, tried: _Try | None) -> None:
-    """Log what became of a callback; its URL may be a secret, so of it the host alone."""
-    facts = {
-        "job_id": taken.name.job_id,
-        "callback_id": taken.callback_id,
-        "receiver": receiver_of(taken),
-        "attempt": taken.attempt if tried else taken.attempt - 1,
-    } | (tried.facts if tried else {})
+    """Log what became of a callback."""
+    attempt = taken.attempt if tried else taken.attempt - 1
+    facts = {**_facts(taken), "attempt": attempt, **(tried.facts if tried else {})}
     match verdict:
         case Delivered():
             log.info("callback delivered", **facts)

@@ -712,6 +712,29 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
     assert len(metrics.receptions) == 2
 
 
+async def test_a_mistake_about_one_partition_is_logged_without_its_words_and_the_others_are_told(
+    redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Outbox.take
+
+    async def breaking(outbox: Outbox, partition: int, *its: Any, **more: Any) -> Any:
+        if partition == 0:
+            raise ValueError(f"a mistake of ours about {receiver.url}")
+        return await take(outbox, partition, *its, **more)
+
+    monkeypatch.setattr(Outbox, "take", breaking)
+    async with running_store(redis_url, partitions=2) as store:
+        whole = await complete(store, receiver.url, partition=1)
+        with capture_logs() as lines:
+            await deliver(deliverer(store)[0])
+
+    assert [received.job_id for received in receiver.received] == [whole]
+    [line] = [line for line in lines if line["event"] == "taking callbacks broke"]
+    assert (line["partition"], line["error"], line["log_level"]) == (0, "ValueError", "error")
+    assert line["places"][-1].partition(":")[0] == "test_deliverer.py"
+    assert "exc_info" not in line  # the traceback has the URL in its words
+
+
 async def test_what_cannot_be_read_is_set_aside_and_the_others_are_told(single: JobStore, receiver: Receiver) -> None:
     damaged = await complete(single, receiver.url)
     whole = await complete(single, receiver.url)
