@@ -3,7 +3,7 @@
     end of a job ─(terminal tail)─▶ waiting ──take──▶ delivering ──▶ delivered
                                        ▲                 │   └─────▶ dead       given up: a stream of their own
                                        └─── try_again ───┘
-                                       └─── release: the deliverer stops, and the try does not count
+                                       └─── release: the deliverer stops, or has no place; the try does not count
 
 A deliverer has a callback for a lease; one that dies leaves it due again when the lease has run out. So a callback is
 told at least once, and by its id a receiver knows what it has been told. It waits for as long as it must: what it says
