@@ -79,8 +79,8 @@ class AddressGuard(AbstractResolver):
             # With a dot at its end a name is whole: else the machine's search domains would be tried, which are ours.
             return await self._names.resolve(f"{host}.", port, family)
         except socket.gaierror:
-            # Nor is a whole name looked for in the hosts file (glibc). Where operators allow networks they may have put
-            # a receiver there, or into a search domain; that opens nothing, for any address there may be called as such.
+            # Nor is a whole name looked for in the hosts file (glibc). Operators who allow networks may have put a
+            # receiver there, or into a search domain. That opens nothing: any address there may be called as such.
             if not self._networks:
                 raise
             return await self._names.resolve(host, port, family)

@@ -82,7 +82,7 @@ class TryAgain(NamedTuple):
 class Cause(StrEnum):
     """Why a callback is not tried any more; those who count it tell these apart.
 
-    TRIES: all of the schedule have failed. GONE: its receiver wants no more (410). WAITED: a try has failed after it had
+    TRIES: all of the schedule have failed. GONE: its receiver wants no more (410). WAITED: a try has failed when it had
     waited for longer than the schedule takes. NO_TURN: it found no place for as long. DELIVERERS_DIED: many, one after
     the other.
     """

@@ -193,7 +193,7 @@ async def test_a_network_that_operators_refuse_is_not_called_by_an_allowed_name_
 
 
 class Bare(MappedNames):
-    """Knows names as a hosts file and search domains do, which are not asked for whole ones; `asked` are all of them."""
+    """Knows names as hosts file and search domains do, which are not asked for whole ones; `asked` are all of them."""
 
     def __init__(self, answers: dict[str, Sequence[Sequence[str]]]) -> None:
         super().__init__(answers)
