@@ -57,8 +57,7 @@ class AddressGuard(AbstractResolver):
         """
         if host != self._target.host:
             raise CallbackAddressRefused(f"A callback to {self._target.host} was about to go to {host}.")
-        # With a dot at its end a name is whole: without it the machine's search domains would be tried, which are ours.
-        found = await self._names.resolve(host if self._is_known else f"{host}.", port, family)
+        found = await self._look_up(host, port, family)
         for answer in found:
             self._judge(answer["host"])
         return found[: limits.CALLBACK_ADDRESSES_TRIED]
@@ -72,6 +71,19 @@ class AddressGuard(AbstractResolver):
 
     async def close(self) -> None:
         """Release nothing: what looks names up serves other targets too."""
+
+    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+        if self._is_known:
+            return await self._names.resolve(host, port, family)
+        try:
+            # With a dot at its end a name is whole: else the machine's search domains would be tried, which are ours.
+            return await self._names.resolve(f"{host}.", port, family)
+        except socket.gaierror:
+            # Nor is a whole name looked for in the hosts file (glibc). Operators who allow networks may have put a
+            # receiver there, or into a search domain. That opens nothing: any address there may be called as such.
+            if not self._networks:
+                raise
+            return await self._names.resolve(host, port, family)
 
     def _judge(self, text: str) -> None:
         address = self._address(text)

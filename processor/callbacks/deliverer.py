@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import structlog
 from opentelemetry import trace
@@ -28,6 +29,7 @@ from processor.callbacks.courier import Courier
 from processor.callbacks.crowd import Crowd, receiver_of
 from processor.callbacks.metrics import DeliveryMetrics, outcome_of
 from processor.callbacks.outcome import (
+    Cause,
     Delivered,
     GiveUp,
     Reception,
@@ -117,14 +119,13 @@ class Deliverer:
         return found
 
     async def _take(self, partition: int, most: int, now_ms: int | None) -> list[TakenCallback]:
-        try:
-            return await self._outbox.take(
-                partition, self._processor, lease_ms=limits.CALLBACK_LEASE_MS, count=most, now_ms=now_ms
-            )
-        except UnavailableError as error:
-            log.debug("cannot read the outbox", partition=partition, trouble=error.message)
-        except Exception:  # a mistake about one partition's callbacks must end neither the others' nor the jobs
-            log.exception("taking callbacks broke", partition=partition)
+        with _MistakesTold("taking callbacks broke", partition=partition):
+            try:
+                return await self._outbox.take(
+                    partition, self._processor, lease_ms=limits.CALLBACK_LEASE_MS, count=most, now_ms=now_ms
+                )
+            except UnavailableError as error:
+                log.debug("cannot read the outbox", partition=partition, trouble=error.message)
         return []
 
     async def _pause(self) -> None:
@@ -151,11 +152,11 @@ class Deliverer:
         if self._is_stopping:  # it was taken while somebody said so
             work = self._hand_back(taken, 0, now_ms)
         elif taken.lost >= limits.CALLBACK_DELIVERERS_LOST:
-            work = self._give_up_safely(taken, Trouble.BROKE, "deliverers died with it", now_ms)
+            work = self._give_up_untried(taken, Cause.DELIVERERS_DIED)
         elif (turn_ms := self._crowd.enter(taken, now_ms=time.monotonic() * 1000)) is None:
             work = self._deliver_safely(taken, now_ms)
         elif has_waited_too_long(taken.waited_ms, self._schedule_seconds):
-            work = self._give_up_safely(taken, Trouble.NO_TURN, "its turn did not come", now_ms)
+            work = self._give_up_untried(taken, Cause.NO_TURN)
         else:
             delay_ms = put_off_ms(turn_ms, random.random())
             heapq.heappush(self._put_off_until, time.monotonic() + delay_ms / 1000)
@@ -173,18 +174,17 @@ class Deliverer:
     async def _deliver_safely(self, taken: TakenCallback, now_ms: int | None) -> None:
         began = time.monotonic()
         try:
-            with _MistakesTold("settling a callback broke", taken):
+            with _MistakesTold("settling a callback broke", **_facts(taken)):
                 await self._deliver(taken, now_ms)
         finally:
             now = time.monotonic()
             self._crowd.leave(taken, took_ms=(now - began) * 1000, now_ms=now * 1000)
 
-    async def _give_up_safely(self, taken: TakenCallback, trouble: Trouble, reason: str, now_ms: int | None) -> None:
-        """Give it up untried."""
-        reception = Reception(trouble=trouble)
-        outcome = _outcome(reception, clock_ms() if now_ms is None else now_ms, duration_ms=0)
-        with _MistakesTold("settling a callback broke", taken):
-            await self._settle(taken, GiveUp(reason), outcome, reception, now_ms)
+    async def _give_up_untried(self, taken: TakenCallback, cause: Cause) -> None:
+        verdict = GiveUp(cause)
+        with _MistakesTold("settling a callback broke", **_facts(taken)):
+            is_ours = await Repeater().insist(lambda: self._outbox.give_up_untried(taken, verdict.reason))
+            self._note(taken, verdict, None, is_ours)
 
     async def _deliver(self, taken: TakenCallback, now_ms: int | None) -> None:
         began_at_ms = clock_ms() if now_ms is None else now_ms
@@ -199,12 +199,14 @@ class Deliverer:
             reception, verdict = self._judge(reception, taken, began_at_ms)
             span.set_attribute("outcome", outcome_of(reception))
             took_ms = round((time.monotonic() - began) * 1000)
-            outcome = _outcome(reception, began_at_ms, duration_ms=took_ms)
+            tried = _Try(reception, _outcome(reception, began_at_ms, duration_ms=took_ms))
             self._metrics.count_try(reception, duration_ms=took_ms)
-            await self._settle(taken, verdict, outcome, reception, now_ms)
+            # Again and again until Redis answers: else it would be told once more.
+            is_ours = await Repeater().insist(lambda: self._write(taken, verdict, tried.outcome, now_ms))
+            self._note(taken, verdict, tried, is_ours)
 
     async def _carry(self, taken: TakenCallback) -> Reception:
-        with _MistakesTold("delivering a callback broke", taken):
+        with _MistakesTold("delivering a callback broke", **_facts(taken)):
             return await self._courier.carry(taken)
         return Reception(trouble=Trouble.BROKE)
 
@@ -218,25 +220,17 @@ class Deliverer:
             now_ms=at_ms,
             waited_ms=taken.waited_ms,
         )
-        with _MistakesTold("judging a try broke", taken):
+        with _MistakesTold("judging a try broke", **_facts(taken)):
             return reception, follow(reception)
         broken = Reception(trouble=Trouble.BROKE)
         return broken, follow(broken)
 
-    async def _settle(
-        self,
-        taken: TakenCallback,
-        verdict: Verdict,
-        outcome: DeliveryOutcome,
-        reception: Reception,
-        now_ms: int | None,
-    ) -> None:
-        """Write what became of it, again and again until Redis answers: else it would be told once more."""
-        is_ours = await Repeater().insist(lambda: self._write(taken, verdict, outcome, now_ms))
+    def _note(self, taken: TakenCallback, verdict: Verdict, tried: "_Try | None", is_ours: bool | None) -> None:
+        """Count and log what became of it, as far as that was written."""
         if is_ours and isinstance(verdict, GiveUp):
-            self._metrics.count_given_up(is_for_admins=taken.is_for_admins, is_unwanted=verdict.is_unwanted)
+            self._metrics.count_given_up(is_for_admins=taken.is_for_admins, cause=verdict.cause)
         if is_ours:
-            _tell(taken, verdict, outcome, reception)
+            _tell(taken, verdict, tried)
         elif is_ours is None:  # its lease has run out by now, so it is told again, by its id
             log.warning("callback not settled", job_id=taken.name.job_id, callback_id=taken.callback_id)
         else:  # its lease ran out while Redis was away, or its owner wanted it anew: it is told again, by its id
@@ -255,7 +249,7 @@ class Deliverer:
 
     async def _hand_back(self, taken: TakenCallback, delay_ms: int, now_ms: int | None) -> None:
         """Let somebody try it later, uncounted. Where that cannot be written, the end of the lease does the same."""
-        with _MistakesTold("handing back a callback broke", taken):
+        with _MistakesTold("handing back a callback broke", **_facts(taken)):
             try:
                 async with asyncio.timeout(limits.CALLBACK_HANDED_BACK_WITHIN_SECONDS):
                     await self._outbox.release(taken, delay_ms=delay_ms, now_ms=now_ms)
@@ -263,15 +257,29 @@ class Deliverer:
                 log.debug("callback not handed back", callback_id=taken.callback_id, trouble=str(error))
 
 
+class _Try(NamedTuple):
+    """A try that was made, and how it went."""
+
+    reception: Reception
+    outcome: DeliveryOutcome
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Tell of it in the log."""
+        trouble = self.reception.details or str(self.reception.trouble or self.reception.words)
+        facts: dict[str, object] = {"status": self.outcome.status, "took_ms": self.outcome.duration_ms}
+        return facts if self.reception.is_success else {**facts, "trouble": trouble}
+
+
 class _MistakesTold:
-    """Logs a mistake of ours about one callback, which must end neither the others nor the jobs of this processor.
+    """Logs a mistake of ours about some callbacks, which must end neither the others nor the jobs of this processor.
 
     By its kind and its places: its words, and those of a traceback, may have the URL in them, which may be a secret.
     """
 
-    def __init__(self, event: str, taken: TakenCallback) -> None:
+    def __init__(self, event: str, **facts: object) -> None:
         self._event = event
-        self._taken = taken
+        self._facts = facts
 
     def __enter__(self) -> None:
         """Begin."""
@@ -282,13 +290,16 @@ class _MistakesTold:
         places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
         log.error(
             self._event,
-            job_id=self._taken.name.job_id,
-            callback_id=self._taken.callback_id,
-            receiver=receiver_of(self._taken),
+            **self._facts,
             error=type(error).__name__,
             places=places[-limits.MAX_CAUSES :],
         )
         return True
+
+
+def _facts(taken: TakenCallback) -> dict[str, object]:
+    """Name a callback in the log; its URL may be a secret, so of it the host alone."""
+    return {"job_id": taken.name.job_id, "callback_id": taken.callback_id, "receiver": receiver_of(taken)}
 
 
 def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryOutcome:
@@ -301,22 +312,15 @@ def _outcome(reception: Reception, at_ms: int, *, duration_ms: int) -> DeliveryO
     )
 
 
-def _tell(taken: TakenCallback, verdict: Verdict, outcome: DeliveryOutcome, reception: Reception) -> None:
-    """Log what became of a callback; its URL may be a secret, so of it the host alone."""
-    facts = {
-        "job_id": taken.name.job_id,
-        "callback_id": taken.callback_id,
-        "receiver": receiver_of(taken),
-        "attempt": taken.attempt,
-        "status": outcome.status,
-        "took_ms": outcome.duration_ms,
-    }
-    trouble = reception.details or (str(reception.trouble) if reception.trouble else reception.words)
+def _tell(taken: TakenCallback, verdict: Verdict, tried: _Try | None) -> None:
+    """Log what became of a callback."""
+    attempt = taken.attempt if tried else taken.attempt - 1
+    facts = {**_facts(taken), "attempt": attempt, **(tried.facts if tried else {})}
     match verdict:
         case Delivered():
             log.info("callback delivered", **facts)
         case TryAgain(delay_ms=delay_ms):
-            log.info("callback not delivered yet", **facts, trouble=trouble, delay_ms=delay_ms)
-        case GiveUp(reason=reason):
+            log.info("callback not delivered yet", **facts, delay_ms=delay_ms)
+        case GiveUp():
             write = log.error if taken.is_for_admins else log.warning
-            write("callback given up", **facts, trouble=trouble, reason=reason)
+            write("callback given up", **facts, reason=verdict.reason)

@@ -2,7 +2,7 @@
 
 from opentelemetry.metrics import Meter
 
-from processor.callbacks.outcome import Reception, Trouble
+from processor.callbacks.outcome import Cause, Reception, Trouble
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 
@@ -10,11 +10,9 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 class DeliveryMetrics:
     """Counts each try once, by the processor that made it."""
 
-    OUTCOMES = ("delivered", "refused", *(trouble for trouble in Trouble if trouble is not Trouble.NO_TURN))
+    OUTCOMES = ("delivered", "refused", *Trouble)
     """`refused`: an answer that is no success; the others: why there was none."""
     TO = ("owner", "admins")
-    REASONS = ("tries", "gone")
-    """Why one was given up: it was tried often enough, or its receiver answered 410 and wants no more."""
 
     def __init__(self, meter: Meter) -> None:
         self._deliveries = meter.create_counter("callback_deliveries", description="Tries to deliver, by outcome")
@@ -32,8 +30,8 @@ class DeliveryMetrics:
         for outcome in self.OUTCOMES:  # one that appears with its first event hides that from rate()
             self._deliveries.add(0, {"outcome": str(outcome)})
         for to in self.TO:
-            for reason in self.REASONS:
-                self._given_up.add(0, {"to": to, "reason": reason})
+            for cause in Cause:
+                self._given_up.add(0, {"to": to, "reason": str(cause)})
 
     def count_try(self, reception: Reception, *, duration_ms: int) -> None:
         """Count a try and what it took."""
@@ -44,9 +42,9 @@ class DeliveryMetrics:
         """Count a callback that was due, and for which there was no place: its receiver's, or owner's, are taken."""
         self._put_off.add(1)
 
-    def count_given_up(self, *, is_for_admins: bool, is_unwanted: bool) -> None:
-        """Count a callback that is not tried any more; `is_unwanted`: its receiver said so."""
-        self._given_up.add(1, {"to": self.TO[is_for_admins], "reason": self.REASONS[is_unwanted]})
+    def count_given_up(self, *, is_for_admins: bool, cause: Cause) -> None:
+        """Count a callback that is not tried any more, by its cause."""
+        self._given_up.add(1, {"to": self.TO[is_for_admins], "reason": str(cause)})
 
 
 def outcome_of(reception: Reception) -> str:

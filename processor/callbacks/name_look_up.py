@@ -1,4 +1,6 @@
-"""Names of receivers, looked up as this machine does it (hosts file, search domains, DNS), in threads of its own.
+"""Names of receivers, looked up as this machine does it, in threads of its own.
+
+That is by hosts file, search domains and DNS. With a dot at its end a name is asked of DNS alone (glibc), as it is.
 
 A name's owner decides how long its look-up takes. In the threads that everybody shares (aiohttp's ThreadedResolver)
 a few such names would hold up the reading and writing of archives, and in those of an executor the end of the process.

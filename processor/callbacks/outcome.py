@@ -26,7 +26,6 @@ class Trouble(StrEnum):
     CLOSED_EARLY = "closed_early"
     NO_HTTP = "no_http"
     BROKE = "broke"
-    NO_TURN = "no_turn"
 
 
 _IN_WORDS = {
@@ -37,7 +36,6 @@ _IN_WORDS = {
     Trouble.NO_ANSWER: f"The receiver did not answer within {limits.CALLBACK_WITHIN_SECONDS:g} seconds.",
     Trouble.CLOSED_EARLY: "The receiver closed the connection before it had answered.",
     Trouble.NO_HTTP: "The receiver's answer was none that HTTP knows.",
-    Trouble.NO_TURN: "The callbacks before it took too long: its turn has not come.",
     Trouble.BROKE: "Something went wrong on our side.",
 }
 
@@ -81,11 +79,39 @@ class TryAgain(NamedTuple):
     delay_ms: int
 
 
-class GiveUp(NamedTuple):
-    """It is not tried any more, and why; `is_unwanted`: because its receiver said so."""
+class Cause(StrEnum):
+    """Why a callback is not tried any more; those who count it tell these apart.
 
-    reason: str
-    is_unwanted: bool = False
+    TRIES: all of the schedule have failed. GONE: its receiver wants no more (410). WAITED: a try has failed when it had
+    waited for longer than the schedule takes. NO_TURN: it found no place for as long. DELIVERERS_DIED: many, one after
+    the other.
+    """
+
+    TRIES = "tries"
+    GONE = "gone"
+    WAITED = "waited"
+    NO_TURN = "no_turn"
+    DELIVERERS_DIED = "deliverers_died"
+
+
+_CAUSES_IN_WORDS = {
+    Cause.TRIES: "It was tried often enough.",
+    Cause.GONE: "The receiver wants no more.",
+    Cause.WAITED: "It has waited for too long.",
+    Cause.NO_TURN: "The callbacks before it took too long: its turn has not come.",
+    Cause.DELIVERERS_DIED: "The processors that took it died, one after the other.",
+}
+
+
+class GiveUp(NamedTuple):
+    """It is not tried any more, and why."""
+
+    cause: Cause
+
+    @property
+    def reason(self) -> str:
+        """Say why in a sentence."""
+        return _CAUSES_IN_WORDS[self.cause]
 
 
 Verdict = Delivered | TryAgain | GiveUp
@@ -118,9 +144,9 @@ def after_try(
     if reception.is_success:
         return Delivered()
     if reception.status == _GONE:
-        return GiveUp("the receiver wants no more", is_unwanted=True)
+        return GiveUp(Cause.GONE)
     wanted_seconds = read_retry_after(reception.retry_after, now_ms=now_ms)
     delay_ms = next_delay_ms(tries, schedule_seconds, random_ratio, wanted_seconds=wanted_seconds)
     if has_waited_too_long(waited_ms, schedule_seconds):
-        return GiveUp("waited for too long")
-    return GiveUp("tried often enough") if delay_ms is None else TryAgain(delay_ms)
+        return GiveUp(Cause.WAITED)
+    return GiveUp(Cause.TRIES) if delay_ms is None else TryAgain(delay_ms)

@@ -97,7 +97,7 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
     one more than the tries that have ended since it was last asked for: those that were released are none, nor are
     those whose deliverer died. `tries` are the last ones before it, also from before it was asked for. `lost` counts
-    the deliverers that died with it since a try has ended; it has waited for `waited_ms` since somebody first took it,
+    the deliverers that died with it since one gave it back; it has waited for `waited_ms` since somebody first took it,
     or since it was taken after somebody asked for it anew.
     """
 

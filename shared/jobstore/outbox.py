@@ -3,7 +3,7 @@
     end of a job ─(terminal tail)─▶ waiting ──take──▶ delivering ──▶ delivered
                                        ▲                 │   └─────▶ dead       given up: a stream of their own
                                        └─── try_again ───┘
-                                       └─── release: the deliverer stops, and the try does not count
+                                       └─── release: the deliverer stops, or has no place; the try does not count
 
 A deliverer has a callback for a lease; one that dies leaves it due again when the lease has run out. So a callback is
 told at least once, and by its id a receiver knows what it has been told. It waits for as long as it must: what it says
@@ -43,9 +43,9 @@ class Redelivered(StrEnum):
     """What a wish to tell a job's end again is answered.
 
     OK: its callback is due now. UNCHANGED: it was asked for less than REDELIVERY_PAUSE_MS ago, or is being told.
-    NOT_ENDED: there is nothing to tell yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the job is deleted, or forgotten, and
-    so are its callbacks; admins are told again of a deleted one.
-    FULL: it does not wait, and as many others of its owner wait as may.
+    NOT_ENDED: there is nothing to tell yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the
+    job is deleted, or forgotten, and so are its callbacks; admins are told again of a deleted one. FULL: it does not
+    wait, and as many others of its owner wait as may.
     """
 
     OK = "OK"
@@ -124,25 +124,23 @@ class Outbox:
 
     async def delivered(self, taken: TakenCallback, outcome: DeliveryOutcome) -> bool:
         """Note that it was told. False, here and below: somebody else has it by now, and nothing was changed."""
-        return await self._settle(taken, CallbackState.DELIVERED, outcome)
+        return await self._end(taken.name, taken.token, CallbackState.DELIVERED, taken.tries_with(outcome), [])
 
     async def give_up(self, taken: TakenCallback, outcome: DeliveryOutcome) -> bool:
         """Note that it is not tried any more: it is one of the last MAX_DEAD_CALLBACKS dead ones."""
-        return await self._settle(
-            taken,
-            CallbackState.DEAD,
-            outcome,
-            owner=taken.record.owner,
-            url=None if taken.is_for_admins else taken.record.callback_url,
-            attempts=taken.attempt,
-            reason=outcome.error or f"it answered {outcome.status}",
-            status=outcome.status,
+        reason = outcome.error or f"it answered {outcome.status}"
+        return await self._bury(
+            taken, taken.tries_with(outcome), attempts=taken.attempt, reason=reason, status=outcome.status
         )
 
-    async def _settle(
-        self, taken: TakenCallback, state: CallbackState, outcome: DeliveryOutcome, **fields: str | int | None
-    ) -> bool:
-        return await self._end(taken.name, taken.token, state, taken.tries_with(outcome), flatten({**fields}))
+    async def give_up_untried(self, taken: TakenCallback, reason: str) -> bool:
+        """Note, as give_up does, that it is not tried any more, and why in words: its tries are those before."""
+        return await self._bury(taken, b"", attempts=taken.attempt - 1, reason=reason)
+
+    async def _bury(self, taken: TakenCallback, tries: bytes, **fields: str | int | None) -> bool:
+        url = None if taken.is_for_admins else taken.record.callback_url
+        flat = flatten({"owner": taken.record.owner, "url": url, **fields})
+        return await self._end(taken.name, taken.token, CallbackState.DEAD, tries, flat)
 
     async def _end(
         self,

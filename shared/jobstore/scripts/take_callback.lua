@@ -4,7 +4,7 @@
 --        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 job id  2 name of the callback  3 token  4 lease (ms)  5 now (ms), or empty for Redis' own clock
 -- Reply  OK, number of this try, what it carries (JSON), its dead letter (JSON) or empty, tries so far (JSON) or empty,
---        owner of the job, URL or empty, deliverers that died with it since a try has ended, time since the first take (ms)
+--        owner of the job, URL or empty, deliverers that died with it one after the other, time since the first take (ms)
 --        NOT_DUE: somebody else was first  |  GONE: there is nothing to tell by it, and the outbox has it no more
 -- uses: clock waiting callback
 local name, id = ARGV[2], callback_id(ARGV[1], ARGV[2])

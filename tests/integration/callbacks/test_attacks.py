@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -17,6 +17,7 @@ from processor.callbacks.courier import Courier, Terms
 from processor.callbacks.deliverer import Deliverer
 from processor.callbacks.delivery import post
 from processor.callbacks.metrics import DeliveryMetrics
+from processor.callbacks.name_look_up import NameLookUp
 from processor.callbacks.outcome import Reception, Trouble
 from shared import limits
 from shared.callback_errors import CallbackAddressRefused, CallbackUrlRefused
@@ -191,23 +192,62 @@ async def test_a_network_that_operators_refuse_is_not_called_by_an_allowed_name_
     assert "an address that the service's operators refuse; callbacks do not go there." in reception.details
 
 
-@pytest.mark.parametrize(("hosts", "asked"), [((), "hooks.example.org."), (("*.example.org",), "hooks.example.org")])
-async def test_search_domains_are_tried_for_names_alone_that_operators_allow(
-    hosts: tuple[str, ...], asked: str
+class Bare(MappedNames):
+    """Knows names as hosts file and search domains do, which are not asked for whole ones; `asked` are all of them."""
+
+    def __init__(self, answers: dict[str, Sequence[Sequence[str]]]) -> None:
+        super().__init__(answers)
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Look up what has no dot at its end."""
+        self.asked.append(host)
+        if host.endswith("."):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return await super().resolve(host, port, family)
+
+
+@pytest.mark.parametrize(
+    ("rules", "asked"),
+    [
+        (CallbackRules(), ["hooks.example.org."]),
+        (CallbackRules(hosts=("*.example.org",)), ["hooks.example.org"]),
+        (CallbackRules(networks=LOOPBACK), ["hooks.example.org.", "hooks.example.org"]),
+    ],
+    ids=["nothing allowed", "its name allowed", "a network allowed"],
+)
+async def test_search_domains_are_tried_only_where_operators_allow_a_name_or_a_network(
+    rules: CallbackRules, asked: list[str]
 ) -> None:
-    class Noted(MappedNames):
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-        ) -> list[ResolveResult]:
-            noted.append(host)
-            raise OSError(-2, "Name or service not known")
+    names = Bare({})
 
-    noted: list[str] = []
-    rules = CallbackRules(takes_http=True, hosts=hosts)
+    told = await send(read_target("https://hooks.example.org/", rules), rules, names)
 
-    await send(read_target("http://hooks.example.org/", rules), rules, Noted({}))
+    assert (told.trouble, names.asked) == (Trouble.NO_ADDRESS, asked)
 
-    assert noted == [asked]
+
+async def test_a_name_of_the_hosts_file_is_called_in_a_network_that_operators_allow(doorstep: Doorstep) -> None:
+    rules = rules_for(doorstep)._replace(networks=LOOPBACK)
+    target = CallbackTarget(f"http://localhost:{doorstep.port}/", "localhost", doorstep.port, None)
+
+    async with doorstep.answering() as called:
+        told = await post(target.url, b"{}", {}, connector=guarded_connector(target, rules, NameLookUp()))
+
+    assert (told.status, len(called)) == (204, 1)
+
+
+async def test_a_name_of_the_hosts_file_that_leads_out_of_the_allowed_networks_is_not_called(
+    doorstep: Doorstep,
+) -> None:
+    rules = rules_for(doorstep)._replace(networks=(ip_network("127.0.0.2"),))
+    target = read_target(f"http://hooks.example.org:{doorstep.port}/", rules)
+
+    told = await send(target, rules, Bare({target.host: [["127.0.0.2", "127.0.0.1"]]}))
+
+    assert (told.trouble, doorstep.visitors()) == (Trouble.NO_ADDRESS, 0)
+    assert "127.0.0.1, a loopback address" in told.details
 
 
 async def test_a_name_that_leads_elsewhere_at_the_next_try_is_judged_anew(doorstep: Doorstep) -> None:

@@ -22,7 +22,7 @@ from processor.callbacks.deliverer import Deliverer
 from processor.callbacks.message import Links
 from processor.callbacks.metrics import DeliveryMetrics
 from processor.callbacks.name_look_up import NameLookUp
-from processor.callbacks.outcome import Reception, Verdict, after_try
+from processor.callbacks.outcome import Cause, Reception, Verdict, after_try
 from shared import limits
 from shared.callbacks.signing_secret import SigningSecret
 from shared.callbacks.target import CallbackRules
@@ -53,17 +53,17 @@ class Counted(DeliveryMetrics):
     def __init__(self) -> None:
         super().__init__(NoOpMeter("test"))
         self.receptions: list[Reception] = []
-        self.given_up = 0
+        self.given_up: list[Cause] = []
 
     def count_try(self, reception: Reception, *, duration_ms: int) -> None:
         """Keep a reception."""
         self.receptions.append(reception)
         super().count_try(reception, duration_ms=duration_ms)
 
-    def count_given_up(self, *, is_for_admins: bool, is_unwanted: bool) -> None:
-        """Count here too."""
-        self.given_up += 1
-        super().count_given_up(is_for_admins=is_for_admins, is_unwanted=is_unwanted)
+    def count_given_up(self, *, is_for_admins: bool, cause: Cause) -> None:
+        """Keep a cause."""
+        self.given_up.append(cause)
+        super().count_given_up(is_for_admins=is_for_admins, cause=cause)
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ async def test_a_receiver_that_never_takes_it_is_given_up_after_three_days_and_t
 
     assert len(receiver.received) == len(SCHEDULE_SECONDS)
     assert 3 * DAY_MS < at_ms - began_ms < 4 * DAY_MS
-    assert (metrics.given_up, (await kept(single, job_id)).state) == (1, CallbackState.DEAD)
+    assert (metrics.given_up, (await kept(single, job_id)).state) == ([Cause.TRIES], CallbackState.DEAD)
     [dead] = await Outbox(single).dead(0)
     assert (dead.job_id, dead.status, dead.reason) == (job_id, 500, "The receiver answered 500.")
     [given_up] = [line for line in lines if line["event"] == "callback given up"]
@@ -265,11 +265,11 @@ async def test_a_receiver_that_never_takes_it_is_given_up_after_three_days_and_t
 async def test_a_receiver_that_wants_no_more_is_not_asked_again(single: JobStore, receiver: Receiver) -> None:
     job_id = await complete(single, receiver.url)
     receiver.answer = lambda _: 410
-    one, _ = deliverer(single)
+    one, metrics = deliverer(single)
 
     await deliver(one)
 
-    assert await Outbox(single).next_due_at_ms(0) is None
+    assert (metrics.given_up, await Outbox(single).next_due_at_ms(0)) == ([Cause.GONE], None)
     assert (await kept(single, job_id)).state is CallbackState.DEAD
 
 
@@ -639,8 +639,10 @@ async def test_a_callback_with_which_every_deliverer_dies_is_given_up_and_can_be
     await deliver(one, now_ms=await due_at_ms(single))
 
     callback = await kept(single, job_id)
-    assert (callback.state, metrics.given_up, receiver.received) == (CallbackState.DEAD, 1, [])
-    assert callback.tries[-1].error == "Something went wrong on our side."
+    assert (callback.state, metrics.given_up, receiver.received) == (CallbackState.DEAD, [Cause.DELIVERERS_DIED], [])
+    assert (callback.attempt, callback.tries, metrics.receptions) == (0, (), [])
+    [dead] = await Outbox(single).dead(0)
+    assert (dead.attempts, dead.reason) == (0, "The processors that took it died, one after the other.")
     assert await Outbox(single).redeliver(job_id) is Redelivered.OK
     await deliver(one)
     assert (await kept(single, job_id)).state is CallbackState.DELIVERED
@@ -666,7 +668,7 @@ async def test_what_never_finds_a_place_is_given_up_in_the_end_and_what_finds_on
     single: JobStore,
 ) -> None:
     gate = Gate()
-    one, _ = deliverer(single)
+    one, metrics = deliverer(single)
     count = limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE
     async with gate.listening() as url:
         ids = [await complete(single, url) for _ in range(2 * count)]
@@ -680,8 +682,11 @@ async def test_what_never_finds_a_place_is_given_up_in_the_end_and_what_finds_on
         callbacks = [await kept(single, job_id) for job_id in ids]
     states = [callback.state for callback in callbacks]
     assert (states.count(CallbackState.DELIVERED), states.count(CallbackState.DEAD)) == (count, count)
-    assert {callback.tries[-1].error for callback in callbacks if callback.state is CallbackState.DEAD} == {
-        "The callbacks before it took too long: its turn has not come."
+    untried = [callback for callback in callbacks if callback.state is CallbackState.DEAD]
+    assert {(callback.attempt, callback.tries) for callback in untried} == {(0, ())}
+    assert (metrics.given_up, len(metrics.receptions)) == ([Cause.NO_TURN] * count, count)
+    assert {(dead.attempts, dead.reason) for dead in await Outbox(single).dead(0)} == {
+        (0, "The callbacks before it took too long: its turn has not come.")
     }
 
 
@@ -708,6 +713,29 @@ async def test_a_mistake_about_one_callback_is_logged_and_the_others_are_told(
     assert (line["error"], line["places"][-1].partition(":")[0]) == ("ValueError", "test_deliverer.py")
     assert "hunter2" not in str(lines)
     assert len(metrics.receptions) == 2
+
+
+async def test_a_mistake_about_one_partition_is_logged_without_its_words_and_the_others_are_told(
+    redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Outbox.take
+
+    async def breaking(outbox: Outbox, partition: int, *its: Any, **more: Any) -> Any:
+        if partition == 0:
+            raise ValueError(f"a mistake of ours about {receiver.url}")
+        return await take(outbox, partition, *its, **more)
+
+    monkeypatch.setattr(Outbox, "take", breaking)
+    async with running_store(redis_url, partitions=2) as store:
+        whole = await complete(store, receiver.url, partition=1)
+        with capture_logs() as lines:
+            await deliver(deliverer(store)[0])
+
+    assert [received.job_id for received in receiver.received] == [whole]
+    [line] = [line for line in lines if line["event"] == "taking callbacks broke"]
+    assert (line["partition"], line["error"], line["log_level"]) == (0, "ValueError", "error")
+    assert line["places"][-1].partition(":")[0] == "test_deliverer.py"
+    assert "exc_info" not in line  # the traceback has the URL in its words
 
 
 async def test_what_cannot_be_read_is_set_aside_and_the_others_are_told(single: JobStore, receiver: Receiver) -> None:

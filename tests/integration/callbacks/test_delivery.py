@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import json
+import os
 import ssl
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_network
@@ -16,6 +19,7 @@ from processor.callbacks.delivery import post
 from processor.callbacks.outcome import Reception, Trouble
 from shared import limits
 from shared.callbacks.target import CallbackRules, read_target
+from tests.architecture.source_tree import ROOT
 from tests.support.certificates import Authority
 from tests.support.doorstep import MappedNames
 from tests.support.ports import free_ports
@@ -154,6 +158,17 @@ async def test_of_a_flood_no_more_is_parsed_than_the_head_of_an_answer_may_have(
     assert len(flood) <= limits.CALLBACK_ANSWER_PIECE_BYTES / len(b"HTTP/1.1 102 X\r\n\r\n")
 
 
+async def test_a_head_that_comes_byte_by_byte_is_an_answer() -> None:
+    head = AnswerHead(asyncio.get_running_loop())
+    head.set_response_params()
+
+    for byte in b"HTTP/1.1 204 No Content\r\nX-Receiver: hooks\r\n\r\n":
+        head.data_received(bytes([byte]))
+
+    message, _ = await head.read()
+    assert (message.code, head.exception()) == (204, None)
+
+
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_the_socket_ends_with_the_call_although_the_receiver_has_not_read_what_was_sent() -> None:
     body, heard, told_it = bytes(16_000_000), bytearray(), asyncio.Event()
@@ -238,6 +253,27 @@ def serving(authority: Authority, host: str) -> ssl.SSLContext:
     return context
 
 
+SENDING = """
+import asyncio, json, sys
+from tests.integration.callbacks.test_delivery import send
+from tests.support.doorstep import MappedNames
+names = MappedNames({"hooks.example.org": [["127.0.0.1"]]})
+told = asyncio.run(send(sys.argv[1], names=names))
+print(json.dumps([told.status, told.trouble or "", told.details]))
+"""
+
+
+async def send_trusting(authority: Authority, url: str) -> tuple[int | None, str, str]:
+    """Send a callback from a process that trusts this authority: the HTTP client reads whom it trusts when imported."""
+    environment = os.environ | {"SSL_CERT_FILE": str(authority.ca_file)}
+    sender = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SENDING, url, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await sender.communicate()
+    status, trouble, details = json.loads(said)
+    return status, trouble, details
+
+
 async def test_a_certificate_that_nobody_vouches_for_is_refused(authority: Authority) -> None:
     async with receiver(saying(b"HTTP/1.1 204 X\r\n\r\n"), tls=serving(authority, "IP:127.0.0.1")) as port:
         told = await send(f"https://127.0.0.1:{port}/")
@@ -246,12 +282,19 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(authority: Autho
     assert "CERTIFICATE_VERIFY_FAILED" in told.details
 
 
-async def test_a_certificate_of_another_host_is_refused(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
-    async with receiver(saying(b"HTTP/1.1 204 X\r\n\r\n"), tls=serving(authority, "DNS:other.example.org")) as port:
-        told = await send(f"https://127.0.0.1:{port}/")
+async def test_a_receiver_is_told_by_https_by_its_name_under_the_guard(authority: Authority) -> None:
+    async with receiver(saying(b"HTTP/1.1 204 X\r\n\r\n"), tls=serving(authority, "DNS:hooks.example.org")) as port:
+        told = await send_trusting(authority, f"https://hooks.example.org:{port}/")
 
-    assert told.trouble is Trouble.NO_TLS
+    assert told == (204, "", "")
+
+
+async def test_a_certificate_of_another_host_is_refused(authority: Authority) -> None:
+    async with receiver(saying(b"HTTP/1.1 204 X\r\n\r\n"), tls=serving(authority, "DNS:other.example.org")) as port:
+        status, trouble, details = await send_trusting(authority, f"https://hooks.example.org:{port}/")
+
+    assert (status, trouble) == (None, Trouble.NO_TLS)
+    assert "Hostname mismatch, certificate is not valid for 'hooks.example.org'" in details
 
 
 async def test_a_receiver_without_tls_is_not_spoken_to_in_the_clear() -> None:

@@ -554,6 +554,12 @@ OPERATIONS = [
         on_callback(lambda outbox, taken: outbox.give_up(taken, HEARD)),
     ),
     Case(
+        script.SETTLE_CALLBACK,
+        "it is given up untried",
+        callback_in_hand,
+        on_callback(lambda outbox, taken: outbox.give_up_untried(taken, "It was nobody's turn.")),
+    ),
+    Case(
         script.REDELIVER,
         "told already",
         callback_told,

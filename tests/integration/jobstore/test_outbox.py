@@ -475,6 +475,48 @@ async def test_a_try_counts_once_it_has_ended_however_many_deliverers_have_died(
     assert [dead.attempts for dead in await outbox.dead(last.partition)] == [(await only(store, job_id)).attempt] == [2]
 
 
+async def test_deliverers_that_died_are_counted_until_one_gives_it_back(store: JobStore) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms()
+    lost = []
+
+    for gives_back in (False, False, True) * 2:
+        taken = await take(store, job_id, now_ms=now_ms)
+        lost.append(taken.lost)
+        if gives_back:
+            await outbox.release(taken, now_ms=now_ms)
+        now_ms += jobs.LEASE_MS + 1_000
+
+    assert lost == [0, 1, 2] * 2
+
+
+async def test_a_deliverer_that_cannot_read_it_has_not_died_with_it(single: JobStore) -> None:
+    job_id, now_ms = await completed(single), clock.now_ms()
+    callbacks = keys.callbacks(0, job_id)
+    carried = cast("bytes", await single.connection.execute("HGET", callbacks, "1"))
+    await take(single, job_id, now_ms=now_ms)
+
+    await single.connection.execute("HSET", callbacks, "1", "of a newer version")
+    await take_none(single, job_id, now_ms=now_ms + jobs.LEASE_MS + 1_000)
+    await single.connection.execute("HSET", callbacks, "1", carried)
+
+    assert (await take(single, job_id, now_ms=now_ms + DAY_MS)).lost == 0
+
+
+async def test_of_a_superseded_callback_nobody_keeps_who_died_with_it_and_since_when(single: JobStore) -> None:
+    failed = await jobs.fail(single, callback_url=URL)
+    for number in range(2):
+        await take(single, failed.job_id, now_ms=clock.now_ms() + number * (jobs.LEASE_MS + 1_000))
+    callbacks, fields = keys.callbacks(0, failed.job_id), [f"{failed.epoch}:lost", f"{failed.epoch}:since"]
+    before = await single.connection.execute("HMGET", callbacks, *fields)
+    await complete_after_all(single, failed)
+
+    await take(single, failed.job_id, now_ms=clock.now_ms() + A_WEEK_MS)
+
+    assert None not in cast("list[Any]", before)
+    assert await states(single, failed.job_id) == ["superseded", "delivering"]
+    assert await single.connection.execute("HMGET", callbacks, *fields) == [None, None]
+
+
 async def test_who_is_superseded_changes_nothing(store: JobStore) -> None:
     job_id, outbox = await completed(store), Outbox(store)
     late = await take(store, job_id)
@@ -484,11 +526,12 @@ async def test_who_is_superseded_changes_nothing(store: JobStore) -> None:
     answers = [
         await outbox.delivered(late, HEARD),
         await outbox.give_up(late, AWAY),
+        await outbox.give_up_untried(late, "It was nobody's turn."),
         await outbox.try_again(late, AWAY, delay_ms=0),
         await outbox.release(late),
     ]
 
-    assert answers == [False] * 4
+    assert answers == [False] * 5
     assert await inspection.everything(store.connection) == before
 
 
@@ -553,6 +596,19 @@ async def test_a_callback_that_is_given_up_is_a_dead_one(store: JobStore) -> Non
 
 
 # ── what is left ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_callback_that_is_given_up_untried_has_the_tries_before_and_a_reason(store: JobStore) -> None:
+    job_id, outbox = await completed(store), Outbox(store)
+    await outbox.try_again(await take(store, job_id), REFUSED, delay_ms=0)
+    taken = await take(store, job_id)
+
+    assert await outbox.give_up_untried(taken, "It was nobody's turn.")
+
+    callback, [dead] = await only(store, job_id), await outbox.dead(taken.partition)
+    assert (callback.state, callback.attempt, callback.tries) == (CallbackState.DEAD, 1, (REFUSED,))
+    assert (dead.attempts, dead.reason, dead.status, dead.url) == (1, "It was nobody's turn.", None, URL)
+    await take_none(store, job_id, now_ms=clock.now_ms() + A_WEEK_MS)
 
 
 async def test_what_waits_has_no_expiry_and_what_is_settled_has_one(store: JobStore) -> None:

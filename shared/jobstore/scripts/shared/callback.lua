@@ -6,7 +6,7 @@
 --   <name>:tries   the last of them (JSON)                               <name>:asked    token of the last wish to tell it again
 --   <name>:letter  the dead letter that it tells of (JSON)               <name>:dead_id  its place among the dead callbacks
 --   <name>:unread  when a deliverer first could not read it (ms)         <name>:asked_at when that wish came (ms)
---   <name>:lost    deliverers that died with it since a try has ended      <name>:since  when it was first taken, since it was asked for (ms)
+--   <name>:lost    deliverers that died with it, one after the other       <name>:since  when it was first taken, since it was asked for (ms)
 -- `deleted` stands there when the job was deleted.
 -- It is kept for as long as one of them waits, and for KEPT_MS after.
 local KEPT_MS = 259200000
@@ -83,7 +83,6 @@ end
 local function end_try(name, tries)
   redis.call('HINCRBY', KEYS[10], name .. ':ended', 1)
   redis.call('HSET', KEYS[10], name .. ':tries', tries)
-  redis.call('HDEL', KEYS[10], name .. ':lost')
 end
 
 -- Tells whether the same people are to be told of a later end.
@@ -98,15 +97,17 @@ end
 
 local function supersede(job, name)
   redis.call('HSET', KEYS[10], name .. ':state', 'superseded')
+  redis.call('HDEL', KEYS[10], name .. ':lost', name .. ':since')
   leave_outbox(job, name)
 end
 
 -- Lets a callback be due then, unless a later end is told in its place: who has heard of that must not hear of this one after.
+-- Whoever gives it back has not died with it.
 local function wait_until(job, name, due_at)
   if has_successor(name) then
     supersede(job, name)
     return keep_until_all_are_settled()
   end
-  redis.call('HDEL', KEYS[10], name .. ':state')
+  redis.call('HDEL', KEYS[10], name .. ':state', name .. ':lost')
   enter_outbox(job, name, due_at)
 end

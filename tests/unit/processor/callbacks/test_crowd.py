@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 
 import msgspec
+import pytest
 
 from processor.callbacks.crowd import Crowd, receiver_of
 from shared import limits
 from shared.jobs import JobRecord, JobState, make_job_id
 from shared.jobstore.callback import CallbackName, TakenCallback
+from tests.architecture.source_tree import ROOT
 
 
 def taken(host: str, owner: str = "anna", *, is_for_admins: bool = False) -> TakenCallback:
@@ -125,3 +127,17 @@ def test_a_receiver_is_named_by_its_host_alone() -> None:
     assert receiver_of(taken("a.example", is_for_admins=True)) == "admins"
     without = msgspec.structs.replace(taken("a"), record=msgspec.structs.replace(taken("a").record, callback_url=None))
     assert receiver_of(without) == ""
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "callbacks.md"])
+def test_the_docs_say_how_many_places_there_are(page: str) -> None:
+    said = " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
+
+    assert (
+        f"to one host go {limits.CALLBACKS_PER_HOST_AT_ONCE} of them, "
+        f"{limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE} of one owner; "
+        f"of one owner {limits.CALLBACKS_PER_OWNER_AT_ONCE}, and fewer the more others have; "
+        f"the last {limits.CALLBACK_PLACES_FOR_NEWCOMERS} are for owners of whom nothing is under way. "
+        f"The admins have {limits.CALLBACKS_PER_OWNER_AND_HOST_AT_ONCE} besides."
+    ) in said
+    assert f"up to {limits.CALLBACKS_AT_ONCE} calls under way" in said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from processor.callbacks.outcome import Delivered, GiveUp, Reception, Trouble, TryAgain, Verdict, after_try
+from processor.callbacks.outcome import Cause, Delivered, GiveUp, Reception, Trouble, TryAgain, Verdict, after_try
 from shared import limits
 
 SCHEDULE = (0, 5, 300)
@@ -18,15 +18,13 @@ def verdict(reception: Reception, tries: int = 1) -> Verdict:
 def test_only_2xx_is_success_only_410_ends_it_and_all_else_is_tried_again(status: int) -> None:
     expected = Delivered() if status // 100 == 2 else TryAgain(5_000)
 
-    assert verdict(Reception(status)) == (
-        GiveUp("the receiver wants no more", is_unwanted=True) if status == 410 else expected
-    )
+    assert verdict(Reception(status)) == (GiveUp(Cause.GONE) if status == 410 else expected)
 
 
 @pytest.mark.parametrize("trouble", Trouble)
 def test_no_trouble_ends_it_before_the_schedule_does(trouble: Trouble) -> None:
     assert verdict(Reception(trouble=trouble), tries=2) == TryAgain(300_000)
-    assert verdict(Reception(trouble=trouble), tries=3) == GiveUp("tried often enough")
+    assert verdict(Reception(trouble=trouble), tries=3) == GiveUp(Cause.TRIES)
 
 
 def test_the_pause_that_a_receiver_asks_for_is_kept() -> None:
@@ -45,6 +43,9 @@ def test_words_are_sentences_and_have_no_details_in_them() -> None:
         assert words[0].isupper()
         assert words.endswith(".")
         assert str(reception.status or "") in words
+    for cause in Cause:
+        assert GiveUp(cause).reason[0].isupper()
+        assert GiveUp(cause).reason.endswith(".")
 
 
 def test_a_receiver_that_asks_for_a_pause_each_time_is_not_waited_for_longer_than_a_day_beyond_the_schedule() -> None:
@@ -63,4 +64,4 @@ def test_a_receiver_that_asks_for_a_pause_each_time_is_not_waited_for_longer_tha
         for waited_ms in (longest_ms, longest_ms + 1)
     ]
 
-    assert [type(verdict) for verdict in verdicts] == [TryAgain, GiveUp]
+    assert (type(verdicts[0]), verdicts[1]) == (TryAgain, GiveUp(Cause.WAITED))
