@@ -308,6 +308,7 @@ STOP_MARGIN_SECONDS = 15  # of a processor's stop that are no drain: handing bac
 MAX_SPANS_WAITING = 100_000  # as OTEL_BSP_MAX_QUEUE_SIZE may ask for: a few hundred megabytes of a process
 MAX_TRACE_PAUSE_MS = 86_400_000  # between two batches: beyond some centuries the SDK's thread ends by an overflow
 MAX_TRACE_TIMEOUT_SECONDS = 3_600  # of a batch that is sent; sockets overflow as well
+MAX_LOCATION_SHOWN_CHARACTERS = 200  # in a log line, of where a redirect leads to
 TRACE_FLUSH_SECONDS = 1.0  # for a process' last spans: a stop has two seconds left behind HAND_BACK_WITHIN_SECONDS
 LAST_MOMENT_SECONDS = 1.0  # before a stop must be over: a processor that is still there ends itself, with its stacks
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer
