@@ -76,9 +76,6 @@ class QueueWatch:
         while True:
             try:
                 await self.look()
-            except UnavailableError as error:
-                self._forget()
-                log.debug("cannot look at the queue", trouble=str(error))
             except Exception as error:  # estimates are the last thing for which a gateway may end
                 self._forget()
                 log.error("looking at the queue broke", exc_info=error)
@@ -140,21 +137,32 @@ class QueueWatch:
         self._looks.clear()
 
     async def look(self) -> None:
-        """Read once what answers. Raises as the job store does where nobody says which processors live.
+        """Read once what answers.
 
-        Of a cluster's node that is away, nothing is known, and in its partitions nobody stands in line.
+        Of a cluster's node that is away, nothing is known, and in its partitions nobody stands in line. Without the one
+        that keeps the signs of life nobody knows who works, so nothing is promised; the lines are as long as they are.
         """
         self._memories = await read_memory(self._store.connection, self._store.partitions)
-        self._processors = await self._fleet.processors()
-        self._queue = await self._read(sum(processor.open_slots for processor in self._processors))
+        self._processors = await self._processors_if_told()
+        self._queue = await self._read(sum(processor.open_slots for processor in self._processors or ()))
+
+    async def _processors_if_told(self) -> list[LivingProcessor] | None:
+        try:
+            return await self._fleet.processors()
+        except UnavailableError as error:
+            log.debug("cannot tell which processors live", trouble=str(error))
+            return None
 
     async def _read(self, open_slots: int) -> Queue | None:
         readings = [await self._line_if_there(partition) for partition in range(self._store.partitions)]
         told = [one for one in readings if one is not None]
+        if not told:
+            self._looks.clear()  # what ended before an outage and after it would look like a slow minute
+            return None
         if len(told) == len(readings):  # the ends of fewer partitions look like fewer ends
             self._looks.append(Look(time.monotonic(), sum(one.ended for one in told)))
         lines = tuple(_NOBODY if one is None else one.line for one in readings)
-        return Queue(lines, open_slots, pooled([one.times for one in told])) if told else None
+        return Queue(lines, open_slots, pooled([one.times for one in told]))
 
     async def _line_if_there(self, partition: int) -> LineReading | None:
         if self._store.healthy_since(partition) is None:

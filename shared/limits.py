@@ -294,6 +294,7 @@ OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the n
 
 # Background work
 DEADLINE_SECONDS = 3_600  # of a job, unless set: three runs of a few minutes, two pauses of five, and a deploy between
+PARTITIONS_READ_AT_ONCE = 64  # for their gauges: all of a usual cluster, and of thousands a short pipeline
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 RATE_HALF_LIFE_SECONDS = 20.0  # of a run's bytes a second: an older stretch counts half
 RATE_FIRST_SAMPLES = 3  # nothing is said of the remaining time before these,
@@ -310,6 +311,10 @@ MAY_WORK_EVERY_SECONDS = 0.1  # ± 20 %; a look at a variable: whether the store
 STOP_WORK_WITHIN_SECONDS = 10.0  # for a cancelled handler: one part's upload and its fsync
 HAND_BACK_WITHIN_SECONDS = 12.0  # from the end of a drain until releases are written; handlers have ten of it
 STOP_MARGIN_SECONDS = 15  # of a processor's stop that are no drain: handing back, and leaving
+MAX_SPANS_WAITING = 100_000  # as OTEL_BSP_MAX_QUEUE_SIZE may ask for: a few hundred megabytes of a process
+MAX_TRACE_PAUSE_MS = 86_400_000  # between two batches: beyond some centuries the SDK's thread ends by an overflow
+MAX_TRACE_TIMEOUT_SECONDS = 3_600  # of a batch that is sent; sockets overflow as well
+MAX_LOCATION_SHOWN_CHARACTERS = 200  # in a log line, of where a redirect leads to
 TRACE_FLUSH_SECONDS = 1.0  # for a process' last spans: a stop has two seconds left behind HAND_BACK_WITHIN_SECONDS
 LAST_MOMENT_SECONDS = 1.0  # before a stop must be over: a processor that is still there ends itself, with its stacks
 SETTLE_WITHIN_SECONDS = 300.0  # how long a run's end is offered to a Redis that does not answer

@@ -5,7 +5,8 @@
     answer  ◀── security headers, CORS, X-Request-Id ◀───────────────────────────────────────┘
 
 It is on the path of every poll, so it goes once through the request's headers and holds nothing for a stream: what it
-wraps around `send` goes when the stream is handed over.
+wraps around `send` and `receive` goes when the stream is handed over. Around `send` it completes the answer; around
+`receive` it only measures, so that the time of an answer has no time of an upload (`body_wait.py`).
 """
 
 import time
@@ -17,6 +18,7 @@ from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope,
 
 from gateway.edge.address import insist_on_readable
 from gateway.edge.answer_times import AnswerTimes
+from gateway.edge.body_wait import BodyWait
 from gateway.edge.edge import Edge
 from gateway.edge.header import Header
 from gateway.edge.request_id import bind_request, request_id_of
@@ -48,10 +50,13 @@ class Shell:
 
         async def read() -> HTTPReceiveMessage:
             nonlocal begun_at
-            waiting_since = time.perf_counter()
-            message = cast(HTTPReceiveMessage, await receive())
+            wait = BodyWait()
+            try:
+                message = cast(HTTPReceiveMessage, await receive())
+            finally:
+                waited_seconds = wait.end()
             if message["type"] == "http.request":  # how long a caller uploads its body says nothing of us
-                begun_at += time.perf_counter() - waiting_since
+                begun_at += waited_seconds
             return message
 
         async def complete(message: Message) -> None:

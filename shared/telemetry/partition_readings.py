@@ -5,11 +5,14 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
+import structlog
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from shared import limits
 from shared.errors import UnavailableError
 from shared.jobstore.store import JobStore
+
+log = structlog.get_logger(__name__)
 
 Reading = TypeVar("Reading")
 Observe = Callable[[CallbackOptions], Iterable[Observation]]
@@ -31,12 +34,19 @@ class PartitionReadings(Generic[Reading]):
     async def run(self) -> None:
         """Read every few seconds, until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # gauges are the last thing for which a process may end, and its jobs with it
+                self._latest = ()
+                log.error("reading partitions broke", exc_info=error)
             await asyncio.sleep(random.uniform(0.8, 1.2) * limits.BACKLOG_EVERY_SECONDS)
 
     async def look(self) -> None:
-        """Read each partition once."""
-        readings = [await self._read_if_there(partition) for partition in range(self._store.partitions)]
+        """Read each partition once; many side by side, for each that is away may cost the time limit of a command."""
+        readings: list[Reading | None] = []
+        for first in range(0, self._store.partitions, limits.PARTITIONS_READ_AT_ONCE):
+            some = range(first, min(self._store.partitions, first + limits.PARTITIONS_READ_AT_ONCE))
+            readings += await asyncio.gather(*map(self._read_if_there, some))
         self._latest = tuple(one for one in readings if one is not None)
         self._has_looked = True
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from shared import limits
+
 _EXPORTER = ("OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_")
-_POSITIVE = (
-    "OTEL_BSP_SCHEDULE_DELAY",
-    "OTEL_BSP_MAX_QUEUE_SIZE",
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-    "OTEL_BSP_EXPORT_TIMEOUT",
-)
+_QUEUE, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+_MOST = {
+    _QUEUE: limits.MAX_SPANS_WAITING,
+    _BATCH: limits.MAX_SPANS_WAITING,
+    "OTEL_BSP_SCHEDULE_DELAY": limits.MAX_TRACE_PAUSE_MS,
+    "OTEL_BSP_EXPORT_TIMEOUT": limits.MAX_TRACE_PAUSE_MS,
+}
+_MOST_DIGITS = 9  # before int() is asked: it refuses thousands of them by another error
 _COMPRESSIONS = ("none", "gzip", "deflate")
 _FILES = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 QUEUE_SPANS = 2_048
@@ -16,36 +20,50 @@ BATCH_SPANS = 512
 """What the SDK takes where nothing is set (OpenTelemetry's environment variables, Batch Span Processor)."""
 
 
-def problems_of_traces(environment: Mapping[str, str], is_file: Callable[[str], bool]) -> list[str]:
-    """Give a sentence for each variable that is wrong. Values stay out of it, but for the names of files."""
-    return list(_problems({name: value.strip() for name, value in environment.items() if value.strip()}, is_file))
+def without_blanks(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give OpenTelemetry's variables (OTEL_…) as they are meant: without blanks around them, and without empty ones."""
+    return {name: text.strip() for name, text in environment.items() if name.startswith("OTEL_") and text.strip()}
 
 
-def _problems(given: Mapping[str, str], is_file: Callable[[str], bool]) -> Iterator[str]:
-    for name in _POSITIVE:
-        if name in given and not (given[name].isascii() and given[name].isdecimal() and int(given[name])):
-            yield f"{name} is to be a whole number above 0."
-            return
-    if queue_spans(given) < int(given.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SPANS)):
-        yield "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is to be no more than OTEL_BSP_MAX_QUEUE_SIZE."
-    for prefix in _EXPORTER:
-        timeout, compression = f"{prefix}TIMEOUT", f"{prefix}COMPRESSION"
-        if timeout in given and not _is_positive(given[timeout]):
-            yield f"{timeout} is to be a number of seconds above 0."
-        if given.get(compression, "none").lower() not in _COMPRESSIONS:
-            yield f"{compression} is to be one of {', '.join(_COMPRESSIONS)}."
-        for name in (f"{prefix}{file}" for file in _FILES):
-            if name in given and not is_file(given[name]):
-                yield f"{name}={given[name]}: there is no such file."
+def problems_of_traces(given: Mapping[str, str], is_file: Callable[[str], bool]) -> list[str]:
+    """Give a sentence for each variable that is wrong. Values stay out of it, but for the names of files.
+
+    `given`: what `without_blanks` gives.
+    """
+    numbers = list(_problems_of_numbers(given))
+    if not numbers and queue_spans(given) < int(given.get(_BATCH, BATCH_SPANS)):
+        numbers = [f"{_BATCH} is to be no more than {_QUEUE}."]
+    return numbers + [problem for prefix in _EXPORTER for problem in _problems_of_exporter(given, prefix, is_file)]
 
 
-def queue_spans(environment: Mapping[str, str]) -> int:
-    """Tell how many spans may wait to be sent."""
-    return int(environment.get("OTEL_BSP_MAX_QUEUE_SIZE") or QUEUE_SPANS)
+def _problems_of_numbers(given: Mapping[str, str]) -> Iterator[str]:
+    for name, most in _MOST.items():
+        if name in given and not _is_whole(given[name], most):
+            yield f"{name} is to be a whole number from 1 to {most:,}."
 
 
-def _is_positive(text: str) -> bool:
+def _problems_of_exporter(given: Mapping[str, str], prefix: str, is_file: Callable[[str], bool]) -> Iterator[str]:
+    timeout, compression = f"{prefix}TIMEOUT", f"{prefix}COMPRESSION"
+    if timeout in given and not _is_time(given[timeout]):
+        yield f"{timeout} is to be a number of seconds above 0, and at most {limits.MAX_TRACE_TIMEOUT_SECONDS:,}."
+    if given.get(compression, "none").lower() not in _COMPRESSIONS:
+        yield f"{compression} is to be one of {', '.join(_COMPRESSIONS)}."
+    for name in (f"{prefix}{file}" for file in _FILES):
+        if name in given and not is_file(given[name]):
+            yield f"{name}={given[name]}: there is no such file."
+
+
+def queue_spans(given: Mapping[str, str]) -> int:
+    """Tell how many spans may wait to be sent, by what `without_blanks` gives."""
+    return int(given.get(_QUEUE, QUEUE_SPANS))
+
+
+def _is_whole(text: str, most: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and 0 < int(text) <= most
+
+
+def _is_time(text: str) -> bool:
     try:
-        return float(text) > 0
+        return 0 < float(text) <= limits.MAX_TRACE_TIMEOUT_SECONDS
     except ValueError:
         return False

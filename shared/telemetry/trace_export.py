@@ -2,12 +2,14 @@
 
 A collector that is away costs two log lines, when it is missed and when it is back, and the spans in between: the queue
 of the SDK is bounded (2,048 spans, OTEL_BSP_MAX_QUEUE_SIZE), and drops what does not fit; `span_losses.py` counts it.
+A redirect is no answer of a collector: it is not followed, for its headers have keys that are meant for one host.
 """
 
 import logging
 import threading
 from collections.abc import Sequence
 
+import requests
 import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -33,7 +35,9 @@ class CollectorExporter(SpanExporter):
         self._trouble = _LastWords()
         for name in _EXPORTERS_OWN:  # a line for each batch and each span that is lost: hundreds a minute, all the same
             logging.getLogger(name).addFilter(self._trouble)
-        self._exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+        session = requests.Session()
+        session.hooks["response"].append(_refuse_redirect)
+        self._exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", session=session)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; the SDK calls this in its thread."""
@@ -58,6 +62,20 @@ class CollectorExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Do nothing: nothing is kept here."""
         return self._exporter.force_flush(timeout_millis)
+
+
+def _refuse_redirect(answer: requests.Response, **_: object) -> None:
+    """Fail an answer by which nobody has taken the spans: for the SDK every status below 400 is a success."""
+    if 300 <= answer.status_code < 400:
+        answer.close()
+        place = _place_of(answer.headers.get("location", ""))
+        raise requests.TooManyRedirects(f"{answer.status_code}, elsewhere: {place or 'nowhere'}")
+
+
+def _place_of(location: str) -> str:
+    """Give what a log may have of where a redirect leads to: no name or password before it, and no ticket behind it."""
+    scheme, slashes, rest = location.partition("?")[0].partition("#")[0].rpartition("//")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"[: limits.MAX_LOCATION_SHOWN_CHARACTERS]
 
 
 class _CountedQueue(BatchSpanProcessor):

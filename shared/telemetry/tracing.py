@@ -28,7 +28,7 @@ from shared.errors import SettingsError, WaybillError
 from shared.telemetry.sampling import DrawnRatio
 from shared.telemetry.span_ids import FIRST_EPOCH, run_span_id
 from shared.telemetry.span_losses import SpanLosses
-from shared.telemetry.trace_environment import problems_of_traces, queue_spans
+from shared.telemetry.trace_environment import problems_of_traces, queue_spans, without_blanks
 from shared.telemetry.trace_export import end_export, exporting_processor
 
 _propagator = TraceContextTextMapPropagator()
@@ -59,16 +59,12 @@ def tracing(service: str, export: TraceExport, *, decides: bool) -> Iterator[Non
 
     Raises SettingsError for variables of OpenTelemetry that it could not go by.
     """
-    if export.endpoint and (problems := problems_of_traces(os.environ, os.path.isfile)):
+    given = _without_blanks_from_now_on()
+    if export.endpoint and (problems := problems_of_traces(given, os.path.isfile)):
         raise SettingsError(problems)
-    losses = SpanLosses(most_waiting=queue_spans(os.environ) if export.endpoint else 0)
+    losses = SpanLosses(most_waiting=queue_spans(given) if export.endpoint else 0)
     losses.report(metrics.get_meter("waybill"))
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": f"waybill-{service}"}),
-        sampler=_sampler(export, decides=decides),
-        id_generator=JobSpanIds(),
-        shutdown_on_exit=False,  # it would wait for a collector that is away for half a minute
-    )
+    provider = _provider(service, _sampler(export, decides=decides))
     if export.endpoint:
         provider.add_span_processor(exporting_processor(export.endpoint, losses))
     trace.set_tracer_provider(provider)
@@ -76,6 +72,29 @@ def tracing(service: str, export: TraceExport, *, decides: bool) -> Iterator[Non
         yield
     finally:
         end_export(provider)
+
+
+def _provider(service: str, sampler: Sampler) -> TracerProvider:
+    try:
+        return TracerProvider(
+            resource=Resource.create({"service.name": f"waybill-{service}"}),
+            sampler=sampler,
+            id_generator=JobSpanIds(),
+            shutdown_on_exit=False,  # it would wait for a collector that is away for half a minute
+        )
+    except (
+        ValueError
+    ) as error:  # of OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its likes, which it reads without an endpoint too
+        raise SettingsError([f"A variable of OpenTelemetry (OTEL_…) is wrong: {error}"]) from error
+
+
+def _without_blanks_from_now_on() -> dict[str, str]:
+    """Give OpenTelemetry's variables, and leave them so: its SDK reads the environment itself, and ends at a blank."""
+    given = without_blanks(os.environ)
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[name]
+    os.environ.update(given)
+    return given
 
 
 def _sampler(export: TraceExport, *, decides: bool) -> Sampler:

@@ -72,3 +72,43 @@ def test_a_misspelt_variable_is_told_in_the_log_and_harms_nothing(program: str) 
 
     assert '"variable": "WAYBILL_PARTITION", "did_you_mean": "WAYBILL_PARTITIONS"' in ended.stderr
     assert "The catalogue /nowhere/catalogue.jsonl cannot be read" in ended.stderr
+
+
+@programs
+def test_blanks_in_a_variable_of_opentelemetry_stop_no_start(program: str) -> None:
+    ended = run(
+        program,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_BSP_MAX_QUEUE_SIZE=" ",
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE=" 8 ",
+        OTEL_SPAN_EVENT_COUNT_LIMIT="",
+        WAYBILL_CATALOGUE="/nowhere/catalogue.jsonl",
+    )
+
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "The catalogue /nowhere/catalogue.jsonl cannot be read" in ended.stderr
+
+
+@programs
+def test_each_wrong_variable_of_opentelemetry_is_told_in_one_start(program: str) -> None:
+    ended = run(
+        program,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_BSP_MAX_QUEUE_SIZE="99999999999999999999",
+        OTEL_EXPORTER_OTLP_TIMEOUT="soon",
+    )
+
+    assert ended.returncode == 2
+    assert [line.split()[1] for line in ended.stderr.splitlines() if line.startswith(f"{program}: ")] == [
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+    ]
+
+
+def test_a_limit_of_spans_that_is_no_number_is_told_without_a_traceback() -> None:
+    ended = run("gateway", OTEL_SPAN_EVENT_COUNT_LIMIT="many")
+
+    assert ended.returncode == 2
+    assert "gateway: A variable of OpenTelemetry (OTEL_…) is wrong: OTEL_SPAN_EVENT_COUNT_LIMIT" in ended.stderr
+    assert "Traceback" not in ended.stderr

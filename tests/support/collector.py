@@ -10,6 +10,8 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from tests.support.waiting import until
 
+PATIENCE_SECONDS = 60.0
+
 
 class CollectedSpan(NamedTuple):
     """A span as it arrived; ids in hexadecimal, `parent` "" where it has none."""
@@ -26,12 +28,18 @@ class CollectedSpan(NamedTuple):
 
 
 class Collector:
-    """A context manager: listens on loopback inside of it."""
+    """A context manager: listens on loopback inside of it. `elsewhere`: sends everybody on to this address (307)."""
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, port: int = 0, elsewhere: str = "") -> None:
         self.spans: list[CollectedSpan] = []
         self.texts: list[bytes] = []
         """All bodies as they came."""
+        self.asked = threading.Event()
+        """Is set by a first request."""
+        self.may_answer = threading.Event()
+        """Clear it, and whoever asks hangs until it is set."""
+        self.may_answer.set()
+        self._elsewhere = elsewhere
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="collector")
@@ -72,10 +80,21 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 is_ours = (self.path, self.headers["Content-Type"]) == ("/v1/traces", "application/x-protobuf")
+                collector.asked.set()
+                collector.may_answer.wait(PATIENCE_SECONDS)
+                if collector._elsewhere:
+                    self._send_on(collector._elsewhere)
+                    return
                 if is_ours:
                     collector.texts.append(body)
                     collector.spans += _decode(body)
                 self.send_response(200 if is_ours else 404)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def _send_on(self, elsewhere: str) -> None:
+                self.send_response(307)
+                self.send_header("Location", elsewhere)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

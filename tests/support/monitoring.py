@@ -164,8 +164,10 @@ class Files(NamedTuple):
     def complaints_about_sums(self) -> Iterator[str]:
         """Name the gauges of the whole system that are added up over the replicas, which all report the same."""
         for expression in self.expressions():
+            at_one_time = re.sub(r"\b\w+_over_time\s*\(([^()]*)\)", r"\1", expression)  # they add up no replicas
+            summed = re.sub(r"\b(max|min)\s*\([^()]*\)", "", at_one_time)
             for metric in self.of_the_whole_system():
-                if re.search(rf"\b{metric}\b", re.sub(r"\b(max|min)\s*\([^()]*\)", "", expression)):
+                if re.search(rf"\b{metric}\b", summed):
                     yield f"{metric} in {expression}: take max()"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -18,6 +19,16 @@ from gateway.server import GatewayServer
 from shared.gateway_settings import GatewaySettings
 from shared.listener import listen
 
+UPLOAD_SECONDS = 0.2
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "headers": [(b"host", b"localhost")],
+    "client": ("127.0.0.1", 1),
+    "scheme": "http",
+    "raw_path": b"/",
+    "query_string": b"",
+}
 SECRET = "correct-horse-battery"
 
 
@@ -84,3 +95,26 @@ async def test_crash_behind_the_head_cuts_the_connection(caplog: pytest.LogCaptu
     async with served(crashing_app) as http:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.get("/late")
+
+
+async def test_the_time_of_an_upload_is_not_the_time_of_its_answer() -> None:
+    seconds: list[float] = []
+    times = AnswerTimes(lambda *_: None, lambda _call, _kind, taken: seconds.append(taken))
+
+    async def receive() -> Any:
+        await asyncio.sleep(UPLOAD_SECONDS)
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(_: Any) -> None:
+        """Nobody reads it."""
+
+    shell = Shell(app, Edge(GatewaySettings()), count_refusal=lambda _: None, answer_times=times)
+    begun_at = time.perf_counter()
+    await shell(cast(Any, SCOPE), receive, send)
+    ours_seconds = time.perf_counter() - begun_at - UPLOAD_SECONDS
+
+    assert 0 < seconds[0] <= ours_seconds + UPLOAD_SECONDS / 2
