@@ -18,7 +18,7 @@ from gateway.auth.bearer import read_bearer
 from gateway.auth.caller import LOCAL, Caller, Scope
 from gateway.auth.issuer_keys import IssuerKeys, SecretKeys
 from gateway.auth.jwks import read_secrets
-from gateway.auth.ticket import ticket_in
+from gateway.auth.ticket import has_ticket, ticket_in
 from gateway.auth.tickets import Tickets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared import limits
@@ -67,7 +67,8 @@ class Gate:
         """Say who calls for their own jobs. Raises Unauthenticated, OwnerRefused, ScopeMissing, UnavailableError."""
         if self._is_open:
             return LOCAL
-        caller = await self._caller(read_bearer(request.headers.getall("authorization", [])))
+        sent = request.headers.getall("authorization", [])
+        caller = await self._caller(read_bearer(sent, has_ticket=has_ticket(request.scope["query_string"])))
         if Scope.USER not in caller.scopes:
             raise ScopeMissing("This key or token is not for jobs: it lacks the scope user.", scope=Scope.USER)
         return caller
@@ -77,8 +78,8 @@ class Gate:
 
         Raises TicketRefused and TicketExpired besides.
         """
-        has_header = bool(request.headers.getall("authorization", []))
-        ticket = None if self._is_open or has_header else ticket_in(request.scope["query_string"])
+        is_named = bool(request.headers.getall("authorization", []))
+        ticket = None if self._is_open or is_named else ticket_in(request.scope["query_string"])
         return await self.admit(request) if ticket is None else self.tickets.caller(ticket)
 
     @property
