@@ -208,7 +208,7 @@ class CommandConnection:
             info = await ask(self._connection, "INFO")
         except NoPermissionError:
             self._is_judged = True
-            log.warning("redis settings unknown", reason="the user may not ask for INFO")
+            log.warning("redis settings unknown", variable="REDIS_URL", reason="the user may not ask for INFO")
             return
         assert isinstance(info, bytes)
         judgement = judge(info.decode(errors="replace"), self.location)
@@ -216,7 +216,7 @@ class CommandConnection:
             raise SettingsError(judgement.problems)
         self._is_judged = True
         for warning in judgement.warnings:
-            log.warning("redis may lose jobs", reason=warning)
+            log.warning("redis may lose jobs", variable="REDIS_URL", reason=warning)
 
     async def _load_scripts(self) -> None:
         # The handshake of every connection: NOSCRIPT would not stop what stands behind it in a pipeline.
