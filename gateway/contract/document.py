@@ -12,6 +12,7 @@ from gateway.contract.call import Answer, Body, Call, Header, Link, Parameter, S
 from gateway.contract.calls import CALLS, METHODS
 from gateway.contract.refusals import Refusal, refusal_by
 from gateway.contract.schemas import all_schemas, reference
+from gateway.contract.sharing import share
 from gateway.problems import PROBLEM_JSON
 
 API_VERSION = "v1"
@@ -49,6 +50,7 @@ def openapi(release: str) -> dict[str, Any]:
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
+    share(document)
     linked: dict[str, Any] = _linked_to_page(document)
     return linked
 
