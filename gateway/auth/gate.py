@@ -78,8 +78,8 @@ class Gate:
 
         Raises TicketRefused and TicketExpired besides.
         """
-        is_named = bool(request.headers.getall("authorization", []))
-        ticket = None if self._is_open or is_named else ticket_in(request.scope["query_string"])
+        has_header = bool(request.headers.getall("authorization", []))
+        ticket = None if self._is_open or has_header else ticket_in(request.scope["query_string"])
         return await self.admit(request) if ticket is None else self.tickets.caller(ticket)
 
     @property
