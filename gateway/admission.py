@@ -181,6 +181,14 @@ class Admission:
             standings.append(Standing(CALLBACKS_WAITING, most, left))
         return rate_limit_headers(standings)
 
+    def headers_after_the_end(self, permit: Permit) -> dict[str, str]:
+        """Say the same once the job has ended: what the create has counted in flight is not so any more.
+
+        To count anew would be a further question to Redis, one for each partition, for an answer that nobody needs
+        to go on: so the policy is told, and not what is left of it.
+        """
+        return rate_limit_headers(self._standings(permit, None))
+
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _count(self, asked: Permit, name: str) -> Permit:

@@ -20,4 +20,10 @@ def raise_file_limit(streams: int) -> None:
         soft = max(wanted, _MANY) if hard == resource.RLIM_INFINITY else hard
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        log.warning("too few files for the streams", file_limit=soft, max_streams=streams, wanted=wanted)
+        log.warning(
+            "too few files for the streams",
+            variable="WAYBILL_MAX_STREAMS",
+            file_limit=soft,
+            max_streams=streams,
+            wanted=wanted,
+        )

@@ -28,7 +28,7 @@ def read_job_request(content_type: str | None, body: bytes) -> JobRequest:
 
     Where its callback may go is not judged: the rules of today are nothing to a repetition of what was accepted.
     """
-    parsed = read_json(content_type, body)
+    parsed = read_json(content_type, body, example='{"file_ids": [1, 2]}')
     _refuse_too_many(parsed)
     try:
         request = msgspec.convert(_with_whole_ids(parsed), JobRequest)

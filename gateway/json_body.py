@@ -14,12 +14,17 @@ _JSON = re.compile(r'application/json[ \t]*(;[ \t]*(charset[ \t]*=[ \t]*("utf-8"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def read_json(content_type: str | None, body: bytes) -> Any:
-    """Decode a body; raises UnsupportedMediaType, MalformedBody, or InvalidRequest for a member that is repeated."""
+def read_json(content_type: str | None, body: bytes, *, example: str) -> Any:
+    """Decode a body; raises UnsupportedMediaType, MalformedBody, or InvalidRequest for a member that is repeated.
+
+    `example`: a body that this call takes, for whoever sent none.
+    """
     if _JSON.fullmatch((content_type or "").strip()) is None:
         raise UnsupportedMediaType(
             "Send the body as JSON, with Content-Type: application/json and no parameter but charset=utf-8."
         )
+    if not body.strip():
+        raise MalformedBody(f"The body is empty. Send JSON, for example {example}.")
     try:
         parsed = msgspec.json.decode(body)
         _MEMBERS.decode(body.decode())

@@ -26,7 +26,7 @@ class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_ticket_request(content_type: str | None, body: bytes) -> tuple[str, ...]:
     """Read which jobs a ticket is asked for; raises a RequestError that says what to change."""
-    parsed = read_json(content_type, body)
+    parsed = read_json(content_type, body, example='{"job_ids": ["…"]}')
     try:
         job_ids = msgspec.convert(parsed, TicketRequest).job_ids
     except msgspec.ValidationError as error:

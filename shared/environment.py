@@ -131,12 +131,10 @@ def _contradictions_of_auth(settings: GatewaySettings) -> Iterator[Contradiction
             "or every page that somebody at this machine opens may use and delete all jobs",
         )
     if settings.takes_tokens and bool(settings.jwt_secrets) == bool(settings.jwt_jwks):
-        yield _contradiction(
-            settings,
-            "jwt_secrets",
-            "must be there, and not together with",
-            "jwt_jwks",
-            "because tokens are judged by the one or by the other",
+        yield Contradiction(
+            frozenset({"jwt_secrets", "jwt_jwks"}),
+            f"WAYBILL_AUTH={settings.auth} needs WAYBILL_JWT_SECRETS or WAYBILL_JWT_JWKS, and not both: tokens are "
+            "judged by the one or by the other.",
         )
     if _EXAMPLE_SECRET in settings.jwt_secrets:
         yield _known_to_all("jwt_secrets")

@@ -30,14 +30,16 @@ _FAMILIES = (
 
 
 def likely_misspelt(environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Give the variables that look like one of ours and are none, each with the one that was probably meant."""
+    """Give the variables that look like one of ours and are none, each with the one that was probably meant.
+
+    Beside that one too: of two addresses of Redis whoever set both has to know which one counts.
+    """
     known = {setting.variable for kind in PROGRAMS.values() for setting in settings_of(kind)} | _READ_ELSEWHERE
     found: list[tuple[str, str]] = []
     for variable in sorted(environment.keys() - known):
         for family in _FAMILIES:
             meant = _meant(variable.upper(), family, known)
-            # What begins like other programs' variables is most likely theirs, when ours is set beside it.
-            if meant and not (family.is_shared and environment.get(meant)):
+            if meant:
                 found.append((variable, meant))
     return found
 

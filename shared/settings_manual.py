@@ -33,7 +33,8 @@ _INTRODUCTION = """\
 
 All settings are variables of the environment; an empty one counts as unset. A wrong value stops the process with exit
 code 2 and a line for each problem, all of them at once; secrets and the passwords in URLs are not shown. A variable
-that looks like one of these and is none (`WAYBIL_SLOTS`, `REDIS_URI`) is told as a warning in the log.
+that looks like one of these and is none (`WAYBIL_SLOTS`, `REDIS_URI`) is told as a warning in the log, also beside the
+one that was meant.
 `python -m gateway --help` and `python -m processor --help` say the same of their own settings, and what else the
 program is called with.
 """

@@ -10,11 +10,17 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")  # a s
 _HOW = "Send one header Authorization: Bearer, with an API key or a token behind it."
 
 
-def read_bearer(headers: Sequence[str]) -> str:
+def read_bearer(headers: Sequence[str], *, has_ticket: bool = False) -> str:
     """Read the credential from all Authorization headers of a request. Raises Unauthenticated.
 
+    `has_ticket`: there is a ticket in its address, which does not open this call.
     Nothing of what was sent is repeated: it may be a secret with a slip in it.
     """
+    if not headers and has_ticket:
+        raise Unauthenticated(
+            "A ticket opens only calls that read jobs which it names; this one takes a key or a token. " + _HOW,
+            is_refused=False,
+        )
     if not headers:
         raise Unauthenticated(f"This call needs to know who you are. {_HOW}", is_refused=False)
     if len(headers) > 1:

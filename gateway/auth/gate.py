@@ -18,7 +18,7 @@ from gateway.auth.bearer import read_bearer
 from gateway.auth.caller import LOCAL, Caller, Scope
 from gateway.auth.issuer_keys import IssuerKeys, SecretKeys
 from gateway.auth.jwks import read_secrets
-from gateway.auth.ticket import ticket_in
+from gateway.auth.ticket import has_ticket, ticket_in
 from gateway.auth.tickets import Tickets
 from gateway.auth.token import TokenRules, caller_by_token, key_id_of
 from shared import limits
@@ -67,7 +67,8 @@ class Gate:
         """Say who calls for their own jobs. Raises Unauthenticated, OwnerRefused, ScopeMissing, UnavailableError."""
         if self._is_open:
             return LOCAL
-        caller = await self._caller(read_bearer(request.headers.getall("authorization", [])))
+        sent = request.headers.getall("authorization", [])
+        caller = await self._caller(read_bearer(sent, has_ticket=has_ticket(request.scope["query_string"])))
         if Scope.USER not in caller.scopes:
             raise ScopeMissing("This key or token is not for jobs: it lacks the scope user.", scope=Scope.USER)
         return caller

@@ -125,7 +125,13 @@ class IssuerKeys:
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:  # a line for each trouble, not for each look
-            log.warning("token keys not taken", place=self._shown, reason=trouble, keys_kept=len(self._keys))
+            log.warning(
+                "token keys not taken",
+                variable="WAYBILL_JWT_JWKS",
+                place=self._shown,
+                reason=trouble,
+                keys_kept=len(self._keys),
+            )
         self._trouble = trouble
 
     def _read_first(self) -> None:

@@ -22,6 +22,11 @@ def ticket_in(query: bytes) -> str | None:
     return found[0] if found else None
 
 
+def has_ticket(query: bytes) -> bool:
+    """Tell whether a query has something that is called a ticket."""
+    return _PARAMETER.search(query.decode("latin-1")) is not None
+
+
 def caller_by_ticket(text: str, secrets: Sequence[TicketSecret], *, now_ms: int) -> Caller:
     """Say who reads with a ticket, and which jobs alone. Raises TicketRefused, TicketExpired."""
     ticket, key_id = read_ticket(text, secrets, now_ms=now_ms)

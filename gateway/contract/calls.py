@@ -26,16 +26,14 @@ _BYTES = Body("application/zip", {})
 
 # ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_CREATED = {
-    "always": (headers.LOCATION, headers.RETRY_AFTER, headers.CACHE_CONTROL),
-    "at_times": (
-        headers.IDEMPOTENCY_KEY_EXPIRES,
-        headers.IDEMPOTENT_REPLAYED,
-        headers.PREFERENCE_APPLIED,
-        headers.RATE_LIMIT,
-        headers.RATE_LIMIT_POLICY,
-    ),
-}
+_CREATED = (headers.LOCATION, headers.CACHE_CONTROL)
+_CREATED_AT_TIMES = (
+    headers.IDEMPOTENCY_KEY_EXPIRES,
+    headers.IDEMPOTENT_REPLAYED,
+    headers.PREFERENCE_APPLIED,
+    headers.RATE_LIMIT,
+    headers.RATE_LIMIT_POLICY,
+)
 _FOLLOW_UPS = tuple(
     Link(call_id[0].upper() + call_id[1:], 202, call_id)
     for call_id in ("readJob", "readEvents", "cancelJob", "retryJob", "deleteJob", "fetchArchive", "readDeliveries")
@@ -64,13 +62,15 @@ CREATE_JOB = Call(
                     ticket=examples.TICKET, queue_position=0, estimated_duration="60-120s"
                 ),
             ),
-            **_CREATED,
+            always=(*_CREATED, headers.RETRY_AFTER),
+            at_times=_CREATED_AT_TIMES,
         ),
         Answer(
             200,
             "The job has ended within the wait that was preferred.",
             Body(JSON, reference(JobWithTicket), examples.completed_job()),
-            **_CREATED,
+            always=_CREATED,
+            at_times=_CREATED_AT_TIMES,
         ),
     ),
     refusals=(

@@ -12,6 +12,7 @@ from gateway.contract.call import Answer, Body, Call, Header, Link, Parameter, R
 from gateway.contract.calls import CALLS, METHODS
 from gateway.contract.refusals import Refusal, refusal_by
 from gateway.contract.schemas import all_schemas, reference
+from gateway.contract.sharing import share
 from gateway.contract.webhooks import WEBHOOKS
 from gateway.problems import PROBLEM_JSON
 
@@ -51,6 +52,7 @@ def openapi(release: str) -> dict[str, Any]:
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
+    share(document)
     linked: dict[str, Any] = _linked_to_page(document)
     return linked
 

@@ -109,6 +109,7 @@ READ_EVENTS = Call(
         *refusals.JOB,
         errors.InvalidCursor,
         errors.InvalidLimit,
+        errors.InvalidQuery,
         errors.RepeatedParameter,
         *refusals.READING,
     ),

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
-from shared.errors import MalformedAddress, RepeatedParameter
+from shared.errors import InvalidQuery, MalformedAddress, RepeatedParameter
 
+_MAX_SHOWN_CHARS = 40  # of a parameter's name, in a refusal
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -36,3 +37,17 @@ def insist_on_single(parameters: Iterable[str], *single: str) -> None:
     for name in single:
         if names.count(name) > 1:
             raise RepeatedParameter(f"The query has {name} more than once. Send it once, with one value.")
+
+
+def insist_on_known(parameters: Iterable[str], *known: str) -> None:
+    """Raise InvalidQuery for a parameter that is none of these.
+
+    A filter that is misspelt, and not heeded, would answer another question than was asked.
+    For calls that pick out of many. What addresses one thing ignores parameters that it does not know: proxies and
+    trackers add theirs to links.
+    """
+    if others := sorted(set(parameters) - set(known)):
+        *most, last = known
+        raise InvalidQuery(
+            f"{others[0][:_MAX_SHOWN_CHARS]!r} is not known here; there is {', '.join(most)} and {last}."
+        )

@@ -29,3 +29,9 @@ def current_request_id() -> str | None:
     """Give the id of the request that this task is for; None outside of any."""
     found: str | None = structlog.contextvars.get_contextvars().get("request_id")
     return found
+
+
+def current_client() -> str | None:
+    """Give the address of the client whose request this task is for; None outside of any."""
+    found: str | None = structlog.contextvars.get_contextvars().get("client")
+    return found

@@ -6,6 +6,7 @@ import msgspec
 from litestar import HttpMethod, Request, Response, route
 
 from gateway.auth.gate import Gate
+from gateway.edge.address import insist_on_known
 from gateway.files_request import read_files_request
 from shared.errors import FilesNotListed
 from shared.objects.catalogue import Catalogue
@@ -35,6 +36,7 @@ async def read_files(
     if not lists_files:
         raise FilesNotListed("The files are not listed here. Ask for ids that you know.")
     query = request.query_params
+    insist_on_known(query, "query", "cursor", "limit")
     wanted = read_files_request(
         queries=query.getall("query", []), cursors=query.getall("cursor", []), limits_asked=query.getall("limit", [])
     )

@@ -95,10 +95,12 @@ async def _accept(request: Request[Any, Any, Any], intake: Intake, caller: Calle
     ended, waited_seconds = await wait_for_end(request, job_id, caller, hub=following.hub, store=store)
     issued = issue_ticket(tickets, caller, [job_id]) if wanted.ticket else None
     headers = headers_of(beginning, now_ms=now_ms(), waited_seconds=waited_seconds)
-    headers |= admission.headers(permit, created, partition_of(job_id) or 0)
     if ended is not None:
+        headers |= admission.headers_after_the_end(permit)
         body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
+    headers |= admission.headers(permit, created, partition_of(job_id) or 0)
+    headers["retry-after"] = str(limits.POLL_AFTER_SECONDS)
     body = accepted(
         job_id,
         position,
@@ -111,12 +113,8 @@ async def _accept(request: Request[Any, Any, Any], intake: Intake, caller: Calle
 
 
 def headers_of(beginning: Beginning, *, now_ms: int, waited_seconds: int) -> dict[str, str]:
-    """Say where the job is, when to ask for it, what is kept of the key, and how long the answer was let wait."""
-    headers = {
-        "location": status_path(beginning.job_id),
-        "retry-after": str(limits.POLL_AFTER_SECONDS),
-        "cache-control": "no-store",
-    }
+    """Say where the job is, what is kept of the key, and how long the answer was let wait."""
+    headers = {"location": status_path(beginning.job_id), "cache-control": "no-store"}
     if waited_seconds:
         headers["preference-applied"] = f"wait={waited_seconds}"
     if beginning.key_left_ms is not None:

@@ -6,7 +6,7 @@ import msgspec
 from litestar import HttpMethod, Request, Response, route
 
 from gateway.access import find_job
-from gateway.edge.address import insist_on_single
+from gateway.edge.address import insist_on_known, insist_on_single
 from gateway.streaming.following import Following
 from gateway.streaming.long_poll import wait_for_news
 from gateway.streaming.subscription import tail_of
@@ -29,6 +29,7 @@ async def read_events(
     With `Prefer: wait`, a page that would be empty waits for the next event; not for one after the job's end.
     """
     caller = await following.gate.admit_reader(request)
+    insist_on_known(request.query_params, "after", "limit", "ticket")
     insist_on_single(request.query_params, "after", "limit")
     cursor = EventId.parse(after)
     if cursor is None:

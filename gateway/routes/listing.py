@@ -11,6 +11,7 @@ from gateway.access import Refusal, find_jobs, refusal_of
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.conditional import matches_weakly
+from gateway.edge.address import insist_on_known
 from gateway.job_choice import insist_on_job_ids_alone, read_job_ids
 from gateway.listing_request import encode_cursor, read_listing_request
 from gateway.queue_watch import QueueWatch
@@ -62,6 +63,7 @@ async def read_jobs(request: Request[Any, Any, Any], gate: Gate, store: JobStore
 async def _page(request: Request[Any, Any, Any], store: JobStore, queue: QueueWatch, caller: Caller) -> Response[bytes]:
     """Show a page, newest first; what GET would refuse as gone is not among them."""
     query, at_ms = request.query_params, now_ms()
+    insist_on_known(query, "status", "cursor", "limit", "job", "ticket")
     wanted = read_listing_request(
         statuses=query.getall("status", []),
         cursors=query.getall("cursor", []),

@@ -219,7 +219,7 @@ class ManyViewer(OpenStream):
         try:
             self._flush()
         except Exception as error:
-            log.error("stream failed", **self._about, exc_info=error)
+            log.error("stream failed", **self._named, exc_info=error)
             self._end = "error"
             self._connection.cut()
 

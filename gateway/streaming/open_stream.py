@@ -25,7 +25,7 @@ import structlog
 from litestar.types import Receive, Scope, Send
 
 from gateway.access import job_not_found
-from gateway.edge.request_id import current_request_id
+from gateway.edge.request_id import current_client, current_request_id
 from gateway.streaming.dress import EVENT_STREAM, Connection, Dress
 from gateway.streaming.subscription import Subscription
 from shared import limits
@@ -84,6 +84,7 @@ class OpenStream(abc.ABC):
 
     __slots__ = (
         "_beat_after",
+        "_client",
         "_connection",
         "_dress",
         "_end",
@@ -106,7 +107,8 @@ class OpenStream(abc.ABC):
         self._dress = dress
         self._permit = permit
         self._end_after, self._end_why = permit.last_moment()
-        self._request_id = current_request_id()
+        # Kept, and not left to the context: a live viewer is told its end by whoever brings it, in that one's context.
+        self._request_id, self._client = current_request_id(), current_client()
         self._hub = hub
         self._store = store
         self._metrics = metrics
@@ -136,7 +138,7 @@ class OpenStream(abc.ABC):
     @property
     @abc.abstractmethod
     def _about(self) -> dict[str, str | int]:
-        """What a log line says of it."""
+        """What a log line says of what it tells."""
 
     @abc.abstractmethod
     def _enter(self) -> None:
@@ -161,6 +163,11 @@ class OpenStream(abc.ABC):
     @abc.abstractmethod
     def _flush(self) -> None:
         """Write what there is to tell, if the peer takes it now."""
+
+    @property
+    def _named(self) -> dict[str, str | int | None]:
+        """What a log line says of it: what it tells, and whose request has opened it."""
+        return {**self._about, "request_id": self._request_id, "client": self._client}
 
     # ── what it is told ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,7 +206,7 @@ class OpenStream(abc.ABC):
         try:
             await steps
         except Exception:
-            log.exception("stream failed", **self._about)
+            log.exception("stream failed", **self._named)
             self._end = "error"
             self._connection.cut()
         finally:
@@ -270,7 +277,7 @@ class OpenStream(abc.ABC):
         try:
             self._send()
         except Exception as error:
-            log.error("stream failed", **self._about, exc_info=error)
+            log.error("stream failed", **self._named, exc_info=error)
             self._connection.cut()
             if not self._is_closed:
                 self._close("error")
@@ -311,7 +318,7 @@ class OpenStream(abc.ABC):
         self._give_back()
         self._metrics.close_stream(self._dress.name)
         self._metrics.count_end(reason)
-        log.info("stream ended", **self._about, reason=reason, transport=self._dress.name, request_id=self._request_id)
+        log.info("stream ended", **self._named, reason=reason, transport=self._dress.name)
 
     def _give_back(self) -> None:
         self._hub.give_back(self._permit.owner, followers=self._permit.followers)

@@ -33,7 +33,7 @@ COMMANDS = ("callbacks",)
 
 _ANSWERS = {
     Redelivered.OK: "is due now, with the same id",
-    Redelivered.UNCHANGED: "is on its way, or was told again within the minute",
+    Redelivered.UNCHANGED: "is being told, or was within the minute",
     Redelivered.NOT_ENDED: "has not ended: there is nothing to tell yet",
     Redelivered.NO_CALLBACK: "has no callback_url: nobody is to be told",
     Redelivered.GONE: "is gone, or its callback was told so long ago that it is forgotten",

@@ -28,4 +28,10 @@ def open_live(
     """Make the live side that belongs to a command side; somebody must run() it."""
     if isinstance(commands, ClusterCommands):
         return ClusterLive(commands, name=name, on_message=on_message, on_restored=on_restored)
-    return LiveChannel(commands.location, name=name, on_message=on_message, on_restored=on_restored)
+    return LiveChannel(
+        commands.location,
+        name=name,
+        on_message=on_message,
+        on_restored=on_restored,
+        is_reachable=lambda: commands.healthy_since is not None,
+    )

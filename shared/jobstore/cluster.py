@@ -181,6 +181,10 @@ class ClusterCommands:
         """Since when some node has answered; None while none does."""
         return max((node.healthy_since for node, _ in self._nodes.values() if node.healthy_since), default=None)
 
+    def is_reachable(self, address: Address) -> bool:
+        """Tell whether a node answers."""
+        return address in self._nodes and self._nodes[address][0].healthy_since is not None
+
     @property
     def last_trouble(self) -> str:
         """What went wrong last, node by node."""

@@ -112,6 +112,7 @@ class ClusterLive:
                 name=self._name,
                 on_message=self._on_message,
                 on_restored=self._on_restored,
+                is_reachable=lambda: self._commands.is_reachable(address),
                 address=address,
                 on_displaced=self._displace,
             )

@@ -36,7 +36,7 @@ from shared import limits
 from shared.errors import RedisFull, RedisRefused, RedisUnavailable, SettingsError
 from shared.jobstore.location import Address, Mode, RedisLocation
 from shared.jobstore.script import ALL, Script
-from shared.jobstore.server_check import judge
+from shared.jobstore.server_check import judge, wrong_database
 from shared.jobstore.wire import ask, connect, describe, open_connection
 from shared.retry import reconnect_pause_seconds
 
@@ -162,7 +162,7 @@ class CommandConnection:
     async def run(self) -> None:
         """Own the connection until cancelled: connect, send, receive, and begin again after every loss.
 
-        Raises SettingsError when the first server that it meets cannot be used (version, mode).
+        Raises SettingsError when the first server that it meets cannot be used (version, mode, database).
         """
         failures = 0
         try:
@@ -185,10 +185,20 @@ class CommandConnection:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
-            await connect(self._connection, self.location)
+            await self._reach_server()
             await self._judge_server()
             await self._load_scripts()
         self._note_success()
+
+    async def _reach_server(self) -> None:
+        try:
+            await connect(self._connection, self.location)
+        except ResponseError as error:
+            # As with all that is judged: of the first server alone. A later one may be another by the next try.
+            problem = None if self._is_judged else wrong_database(str(error), self.location)
+            if problem is None:
+                raise
+            raise SettingsError([problem]) from None
 
     async def _judge_server(self) -> None:
         """Look at the first server once: a wrong one is a mistake in the settings, and is told before any script is."""
@@ -198,7 +208,7 @@ class CommandConnection:
             info = await ask(self._connection, "INFO")
         except NoPermissionError:
             self._is_judged = True
-            log.warning("redis settings unknown", reason="the user may not ask for INFO")
+            log.warning("redis settings unknown", variable="REDIS_URL", reason="the user may not ask for INFO")
             return
         assert isinstance(info, bytes)
         judgement = judge(info.decode(errors="replace"), self.location)
@@ -206,7 +216,7 @@ class CommandConnection:
             raise SettingsError(judgement.problems)
         self._is_judged = True
         for warning in judgement.warnings:
-            log.warning("redis may lose jobs", reason=warning)
+            log.warning("redis may lose jobs", variable="REDIS_URL", reason=warning)
 
     async def _load_scripts(self) -> None:
         # The handshake of every connection: NOSCRIPT would not stop what stands behind it in a pipeline.

@@ -28,6 +28,7 @@ class LiveChannel:
     """Delivers published messages to `on_message(channel, data)`, in order, on the event loop.
 
     `on_restored()` follows a loss, once every wanted channel is subscribed again: messages were missed meanwhile.
+    `is_reachable` tells whether others reach the server: what keeps this channel away is then its own trouble.
     With the `address` of a cluster's node, `on_displaced(channels)` tells of channels that the node does not serve any
     more; from then on they are not wanted here.
     """
@@ -39,6 +40,7 @@ class LiveChannel:
         name: str,
         on_message: Callable[[str, bytes], None],
         on_restored: Callable[[], None],
+        is_reachable: Callable[[], bool],
         address: Address | None = None,
         on_displaced: Callable[[list[str]], None] = lambda _: None,
     ) -> None:
@@ -46,6 +48,7 @@ class LiveChannel:
         self._connection = open_connection(location, name=name, address=address)
         self._on_message = on_message
         self._on_restored = on_restored
+        self._is_reachable = is_reachable
         self._on_displaced = on_displaced
         self._acknowledged: dict[str, asyncio.Future[None]] = {}
         """The wanted channels, each with the future of its confirmation on this connection."""
@@ -56,6 +59,8 @@ class LiveChannel:
         self._restoring: set[str] = set()
         self._commands: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self._failures = 0
+        self._is_told = False
+        """The log has a line about the trouble that there is now."""
         self._heard_at = 0.0
         self._is_open = False
         self.is_connected = False
@@ -108,19 +113,24 @@ class LiveChannel:
                     await self._connect()
                     await self._serve()
                 except (RedisError, OSError, TimeoutError) as error:
-                    if self._failures == 0:  # once for each loss, not for each try to mend it
-                        log.warning(
-                            "live channel lost",
-                            variable="REDIS_URL",
-                            redis=self._location.shown,
-                            trouble=describe(error),
-                        )
+                    self._tell(describe(error))
                 self._forget_connection()
                 await self._connection.disconnect(nowait=True)
                 self._failures += 1
                 await asyncio.sleep(reconnect_pause_seconds(self._failures, random.random()))
         finally:
             await self._connection.disconnect(nowait=True)
+
+    def _tell(self, trouble: str) -> None:
+        """Log what is wrong, once for each loss and not for each try to mend it.
+
+        A server that was never reached is nothing lost: that the command side says, and with the same trouble.
+        """
+        if self._is_told or not (self.is_connected or self._is_reachable()):
+            return
+        self._is_told = True
+        event = "live channel lost" if self.is_connected else "live channel not connected"
+        log.warning(event, variable="REDIS_URL", redis=self._location.shown, trouble=trouble)
 
     async def _connect(self) -> None:
         async with asyncio.timeout(limits.REDIS_BATCH_WITHIN_SECONDS):
@@ -196,7 +206,7 @@ class LiveChannel:
                     self._note_unsubscribed(channel.decode())
                 case _:
                     # The answer to PING comes behind those to all SSUBSCRIBE: nothing was refused.
-                    self._failures, self.is_connected = 0, True
+                    self._failures, self._is_told, self.is_connected = 0, False, True
 
     def _deliver(self, channel: str, message: bytes) -> None:
         try:

@@ -14,6 +14,11 @@ class Judgement(NamedTuple):
     warnings: list[str]
 
 
+_NO_SUCH_DATABASE = ("DB index is out of range", "invalid DB index", "value is out of range", "SELECT is not allowed")
+"""Replies to SELECT, as redis-py gives them: a number beyond `databases`, one that is no such number at all, and any
+but 0 at a node of a cluster."""
+
+
 class ServerFacts(NamedTuple):
     """What a server says of itself: its INFO, and some of its settings (None where the user may not ask for them).
 
@@ -30,6 +35,16 @@ class ServerFacts(NamedTuple):
 def facts_of(info: str) -> dict[str, str]:
     """Read the lines of INFO's reply."""
     return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+
+
+def wrong_database(reply: str, location: RedisLocation) -> str | None:
+    """Say what is wrong with the URL's database by the error that a connection began with; None for another error."""
+    if not location.db or not reply.startswith(_NO_SUCH_DATABASE):
+        return None
+    return (
+        f"REDIS_URL={location.shown!r} asks for database {location.db}, which the server does not have ({reply}). Name "
+        "a lower one, or raise `databases` in the server's configuration; a cluster has database 0 only."
+    )
 
 
 def judge(info: str, location: RedisLocation) -> Judgement:

@@ -10,7 +10,7 @@ SSO), and what every AWS client finds: AWS_ACCESS_KEY_ID, AWS_PROFILE, web ident
 
 import posixpath
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -25,6 +25,8 @@ ADDRESS = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 
 Address = Annotated[str, Meta(pattern=ADDRESS)]
 Links = Literal["presigned", "cloudfront", "domain", "gateway"]
+Style = Literal["auto", "path", "virtual"]
+Encryption = Literal["AES256", "aws:kms"]
 
 
 class DirectoryOptions(msgspec.Struct, frozen=True):
@@ -56,10 +58,10 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True):
     session_token: str | None = None
     key_variables: str = "AWS"
     profile: str | None = None
-    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    addressing_style: Style = "auto"
     ca_bundle: str | None = None
     checksums: bool = True
-    sse: Literal["AES256", "aws:kms"] | None = None
+    sse: Encryption | None = None
     sse_kms_key_id: str | None = None
     links: Links = "presigned"
     link_seconds: Annotated[int, Meta(ge=1, le=MAX_LINK_SECONDS)] = 900
@@ -92,6 +94,19 @@ OPTIONS = {
 }
 """The options of an s3:// URL, each with its field; docs/object-store.md has them all."""
 _SWITCH = {"on": "true", "off": "false"}
+_ADDRESS_FORM = "an http:// or https:// address without a query"
+_MAY_BE = {
+    "endpoint": _ADDRESS_FORM,
+    "public_endpoint": _ADDRESS_FORM,
+    "cdn": _ADDRESS_FORM,
+    "region": "the name of a region, such as eu-central-1",
+    "style": f"one of {', '.join(get_args(Style))}",
+    "checksums": f"one of {', '.join(_SWITCH)}",
+    "sse": f"one of {', '.join(get_args(Encryption))}",
+    "links": f"one of {', '.join(get_args(Links))}",
+    "link_seconds": f"a whole number from 1 to {MAX_LINK_SECONDS:,}",
+}
+"""What the options may be that cannot be any text, for people."""
 
 
 def parse_location(url: str, *, variable: str) -> StoreLocation:
@@ -110,6 +125,8 @@ def parse_location(url: str, *, variable: str) -> StoreLocation:
     if parts.scheme != "s3":
         example = "file:///srv/waybill/objects or s3://bucket/prefix?region=eu-central-1"
         raise SettingsError([f"{variable}={url!r}: it must be a URL such as {example}."])
+    if not parts.netloc:
+        raise SettingsError([f"{variable}={url!r} names no bucket; write s3://bucket/prefix."])
     return _parse_s3(parts.netloc, unquote(parts.path).strip("/"), parts.query, variable)
 
 
@@ -202,7 +219,7 @@ def _parse_s3(bucket: str, prefix: str, query: str, variable: str) -> S3Options:
         elif name in values:
             problems.append(f"{variable}: {name} stands there twice.")
         elif problem := _problem_with(name, value):
-            problems.append(f"{variable}: {name}={value!r}: {problem}.")
+            problems.append(f"{variable}: {name}={value!r}: it {problem}.")
         else:
             values[name] = value
     if not problems:
@@ -217,10 +234,10 @@ def _parse_s3(bucket: str, prefix: str, query: str, variable: str) -> S3Options:
 def _problem_with(name: str, value: str) -> str | None:
     """Say what is wrong with one parameter alone."""
     if not value:
-        return "it is empty"
+        return "is empty"
     field = OPTIONS[name]
     try:
         msgspec.convert({"bucket": "bucket", field: _SWITCH.get(value, value)}, S3Options, strict=False)
-    except msgspec.ValidationError as error:
-        return str(error).partition(" - at ")[0]
+    except msgspec.ValidationError:
+        return f"must be {_MAY_BE[name]}"
     return None

@@ -130,3 +130,23 @@ def test_the_served_document_is_that_of_the_release(system: System, release: str
 
 def test_version_says_release_and_api(system: System, release: str) -> None:
     assert system.get("/version").json() == {"name": "waybill", "version": release, "api": "v1"}
+
+
+PICKING = {"listJobs", "listFiles", "readEvents"}
+
+
+def test_calls_that_pick_out_of_many_refuse_what_they_do_not_know_and_the_others_ignore_it(telling: System) -> None:
+    ended = telling.create_job(*cargo.MIXED, callback_url=NOBODY)
+    telling.wait_for_end(ended)
+    job_id = ended.rpartition("/")[2]
+
+    for call in [call for call in CALLS if call.method == "GET"]:
+        named = f"job={job_id}&" if call is STREAM_JOBS else ""
+        answer = telling.get(f"{call.path.format(job_id=job_id)}?{named}statsu=failed")
+
+        assert answer.status_code == (400 if call.call_id in PICKING else 200), call.call_id
+        if call.call_id in PICKING:
+            known = {parameter.name for parameter in call.parameters if parameter.place == "query"}
+            told = re.fullmatch("'statsu' is not known here; there is (.*)\\.", answer.json()["detail"])
+            assert told is not None
+            assert set(re.split(", | and ", told[1])) == known | ({"ticket"} if call.takes_ticket else set())

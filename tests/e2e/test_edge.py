@@ -10,6 +10,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from deploy.local import resp
 from tests.support import cargo
 from tests.support.promised import insist_on_promise
 from tests.support.service import Service
@@ -287,6 +288,32 @@ def test_end_of_a_stream_is_logged_with_the_id_of_its_request(behind_proxy: Syst
     until(lambda: [line for line in gateway.log_lines() if line.get("request_id") == "viewer-3"], "it is logged")
     [line] = [line for line in gateway.log_lines() if line.get("request_id") == "viewer-3"]
     assert (line["event"], line["reason"], line["service"]) == ("stream ended", "left", "gateway")
+
+
+@pytest.mark.parametrize("target", ["{path}/stream", "/v1/download/stream?job={job_id}"], ids=["one job", "many jobs"])
+def test_end_of_a_live_stream_is_logged_with_its_viewer_and_not_with_whoever_brought_it(
+    behind_proxy: System, target: str
+) -> None:
+    gateway, path = behind_proxy.gateways[0], behind_proxy.create_job(*cargo.MIXED)
+    job_id = path.rpartition("/")[2]
+    viewer = {"X-Forwarded-For": "192.0.2.7", "X-Request-Id": f"live-{job_id}", "Accept": "text/event-stream"}
+
+    with (
+        httpx.Client(base_url=gateway.url, timeout=PATIENCE_SECONDS) as client,
+        client.stream("GET", target.format(path=path, job_id=job_id), headers=viewer) as response,
+    ):
+        until(lambda: subscribers(behind_proxy, job_id) == "1", "the stream is live")
+        ask(gateway, "POST", f"{path}/cancel", "X-Forwarded-For: 192.0.2.8", "X-Request-Id: who-cancels")
+        assert b'"cancelled"' in response.read()
+
+    [line] = [line for line in gateway.log_lines() if line.get("request_id") == f"live-{job_id}"]
+    assert (line["event"], line["reason"], line["client"]) == ("stream ended", "terminal", "192.0.2.7")
+
+
+def subscribers(system: System, job_id: str) -> str:
+    """Count who listens to a job's live channel."""
+    count = "return redis.call('PUBSUB', 'SHARDNUMSUB', ARGV[1])[2]"
+    return resp.ask(system.redis.port, "EVAL", count, "0", f"waybill:{{0}}:events:{job_id}")
 
 
 # ── refused callers ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from shared import limits
 from shared.jobstore.operations import Run
 from shared.jobstore.store import JobStore
 from tests.support import cargo, jobs
@@ -20,7 +21,8 @@ from tests.support.waiting import until_so
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A gateway without a processor: the test itself runs the jobs."""
-    with System(tmp_path_factory.mktemp("idle"), processors=0) as running:
+    settings = {"WAYBILL_OWNER_JOBS_IN_FLIGHT": "1000", "WAYBILL_OWNER_CREATES_PER_MINUTE": "1000"}
+    with System(tmp_path_factory.mktemp("idle"), processors=0, settings=settings) as running:
         yield running
 
 
@@ -151,6 +153,10 @@ async def test_a_job_that_ends_while_its_post_waits_is_the_answer(
     assert (response.json()["job_id"], response.json()["status"]) == (run.job_id, "completed")
     assert response.headers["location"] == f"{JOBS}/{run.job_id}"
     assert response.headers["preference-applied"] == "wait=20"
+    assert "retry-after" not in response.headers
+    assert '"jobs-in-flight"' not in response.headers["ratelimit"]
+    assert '"creates";r=' in response.headers["ratelimit"]
+    assert response.headers["ratelimit-policy"].startswith('"jobs-in-flight";q=1000;')
 
 
 async def test_a_post_whose_time_is_up_is_accepted_as_any_other(store: JobStore, http: httpx.AsyncClient) -> None:
@@ -159,6 +165,8 @@ async def test_a_post_whose_time_is_up_is_accepted_as_any_other(store: JobStore,
 
     assert (response.status_code, response.json()["status"]) == (202, "queued")
     assert response.headers["preference-applied"] == "wait=1"
+    assert response.headers["retry-after"] == str(limits.POLL_AFTER_SECONDS)
+    assert response.headers["ratelimit"].startswith('"jobs-in-flight";r=')
 
 
 async def post(http: httpx.AsyncClient, prefer: str) -> httpx.Response:

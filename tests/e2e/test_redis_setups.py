@@ -86,6 +86,18 @@ def test_a_server_of_another_kind_than_the_url_stops_the_process_with_one_line(m
         assert "Traceback" not in service.log_path.read_text()
 
 
+@pytest.mark.parametrize("module", ["gateway", "processor"])
+def test_a_database_that_the_server_does_not_have_stops_the_process_with_one_line(module: str, tmp_path: Path) -> None:
+    with System(tmp_path, gateways=0, processors=0) as system:
+        port = system.redis.port
+        service = system.start(module, REDIS_URL=f"redis://127.0.0.1:{port}/99")
+
+        assert service.exit_code() == 2
+        last_line = service.log_path.read_text().splitlines()[-1]
+        assert last_line.startswith(f"{module}: REDIS_URL='redis://127.0.0.1:{port}/99' asks for database 99")
+        assert "Traceback" not in service.log_path.read_text()
+
+
 def test_a_refused_password_is_a_problem_of_readiness_until_it_is_right(tmp_path: Path) -> None:
     with System(tmp_path, gateways=0, processors=0) as system:
         ask(system.redis.port, "ACL", "SETUSER", "anna", "on", ">right", "~*", "&*", "+@all")

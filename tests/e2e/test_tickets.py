@@ -379,6 +379,7 @@ def test_a_ticket_opens_no_other_call(pier: Pier) -> None:
 
     assert {answer.status_code for answer in answers} == {401}
     assert codes([answer for answer in answers if answer.content]) == {(401, "UNAUTHENTICATED")}
+    assert all("A ticket opens only calls that read" in answer.json()["detail"] for answer in answers if answer.content)
     assert {call.method for call in others} == {"GET", "HEAD", "POST", "DELETE"}
     assert pier.read(query[1:], path="/file").status_code == 200
 

@@ -84,7 +84,7 @@ async def test_the_tries_of_a_job_are_shown_and_a_dead_callback_is_redelivered(
     assert "The receiver answered 503. (0.0 s)" in shown.stdout
     assert (again.returncode, again.stdout) == (0, f"{dead} is due now, with the same id\n")
     assert at_once.returncode == 1
-    assert at_once.stdout == f"{dead} is on its way, or was told again within the minute\n"
+    assert at_once.stdout == f"{dead} is being told, or was within the minute\n"
     assert (callback.state, await Outbox(single).dead(0)) == (CallbackState.WAITING, [])
 
 

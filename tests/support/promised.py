@@ -38,7 +38,7 @@ class Promised:
         breaches = (
             ["this status is not declared"]
             if promised is None
-            else [*_header_breaches(response, promised), *self._body_breaches(response, place, promised)]
+            else [*self._header_breaches(response, promised), *self._body_breaches(response, place, promised)]
         )
         who = f"{response.request.method} {response.request.url.path[:200]} {response.status_code}"
         return [f"{who}: {breach}" for breach in breaches]
@@ -91,7 +91,23 @@ class Promised:
             template, method = "/version", "get"  # refused before anybody looked for the call: as any may be
         promised = self._document["paths"][template][method]["responses"]
         status = str(response.status_code)
-        return f"/paths/{_escaped(template)}/{method}/responses/{status}", promised.get(status)
+        if status not in promised:
+            return "", None
+        return self._followed(f"/paths/{_escaped(template)}/{method}/responses/{status}", promised[status])
+
+    def _followed(self, place: str, part: Json) -> tuple[str, Json]:
+        """Give what stands at a place, or where it refers to, and that place."""
+        if "$ref" not in part:
+            return place, part
+        _, _, section, name = part["$ref"].split("/")
+        return part["$ref"][1:], self._document["components"][section][name]
+
+    def _header_breaches(self, response: httpx.Response, promised: Json) -> Iterator[str]:
+        declared = {name.lower(): self._followed("", said)[1] for name, said in promised.get("headers", {}).items()}
+        for name in response.headers:
+            if name not in declared and name not in FRAMING:
+                yield f"the header {name} is not declared"
+        yield from _header_breaches_of(response.headers, declared)
 
     def _body_breaches(self, response: httpx.Response, place: str, promised: Json) -> Iterator[str]:
         content = promised.get("content", {})
@@ -138,14 +154,6 @@ def closed(document: Json) -> Json:
     schemas["LoggedEvent"]["unevaluatedProperties"] = False
     schemas["JobMessage"]["unevaluatedProperties"] = False
     return document
-
-
-def _header_breaches(response: httpx.Response, promised: Json) -> Iterator[str]:
-    declared = {name.lower(): said for name, said in promised.get("headers", {}).items()}
-    for name in response.headers:
-        if name not in declared and name not in FRAMING:
-            yield f"the header {name} is not declared"
-    yield from _header_breaches_of(response.headers, declared)
 
 
 def _header_breaches_of(headers: Mapping[str, str], declared: Json) -> Iterator[str]:

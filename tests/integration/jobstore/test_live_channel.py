@@ -3,13 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
+from deploy.local.resp import ask
+from deploy.local.valkey import EmbeddedValkey
 from shared import limits
 from shared.errors import RedisUnavailable
-from shared.jobstore.access import Live, open_live
+from shared.jobstore.access import Commands, Live, open_live
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 from tests.support.cluster import Server, nodes_of
@@ -235,3 +239,61 @@ async def test_channels_that_were_wanted_before_the_start_are_subscribed_at_the_
 
             async with asyncio.timeout(PATIENCE_SECONDS):
                 assert await heard.get() == b"1-3 " + jobs.progress(0.5)
+
+
+# ── what the log says ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_channel_that_never_was_is_not_said_to_be_lost_with_the_server() -> None:
+    tried: asyncio.Queue[None] = asyncio.Queue()
+
+    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"the-live-one" in await reader.read(limits.MAX_HEAD_BYTES):
+            tried.put_nowait(None)
+        writer.close()
+
+    server = await asyncio.start_server(turn_away, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    with capture_logs() as lines:
+        async with server, running_commands(f"redis://127.0.0.1:{port}/0") as commands, heard_by(commands):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                for _ in range(3):
+                    await tried.get()
+
+    assert {line["event"] for line in lines} == {"redis unreachable"}
+
+
+async def test_what_keeps_the_channel_alone_away_is_said_once(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path) as valkey, capture_logs() as lines:
+        ask(valkey.port, "ACL", "SETUSER", "deaf", "on", ">pw", "~*", "&*", "+@all", "-ssubscribe")
+        async with running_commands(f"redis://deaf:pw@127.0.0.1:{valkey.port}/0") as commands:
+            await commands.execute("PING")
+            live = open_live(commands, name="deaf", on_message=lambda *_: None, on_restored=lambda: None)
+            wanted = asyncio.create_task(live.subscribe("waybill:{0}:events:1"))
+            await asyncio.sleep(0)
+            async with running(live.run):
+                with pytest.raises(RedisUnavailable):
+                    await wanted
+
+    [line] = [line for line in lines if "live channel" in line["event"]]
+    assert line["event"] == "live channel not connected"
+    assert "lacks a permission" in line["trouble"]
+
+
+async def test_a_channel_that_was_there_is_said_to_be_lost(standalone_server: EmbeddedValkey) -> None:
+    async with Listener().listening(standalone_server.url) as listener:
+        await until_so(lambda: listener.channel.is_connected, "it is connected")
+        with capture_logs() as lines:
+            cut_clients(standalone_server, kind="normal")
+            await until_so(lambda: any("live channel" in line["event"] for line in lines), "the loss is logged")
+
+    assert [line["event"] for line in lines if "live channel" in line["event"]] == ["live channel lost"]
+
+
+@contextlib.asynccontextmanager
+async def heard_by(commands: Commands) -> AsyncIterator[Live]:
+    """Run a live channel beside commands, under a name of its own."""
+    live = open_live(commands, name="the-live-one", on_message=lambda *_: None, on_restored=lambda: None)
+    async with running(live.run):
+        yield live

@@ -30,7 +30,7 @@ def test_missing_files_fail_a_job_unless_the_caller_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("body", "error", "words"),
     [
-        (b"", MalformedBody, "not JSON"),
+        (b"", MalformedBody, 'The body is empty. Send JSON, for example {"file_ids": [1, 2]}.'),
         (b"file_ids=1", MalformedBody, "not JSON"),
         (b"\xff\xfe", MalformedBody, "not JSON"),
         (b"[" * 50_000, MalformedBody, "nested too deeply"),

@@ -23,7 +23,7 @@ def test_jobs_are_read_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("sent", "error", "words"),
     [
-        (b"", MalformedBody, "not JSON"),
+        (b"", MalformedBody, 'The body is empty. Send JSON, for example {"job_ids": ['),
         (b"[]", InvalidRequest, "it must be an object with job_ids alone."),
         (b"{}", InvalidRequest, "job_ids is missing; it must be a list of 1 to 50 job ids."),
         (body(), InvalidRequest, "job_ids must be a list of 1 to 50 job ids."),

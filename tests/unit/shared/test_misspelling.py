@@ -34,4 +34,9 @@ def test_what_other_programs_call_their_redis_is_no_mistake() -> None:
     of_others = ["REDIS_HOST", "REDIS_PORT", "REDIS_PORT_6379_TCP_ADDR", "REDIS_DB", "REDIS_TLS_URL", "REDIS_NAME"]
 
     assert likely_misspelt(dict.fromkeys([*of_others, "REDISCLI_AUTH", "URL", "USERNAME"], "1")) == []
-    assert likely_misspelt({"REDIS_URI": "redis://b", "REDIS_URL": "redis://a"}) == []
+
+
+def test_one_beside_the_variable_that_was_meant_is_told_too() -> None:
+    both = {"REDIS_URI": "redis://b", "REDIS_URL": "redis://a"}
+
+    assert likely_misspelt(both) == [("REDIS_URI", "REDIS_URL")]

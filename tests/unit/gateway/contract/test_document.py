@@ -120,17 +120,38 @@ def test_the_example_of_a_callback_is_what_its_schema_says() -> None:
 
 @pytest.mark.parametrize("error", TOLD)
 def test_each_error_that_callers_are_told_has_its_code_under_its_status_in_some_call(error: type[WaybillError]) -> None:
-    codes = {
-        code
-        for _, _, operation in operations()
-        for code in operation["responses"]
-        .get(str(error.status), {})
-        .get("content", {})
-        .get("application/problem+json", {})
-        .get("examples", {})
-    }
+    answers = [followed(operation["responses"].get(str(error.status), {})) for _, _, operation in operations()]
+    problems = [answer.get("content", {}).get("application/problem+json", {}) for answer in answers]
 
-    assert error.code in codes
+    assert error.code in {code for problem in problems for code in problem.get("examples", {})}
+
+
+def test_what_is_said_many_times_is_written_once() -> None:
+    answers = [answer for _, _, operation in operations() for answer in operation["responses"].values()]
+    written = [json.dumps(answer) for answer in answers if "$ref" not in answer]
+    shared = DOCUMENT["components"]
+    every = [
+        *written,
+        *(json.dumps(part) for name in ("responses", "headers", "examples") for part in shared[name].values()),
+    ]
+
+    assert len(set(every)) == len(every)
+    assert all(set(header) == {"$ref"} for answer in answers for header in followed(answer).get("headers", {}).values())
+
+
+def test_no_component_is_left_over_and_none_is_missing() -> None:
+    referred = set(re.findall(r'"#/components/((?:headers|examples|responses)/[^"]+)"', json.dumps(DOCUMENT)))
+    there = {f"{kind}/{name}" for kind in ("headers", "examples", "responses") for name in DOCUMENT["components"][kind]}
+
+    assert referred | {f"responses/{name}" for name in ("UnknownAddress", "MethodNotAllowed", "Methods")} == there
+
+
+def followed(answer: dict[str, Any]) -> dict[str, Any]:
+    """Give an answer, or the shared one that it refers to."""
+    if "$ref" not in answer:
+        return answer
+    shared: dict[str, Any] = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    return shared
 
 
 def test_each_code_of_a_call_is_explained_once_in_the_table_of_problems() -> None:

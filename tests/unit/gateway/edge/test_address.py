@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.edge.address import insist_on_readable, insist_on_single
-from shared.errors import MalformedAddress, RepeatedParameter
+from gateway.edge.address import insist_on_known, insist_on_readable, insist_on_single
+from shared.errors import InvalidQuery, MalformedAddress, RepeatedParameter
 
 
 @pytest.mark.parametrize("text", [b"%", b"%4", b"%zz", b"a%2", b"%%41", b"%u0041"])
@@ -30,3 +30,11 @@ def test_parameter_that_comes_twice_is_named() -> None:
 
     with pytest.raises(RepeatedParameter, match="has after more than once"):
         insist_on_single(["limit", "after", "after"], "limit", "after")
+
+
+def test_a_parameter_that_is_not_known_is_shown_in_part_with_those_that_are() -> None:
+    insist_on_known(["limit", "limit", "after"], "limit", "after", "ticket")
+
+    with pytest.raises(InvalidQuery) as refused:
+        insist_on_known(["limit", "l" * 10_000], "limit", "after", "ticket")
+    assert refused.value.message == f"'{'l' * 40}' is not known here; there is limit, after and ticket."

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.jobstore.location import parse_location
-from shared.jobstore.server_check import judge
+from shared.jobstore.server_check import judge, wrong_database
 
 GOOD = {"redis_version": "7.0.15", "redis_mode": "standalone", "maxmemory_policy": "noeviction", "aof_enabled": "1"}
 VALKEY = {"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "9.1.2"}
@@ -56,3 +56,20 @@ def test_settings_that_lose_jobs_are_warned_of() -> None:
 
     assert "maxmemory-policy is allkeys-lru" in evicting
     assert "appendonly is off" in forgetting
+
+
+@pytest.mark.parametrize("reply", ["DB index is out of range", "SELECT is not allowed in cluster mode"])
+def test_a_database_that_the_server_does_not_have_is_refused_with_its_number(reply: str) -> None:
+    problem = wrong_database(reply, parse_location("redis://:pw@h:1/99"))
+
+    assert problem is not None
+    assert "asks for database 99" in problem
+    assert "pw" not in problem
+
+
+@pytest.mark.parametrize(
+    "reply", ["invalid username-password pair or user is disabled.", "max number of clients reached"]
+)
+def test_what_else_a_connection_is_refused_for_is_not_put_down_to_the_database(reply: str) -> None:
+    assert wrong_database(reply, parse_location("redis://:pw@h:1/99")) is None
+    assert wrong_database("DB index is out of range", HERE) is None
