@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run page operate dead-letters keys test check check-deploy audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server kustomize readers web mutants
+.PHONY: help environment run page operate dead-letters keys test check check-deploy check-overlay audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server kustomize readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,10 @@ check: environment ## Everything a reviewer asks for: format, lint, types, impor
 
 check-deploy: environment ## Check everything in deploy/: manifests, rules, proxies, Terraform, images (ARGS='-k k8s')
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/deploy $(ARGS)
+
+# kustomize writes all of an overlay or nothing: what it has against it stands above the last line.
+check-overlay: environment ## Look for what is shipped and still in place in your overlay, and whether KEDA asks its Redis (OVERLAY=deploy/k8s/overlays/ours FILES=users.acl)
+	@kubectl kustomize $(OVERLAY) | $(BIN)/python -m deploy.overlay $(FILES)
 
 audit: environment ## Look for known vulnerabilities in requirements.lock; says so where no source of advisories answers
 	@$(BIN)/python -m tests.audit

@@ -1,55 +1,75 @@
 """Whether one more job is taken, of its owner and of all. Beyond a bound nothing is created, and all else goes on.
 
-    ask ─▶ memory of Redis (looked at every 3 s) ─▶ jobs in flight ─▶ creates of the last minute ─▶ Permit
-    create ─▶ the job store, which holds the owner's jobs and the backlog against their bounds in the create itself
+    ask ─▶ memory of Redis (looked at every 3 s) ─▶ jobs in flight, callbacks ─▶ creates of the last minute ─▶ Permit
+    create ─▶ the job store, which holds the owner's jobs, callbacks and the backlog against their bounds in the create
 
 A failed job that its owner begins anew is one more job as well (ask_retry, begin_anew), and held against the same.
+Callbacks that wait are a bound for those jobs alone that will have one, and each job that was let in has its own in the
+end: so as many more may wait as were in flight.
 
-With one partition the owner's bound is exact. With several the other partitions are counted right before: creates that
-are under way in different partitions at the same moment do not see each other, and are as many too many at most.
+With one partition the owner's bounds are exact. With several the other partitions are counted right before: creates
+that are under way in different partitions at the same moment do not see each other, and are as many too many at most.
 """
 
+import asyncio
 import hashlib
 import math
 import random
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from gateway.metrics import GatewayMetrics
 from gateway.queue_watch import QueueWatch
-from gateway.rate_limit_headers import CREATES, JOBS_IN_FLIGHT, Standing, rate_limit_headers
+from gateway.rate_limit_headers import CALLBACKS_WAITING, CREATES, JOBS_IN_FLIGHT, Standing, rate_limit_headers
 from shared import limits
 from shared.errors import RedisFull, WaybillError
 from shared.gateway_settings import Allowance
 from shared.jobs import JobRecord, partition_of
+from shared.jobstore.access import Commands
 from shared.jobstore.dead_letters import DeadLetters, Redriven
-from shared.jobstore.in_flight import count_in_flight
+from shared.jobstore.in_flight import count_in_flight, count_waiting_callbacks
 from shared.jobstore.operations import Bounds, Created, Full, NewJob, Refused
 from shared.jobstore.outbox import Outbox, Redelivered
 from shared.jobstore.owner_limits import OwnerLimits, Pace
 from shared.jobstore.store import JobStore
-from shared.limit_errors import BacklogFull, RedisNearlyFull, TooManyCreates, TooManyJobsInFlight
+from shared.limit_errors import (
+    BacklogFull,
+    RedisNearlyFull,
+    TooManyCreates,
+    TooManyJobsInFlight,
+    TooManyWaitingCallbacks,
+)
 
 T = TypeVar("T")
+Count = Callable[[Commands, str, Iterable[int]], Awaitable[list[int]]]
 _WINDOW_SECONDS = limits.CREATES_WINDOW_MS // 1000
+
+
+class Elsewhere(NamedTuple):
+    """What an owner has in other partitions than the one of a job."""
+
+    in_flight: int
+    callbacks: int
 
 
 class Permit(NamedTuple):
     """A create that may go on, as far as could be seen.
 
     `name`: by which it is taken off its owner's creates of the minute if nothing comes of it, None: it is not.
-    `in_flight`: the owner's jobs in each partition, where they were counted.
+    `in_flight`, `callbacks`: the owner's unfinished jobs, and callbacks that wait, in each partition where they were
+    counted.
     """
 
     owner: str
     name: str | None = None
     pace: Pace | None = None
     in_flight: tuple[int, ...] = ()
+    callbacks: tuple[int, ...] = ()
 
-    def elsewhere(self, partition: int) -> int:
-        """Count the owner's jobs in the other partitions."""
-        return sum(jobs for number, jobs in enumerate(self.in_flight) if number != partition)
+    def elsewhere(self, partition: int) -> Elsewhere:
+        """Count what the owner has in the other partitions."""
+        return Elsewhere(_but(partition, self.in_flight), _but(partition, self.callbacks))
 
 
 def name_of_key(key: str) -> str:
@@ -77,7 +97,7 @@ class Admission:
         # Each partition has its share, so that the whole is never exceeded and no create asks another partition.
         self._most_entries = max(1, max_backlog // store.partitions) if max_backlog else None
 
-    async def ask(self, owner: str, job_id: str, *, key: str | None = None) -> Permit:
+    async def ask(self, owner: str, job_id: str, *, key: str | None = None, has_callback: bool = False) -> Permit:
         """Let a create begin, before anything of it is kept; with an Idempotency-Key everything is looked at now.
 
         A key that is let in counts whatever comes of it.
@@ -86,43 +106,51 @@ class Admission:
         """
         partition = partition_of(job_id) or 0
         self._insist_on_memory(partition)
-        in_flight = await self._in_flight(owner) if self._looks_at_jobs(has_key=key is not None) else ()
+        asked = await self._look(owner, has_key=key is not None, has_callback=has_callback)
         # What is refused must not use its key up, and the create itself comes after the key is taken.
         if key is not None and self._is_backlog_full(self._queue.unfinished(partition)):
             raise self._backlog_full()
-        if key is not None and self._is_owner_full(sum(in_flight)):
-            raise self._too_many_in_flight(Permit(owner), sum(in_flight))
-        permit = await self._count(owner, job_id if key is None else name_of_key(key), in_flight)
+        if key is not None and _is_reached(self._allowance.jobs_in_flight, sum(asked.in_flight)):
+            raise self._too_many_in_flight(asked, sum(asked.in_flight))
+        if key is not None and has_callback and _is_reached(self._allowance.callbacks_waiting, sum(asked.callbacks)):
+            raise self._too_many_callbacks()
+        permit = await self._count(asked, job_id if key is None else name_of_key(key))
         # The key is taken next. Whatever becomes of the create, the key may make its job for a day and is not counted
         # again, and other calls under it share the count.
         return permit if key is None else permit._replace(name=None)
 
-    async def ask_retry(self, owner: str, job_id: str) -> Permit:
+    async def ask_retry(self, owner: str, job_id: str, *, has_callback: bool = False) -> Permit:
         """Let a failed job be begun anew, before anything of it is changed; raises as ask()."""
         self._insist_on_memory(partition_of(job_id) or 0)
-        in_flight = await self._in_flight(owner) if self._looks_at_jobs(has_key=False) else ()
+        asked = await self._look(owner, has_callback=has_callback)
         # By a name of its own: what one of two at once gives back is not the count of the other, which began the job.
-        return await self._count(owner, f"retry {secrets.token_hex(8)}", in_flight)
+        return await self._count(asked, f"retry {secrets.token_hex(8)}")
 
     async def tell_again(self, outbox: Outbox, job_id: str, owner: str) -> Redelivered:
         """Have a callback told again: it sends a request into the world, as a create does, and counts as one.
 
-        Nothing is counted where nothing is told. Raises TooManyCreates, and as the job store does.
+        Nothing is counted where nothing is told. Raises LimitReached, and as the job store does.
         """
-        permit = await self._count(owner, f"redeliver {secrets.token_hex(8)}", ())
-        answer = await self._within(permit, outbox.redeliver(job_id))
+        callbacks = await self._counts(count_waiting_callbacks, owner, self._allowance.callbacks_waiting)
+        permit = await self._count(Permit(owner, callbacks=callbacks), f"redeliver {secrets.token_hex(8)}")
+        partition = partition_of(job_id) or 0
+        most = self._bounds(permit, partition, has_callback=True).callbacks
+        answer = await self._within(permit, outbox.redeliver(job_id, most=most))
         if answer is not Redelivered.OK:
             await self._give_back(permit)
+        if answer is Redelivered.FULL:
+            raise self._too_many_callbacks()
         return answer
 
-    async def ask_again(self, owner: str) -> Permit:
+    async def ask_again(self, owner: str, *, has_callback: bool = False) -> Permit:
         """Let a repetition go on: it counts among no creates, and is refused only when there is no job yet."""
-        return Permit(owner, in_flight=await self._in_flight(owner) if self._looks_at_jobs(has_key=False) else ())
+        return await self._look(owner, has_callback=has_callback)
 
     async def create(self, job: NewJob, permit: Permit) -> Created:
         """Create the job, or find that it exists. Raises LimitReached, BacklogFull, and as the job store does."""
         partition = partition_of(job.job_id) or 0
-        answer = await self._within(permit, self._store.create_within(job, self._bounds(permit, partition)))
+        bounds = self._bounds(permit, partition, has_callback=job.callback_url is not None)
+        answer = await self._within(permit, self._store.create_within(job, bounds))
         if isinstance(answer, Refused):
             raise await self._nothing_came(permit, answer, partition)
         return answer
@@ -132,7 +160,7 @@ class Admission:
         partition = partition_of(failed.job_id) or 0
         redrive = letters.redrive_within(
             failed.job_id,
-            self._bounds(permit, partition),
+            self._bounds(permit, partition, has_callback=failed.callback_url is not None),
             epoch=failed.epoch,
             token=secrets.token_hex(8),
             message=message,
@@ -146,29 +174,42 @@ class Admission:
 
     def headers(self, permit: Permit, created: Created, partition: int) -> dict[str, str]:
         """Say what is left of the owner's limits after a create."""
-        return rate_limit_headers(self._standings(permit, created.in_flight + permit.elsewhere(partition)))
+        elsewhere, most = permit.elsewhere(partition), self._allowance.callbacks_waiting
+        standings = self._standings(permit, created.in_flight + elsewhere.in_flight)
+        if most is not None and created.callbacks is not None:
+            left = max(0, most - created.callbacks - elsewhere.callbacks)
+            standings.append(Standing(CALLBACKS_WAITING, most, left))
+        return rate_limit_headers(standings)
 
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _count(self, owner: str, name: str, in_flight: tuple[int, ...]) -> Permit:
+    async def _count(self, asked: Permit, name: str) -> Permit:
         """Count a create, after all else was asked: what is not answered, or refused, has not counted."""
         if (most := self._allowance.creates_per_minute) is None:
-            return Permit(owner, in_flight=in_flight)
-        pace = await self._owners.count_create(owner, name, most=most)
-        permit = Permit(owner, name, pace, in_flight)
+            return asked
+        pace = await self._owners.count_create(asked.owner, name, most=most)
+        permit = asked._replace(name=name, pace=pace)
         if not pace.is_counted:
             raise self._too_many_creates(permit)
         return permit
 
-    def _looks_at_jobs(self, *, has_key: bool) -> bool:
-        """Tell whether to count jobs in flight before the create, which counts its own partition itself.
+    async def _look(self, owner: str, *, has_key: bool = False, has_callback: bool) -> Permit:
+        """Count what of an owner is bounded before the create."""
+        most_callbacks = self._allowance.callbacks_waiting if has_callback else None
+        in_flight, callbacks = await asyncio.gather(
+            self._counts(count_in_flight, owner, self._allowance.jobs_in_flight, has_key=has_key),
+            self._counts(count_waiting_callbacks, owner, most_callbacks, has_key=has_key),
+        )
+        return Permit(owner, in_flight=in_flight, callbacks=callbacks)
+
+    async def _counts(self, count: Count, owner: str, most: int | None, *, has_key: bool = False) -> tuple[int, ...]:
+        """Count what `most` bounds in all partitions, before the change itself, which counts its own.
 
         That is all there is to count, where there is no other partition, and no key that must not be taken in vain.
         """
-        return self._allowance.jobs_in_flight is not None and (has_key or self._store.partitions > 1)
-
-    async def _in_flight(self, owner: str) -> tuple[int, ...]:
-        return tuple(await count_in_flight(self._store.connection, owner, range(self._store.partitions)))
+        if most is None or not (has_key or self._store.partitions > 1):
+            return ()
+        return tuple(await count(self._store.connection, owner, range(self._store.partitions)))
 
     async def _give_back(self, permit: Permit) -> None:
         if permit.name is not None:
@@ -182,13 +223,10 @@ class Admission:
             await self._give_back(permit)
             raise self._refused("redis_full", error) from None
 
-    def _bounds(self, permit: Permit, partition: int) -> Bounds:
-        most = self._allowance.jobs_in_flight
-        return Bounds(None if most is None else most - permit.elsewhere(partition), self._most_entries)
-
-    def _is_owner_full(self, in_flight: int) -> bool:
-        most = self._allowance.jobs_in_flight
-        return most is not None and in_flight >= most
+    def _bounds(self, permit: Permit, partition: int, *, has_callback: bool) -> Bounds:
+        elsewhere, allowance = permit.elsewhere(partition), self._allowance
+        callbacks = _left(allowance.callbacks_waiting, elsewhere.callbacks) if has_callback else None
+        return Bounds(_left(allowance.jobs_in_flight, elsewhere.in_flight), self._most_entries, callbacks)
 
     def _is_backlog_full(self, unfinished: int | None) -> bool:
         return self._most_entries is not None and unfinished is not None and unfinished >= self._most_entries
@@ -200,7 +238,9 @@ class Admission:
         await self._give_back(permit)
         if answer.full is Full.BACKLOG:
             return self._backlog_full()
-        return self._too_many_in_flight(permit, answer.in_flight + permit.elsewhere(partition))
+        if answer.full is Full.CALLBACKS:
+            return self._too_many_callbacks()
+        return self._too_many_in_flight(permit, answer.in_flight + permit.elsewhere(partition).in_flight)
 
     def _insist_on_memory(self, partition: int) -> None:
         if self._queue.is_short_of_memory(partition):
@@ -250,6 +290,19 @@ class Admission:
             ),
         )
 
+    def _too_many_callbacks(self) -> WaybillError:
+        most = self._allowance.callbacks_waiting or 0
+        return self._refused(
+            "callbacks_waiting",
+            TooManyWaitingCallbacks(
+                f"{most:,} callbacks of yours wait to be delivered, which is your limit: their receivers do not take "
+                "them. See to the receivers (GET …/{job_id}/deliveries has their answers), or create jobs without "
+                "callback_url meanwhile.",
+                retry_after_seconds=_spread(limits.FEWER_CALLBACKS_AFTER_SECONDS),
+                headers=rate_limit_headers([Standing(CALLBACKS_WAITING, most, 0)]),
+            ),
+        )
+
     def _backlog_full(self) -> WaybillError:
         return self._refused(
             "backlog",
@@ -263,6 +316,18 @@ class Admission:
     def _refused(self, reason: str, error: WaybillError) -> WaybillError:
         self._metrics.count_refused_create(reason)
         return error
+
+
+def _but(partition: int, counts: tuple[int, ...]) -> int:
+    return sum(count for number, count in enumerate(counts) if number != partition)
+
+
+def _left(most: int | None, elsewhere: int) -> int | None:
+    return None if most is None else most - elsewhere
+
+
+def _is_reached(most: int | None, count: int) -> bool:
+    return most is not None and count >= most
 
 
 def _seconds(ms: int) -> int:

@@ -23,7 +23,7 @@ AUTH_REFUSALS = (
     *("owner_refused", "scope_missing", "files_forbidden", "tickets_not_offered"),
     *("origin_refused", "misdirected"),
 )
-CREATE_REFUSALS = ("jobs_in_flight", "creates", "backlog", "memory", "redis_full")
+CREATE_REFUSALS = ("jobs_in_flight", "creates", "callbacks_waiting", "backlog", "memory", "redis_full")
 REFUSALS = ("drain", "overload", "redis", "token_keys", "limit")
 """Of streams that did not begin: the reasons in their busy frames."""
 ENDS = ("terminal", "left", "slow", "refused", "max_age", "ticket_expired", "drain", "redis", "unreadable", "error")

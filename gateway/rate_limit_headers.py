@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 JOBS_IN_FLIGHT = "jobs-in-flight"
 CREATES = "creates"
+CALLBACKS_WAITING = "callbacks-waiting"
 STREAMS = "streams"
 
 

@@ -8,7 +8,8 @@
     │   ├── MalformedAddress, RepeatedParameter, Misdirected, UnsupportedMediaType, MalformedHandshake
     │   ├── Unauthenticated, TicketRefused, TicketExpired, OwnerRefused, ScopeMissing, TicketsNotOffered,
     │   │   OriginRefused
-    │   ├── LimitReached: TooManyJobsInFlight, TooManyCreates, TooManyOwnerStreams (429)
+    │   ├── LimitReached: TooManyJobsInFlight, TooManyCreates, TooManyWaitingCallbacks,
+    │   │   TooManyOwnerStreams (429)
     │   └── JobNotFound, JobGone, JobNotReady, JobFailed, JobNotFailed, JobNotEnded, NoCallback,
     │       FilesNotListed
     ├── UnavailableError           try again later (503)

@@ -19,6 +19,7 @@ class Allowance(NamedTuple):
 
     jobs_in_flight: int | None = None
     creates_per_minute: int | None = None
+    callbacks_waiting: int | None = None
     streams: int | None = None
 
 
@@ -161,8 +162,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Streams and long polls that this process holds open; more are sent away for a moment. About "
-            "9 KB each, and one file descriptor.",
+            description="Streams and long polls that this process holds open; more are sent away for a moment. "
+            "8.8 KB each (docs/benchmarks.md), and one file descriptor.",
             examples=[20_000],
         ),
     ] = 20_000
@@ -192,6 +193,20 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    owner_callbacks_waiting: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=10_000_000,
+                description="Callbacks of an owner that may wait to be delivered; beyond it creates with a "
+                "callback_url are refused with 429, others are not. About 0.9 KB of Redis each, for days. "
+                f"0 and unset as above, with {limits.DEFAULT_CALLBACKS_WAITING:,}.",
+                examples=[10_000],
+            ),
+        ]
+        | None
+    ) = None
     owner_streams: (
         Annotated[
             int,
@@ -211,7 +226,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             ge=0,
             le=100_000_000,
             description="Unfinished jobs of all owners together, each partition having its share; creates beyond it "
-            "are refused with 503. About 10 KB of Redis each. 0: any number.",
+            "are refused with 503. Each takes 2.3 KB of Redis while it waits, and 0.19 KB more with each event of its "
+            "runs (docs/benchmarks.md). 0: any number.",
             examples=[100_000],
         ),
     ] = 100_000
@@ -258,6 +274,7 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         return Allowance(
             self._allowed(self.owner_jobs_in_flight, limits.DEFAULT_JOBS_IN_FLIGHT),
             self._allowed(self.owner_creates_per_minute, limits.DEFAULT_CREATES_PER_MINUTE),
+            self._allowed(self.owner_callbacks_waiting, limits.DEFAULT_CALLBACKS_WAITING),
             self._allowed(self.owner_streams, limits.DEFAULT_STREAMS),
         )
 

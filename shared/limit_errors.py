@@ -2,7 +2,7 @@
 
 RequestError
 └── LimitReached               an owner has as much as an owner may have (429)
-    └── TooManyJobsInFlight, TooManyCreates, TooManyOwnerStreams
+    └── TooManyJobsInFlight, TooManyCreates, TooManyWaitingCallbacks, TooManyOwnerStreams
 UnavailableError
 └── BacklogFull, RedisNearlyFull       all owners together have as much as this service takes (503)
 """
@@ -35,6 +35,12 @@ class TooManyCreates(LimitReached):
     """The owner has created as many jobs in a minute as an owner may."""
 
     code = "LIMIT_CREATES"
+
+
+class TooManyWaitingCallbacks(LimitReached):
+    """As many callbacks of the owner wait to be delivered as an owner may have, and this would be one more."""
+
+    code = "LIMIT_CALLBACKS_WAITING"
 
 
 class TooManyOwnerStreams(LimitReached):

@@ -45,8 +45,10 @@ JWKS_TRUSTED_SECONDS = 86_400.0  # after the last good fetch: an issuer may be a
 # What an owner may do; where nothing is set, and callers say who they are
 DEFAULT_JOBS_IN_FLIGHT = 1_000  # an hour's work of sixteen slots at a minute each, and 3 MB of Redis
 DEFAULT_CREATES_PER_MINUTE = 600  # ten a second: more than a person's browser, less than a loop without a pause
+DEFAULT_CALLBACKS_WAITING = 10_000  # a receiver that is away for a quarter of an hour of 600 ends; 9 MB of Redis
 DEFAULT_STREAMS = 1_000  # twenty browsers with fifty jobs each; a twentieth of what a gateway holds
 CREATES_WINDOW_MS = 60_000
+FEWER_CALLBACKS_AFTER_SECONDS = 60  # to twice that: nobody knows when a receiver is mended; then hundreds go at once
 STREAMS_LEASE_MS = 45_000  # so long those of a gateway that died count: within a minute they are forgotten
 STREAMS_RENEWED_EVERY_SECONDS = 15.0  # ± 20 %; two renewals may be lost
 STREAMS_TOLD_AFTER_SECONDS = 0.1  # of a stream that ended: those that end together travel together
@@ -153,6 +155,7 @@ MAX_CAUSES = 5  # of an error, that are told to operators
 MAX_DEAD_LETTERS = 10_000  # for each partition
 DEAD_LETTER_EVENTS = 10  # the last events kept as evidence
 DEAD_LETTERS_PER_PAGE = 100  # of a reading; a letter of 10 events is about 3 kB
+MAX_LOG_EVENTS = 10_000  # of one job, about 1.9 MB: at one progress event a second almost three hours
 PROGRESS_EVERY_MS = 1_000  # 25 µs of Redis each: 10,000 jobs at one a second are a quarter of a core
 SWEEP_EVERY_SECONDS = 1.0  # ± 20 %; a job whose processor died waits for its lease and at most this
 SWEEP_LOCK_MS = 5_000  # a few turns: so long nobody sweeps when the sweeper dies
@@ -181,13 +184,14 @@ LETTERS_PER_SECOND = 10.0  # a redrive of thousands must not stand before everyb
 # Commands about callbacks
 DEFAULT_CALLBACKS_LISTED = 50  # for who does not say how many: a screen or two
 MAX_CALLBACKS_LISTED = 10_000  # all dead ones that one partition keeps
+CALLBACKS_READ_AT_ONCE = 256  # of a listing, 2 KB each: half a batch of commands, so that others find room beside them
 CALLBACKS_OVERDUE_MS = 300_000  # of the one that is due the longest: a processor that lives has tried it by then
 
 # Commands that look at everything
 PROCESSOR_SILENT_MS = 15_000  # not heard of for so long: an idle one reads every 4 s, a busy one renews every 5 s
 MAX_PROCESSORS_LISTED = 1_000  # of one partition; the names of dead ones pile up in Redis
 WAITING_JOBS_LISTED = 5  # those that wait longest
-MAX_HISTORY_EVENTS = 10_000  # of one job: at one progress event a second almost three hours
+MAX_HISTORY_EVENTS = MAX_LOG_EVENTS + 100  # of one job: all that its log may hold, to the next border of a node
 PARTITIONS_LOOKED_BEYOND = 16  # of the agreed number: where jobs are lost from sight when it was lowered by hand
 MISFITS_LISTED = 3  # of a kind: enough to look at; what is wrong with one is wrong with all
 FILE_IDS_LISTED = 10  # of one job, in text; its JSON has them all

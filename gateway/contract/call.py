@@ -95,6 +95,31 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     takes_ticket: bool = False
 
 
+class Reply(msgspec.Struct, frozen=True):
+    """What a receiver may answer to a callback, and what follows from it.
+
+    `statuses` is as OpenAPI names them: a code, a class of codes (`2XX`), or `default` for all others.
+    """
+
+    statuses: str
+    consequence: str
+    at_times: tuple[Header, ...] = ()
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that we make, to an address that a caller has named (OpenAPI 3.1 `webhooks`): always a POST.
+
+    `name` is what generated receivers name it after.
+    """
+
+    name: str
+    summary: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    request: Body
+    replies: tuple[Reply, ...]
+
+
 def head_of(call: Call, *, call_id: str, answers: tuple[Answer, ...] | None = None) -> Call:
     """Give the HEAD beside a GET: the same answers, or `answers`, without their bodies (RFC 9110 §9.3.2)."""
     return msgspec.structs.replace(

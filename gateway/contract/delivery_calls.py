@@ -7,11 +7,12 @@ from gateway.routes.deliveries import DeliveriesView, RedeliveryView
 from shared import callback_errors, errors, limit_errors
 
 _DELIVERY = {
-    "webhook_id": f"msg_{examples.JOB_ID.replace('-', '')}_1",
+    "webhook_id": examples.WEBHOOK_ID,
     "delivery_status": "waiting",
     "callback_url": "https://shop.example.org/downloads",
     "attempt": 1,
     "next_try_at": examples.moment(35),
+    "redelivered_at": None,
     "tries": [{"at": examples.moment(30), "duration_ms": 214, "answer_status": 503, "error": None}],
 }
 
@@ -38,20 +39,21 @@ REDELIVER = Call(
     path=JOB + "/redeliver",
     call_id="redeliver",
     summary="Tell a job's end again.",
-    description="At once and with the same `webhook-id`; the tries before it are forgotten, and the schedule begins "
-    "anew. Within a minute of the last such call, and while it is being delivered, nothing changes. It counts as a "
-    "create of the minute.",
+    description="At once and with the same `webhook-id`; the schedule begins anew, and the tries before it are "
+    "still shown. Within a minute of the last such call, and while it is being delivered, nothing changes, and the "
+    "answer says how it stands. One that changes something counts as a create of the minute. One that does not wait "
+    "any more is refused while as many of yours wait as may.",
     parameters=(parameters.JOB_ID,),
     answers=(
         Answer(
             202,
-            "Its callback is due now, or on its way.",
+            "Its callback is due now; or it stands as it is: on its way, or told again within the last minute.",
             Body(JSON, reference(RedeliveryView), {"job_id": examples.JOB_ID, "delivery_status": "waiting"}),
             always=(headers.LOCATION, headers.CACHE_CONTROL),
         ),
     ),
     refusals=(
         *refusals.JOB, callback_errors.JobNotEnded, callback_errors.NoCallback, limit_errors.TooManyCreates,
-        *refusals.WRITING,
+        limit_errors.TooManyWaitingCallbacks, *refusals.WRITING,
     ),
 )  # fmt: skip

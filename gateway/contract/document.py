@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from gateway.contract import examples, headers, refusals
-from gateway.contract.call import Answer, Body, Call, Header, Link, Parameter, Schema
+from gateway.contract.call import Answer, Body, Call, Header, Link, Parameter, Reply, Schema, Webhook
 from gateway.contract.calls import CALLS, METHODS
 from gateway.contract.refusals import Refusal, refusal_by
 from gateway.contract.schemas import all_schemas, reference
+from gateway.contract.webhooks import WEBHOOKS
 from gateway.problems import PROBLEM_JSON
 
 API_VERSION = "v1"
@@ -39,6 +40,7 @@ def openapi(release: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": _paths(),
+        "webhooks": {webhook.name: {"post": _sent(webhook)} for webhook in WEBHOOKS},
         "components": {
             "schemas": all_schemas(),
             "responses": {
@@ -92,6 +94,26 @@ def _operation(call: Call) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": _content(call.request)}
     operation["security"] = _security(call)
     return operation | {"responses": _responses(call)}
+
+
+def _sent(webhook: Webhook) -> dict[str, Any]:
+    """Write a call that we make: whoever receives it is the one that answers."""
+    return {
+        "operationId": webhook.name,
+        "summary": webhook.summary,
+        "description": webhook.description,
+        "parameters": [_parameter(each) for each in webhook.parameters],
+        "requestBody": {"required": True, "content": _content(webhook.request)},
+        "security": [],
+        "responses": {reply.statuses: _reply(reply) for reply in webhook.replies},
+    }
+
+
+def _reply(reply: Reply) -> dict[str, Any]:
+    written: dict[str, Any] = {"description": reply.consequence}
+    if reply.at_times:
+        written["headers"] = {header.name: _header(header, is_required=False) for header in reply.at_times}
+    return written
 
 
 def _security(call: Call) -> list[dict[str, list[str]]]:

@@ -4,15 +4,19 @@ import msgspec
 
 from gateway.estimate import Outlook
 from gateway.representation import represent, status_path
+from shared.callbacks.end_message import EndedJob, EndMessage, EndType
 from shared.events import timestamp
 from shared.jobs import BundleSummary, JobOptions, JobRecord, JobState, ProgressSnapshot
 from shared.ticket import Ticket, TicketSecret, write_ticket
+from shared.told_job import told
 
 JOB_ID = "2f6d0e1a-7c3b-8000-9f4e-5d6c7b8a9012"
 UNKNOWN_JOB_ID = "00000000-0000-8000-8000-000000000000"
 NO_SUCH_JOB = "There is no such job. Check the id; jobs are forgotten about two days after their end."
 REQUEST_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CREATED_AT_MS = 1_795_773_600_000
+ENDED_AT_MS = CREATED_AT_MS + 22_000
+WEBHOOK_ID = f"msg_{JOB_ID.replace('-', '')}_1"
 _DAY_MS = 86_400_000
 TICKET_SECONDS = 900
 TICKET = write_ticket(
@@ -35,6 +39,15 @@ _RECORD = JobRecord(
     created_at_ms=CREATED_AT_MS,
     updated_at_ms=CREATED_AT_MS + 9_200,
     started_at_ms=CREATED_AT_MS + 400,
+)
+_COMPLETED = msgspec.structs.replace(
+    _RECORD,
+    state=JobState.COMPLETED,
+    progress=ProgressSnapshot(1.0, 3, 10_487_022, 10_487_022),
+    bundle=_BUNDLE,
+    updated_at_ms=ENDED_AT_MS,
+    finished_at_ms=ENDED_AT_MS,
+    expires_at_ms=ENDED_AT_MS + _DAY_MS,
 )
 
 
@@ -70,18 +83,15 @@ def running_job() -> object:
 
 def completed_job() -> object:
     """Show the same job once its archive is there."""
-    ended_at_ms = CREATED_AT_MS + 22_000
-    return _shown(
-        msgspec.structs.replace(
-            _RECORD,
-            state=JobState.COMPLETED,
-            progress=ProgressSnapshot(1.0, 3, 10_487_022, 10_487_022),
-            bundle=_BUNDLE,
-            updated_at_ms=ended_at_ms,
-            finished_at_ms=ended_at_ms,
-            expires_at_ms=ended_at_ms + _DAY_MS,
-        )
-    )
+    return _shown(_COMPLETED)
+
+
+def end_message() -> object:
+    """Show what a receiver is sent of it."""
+    link = f"https://downloads.example.org{status_path(JOB_ID)}/file?ticket={TICKET}"
+    members = told(_COMPLETED, total_files=len(_COMPLETED.file_ids), download_url=link, can_retry=None)
+    ended = msgspec.convert(members | {"reason": None}, EndedJob)
+    return msgspec.json.decode(msgspec.json.encode(EndMessage(EndType.COMPLETED, timestamp(ENDED_AT_MS), ended)))
 
 
 def moment(after_seconds: float = 0) -> str:

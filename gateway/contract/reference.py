@@ -6,12 +6,13 @@ from importlib.resources import files
 from typing import Any
 
 from gateway.contract import headers, refusals
-from gateway.contract.call import Answer, Call, Schema
+from gateway.contract.call import Answer, Call, Parameter, Schema, Webhook
 from gateway.contract.calls import CALLS
 from gateway.contract.document import refusals_of
 from gateway.contract.failures import failures
 from gateway.contract.parameters import TICKET
 from gateway.contract.schemas import MESSAGES, all_schemas, reference, tag_of
+from gateway.contract.webhooks import WEBHOOKS
 
 _WRITTEN_BY = "<!-- Written by `make docs` from gateway/contract; a test fails when it is stale. -->"
 
@@ -54,6 +55,8 @@ def reference_text() -> str:
         _chapter("compatibility"),
         _head_of_calls(),
         *map(_call, CALLS),
+        "## What a receiver is sent\n\nCalls that are made to an address of yours: `webhooks` in the OpenAPI document.",
+        *map(_webhook, WEBHOOKS),
         "## Schemas\n\nMembers with `?` may be missing.",
         *(_schema(name, schema) for name, schema in sorted(all_schemas().items())),
     ]
@@ -107,8 +110,7 @@ def _heading(call: Call) -> str:
 def _call(call: Call) -> str:
     parts = [f"### {_heading(call)}", f"{call.summary} {call.description}".strip()]
     if parameters := (*call.parameters, *((TICKET,) if call.takes_ticket else ())):
-        rows = [(f"`{each.name}`", each.place, _type(each.schema), each.description) for each in parameters]
-        parts.append(_table(("parameter", "in", "type", "what it does"), rows))
+        parts.append(_parameters(parameters))
     if call.request is not None:
         parts.append(f"Send a {_type(call.request.schema)}:\n\n{_example(call.request.example)}")
     parts.append(
@@ -119,6 +121,30 @@ def _call(call: Call) -> str:
     if call.method != "HEAD":
         parts += [_example(example) for each in call.answers[:1] if each.body for example in each.body.all_examples]
     return "\n\n".join(parts)
+
+
+def _parameters(parameters: Sequence[Parameter], *, said: str = "what it does") -> str:
+    rows = [(f"`{each.name}`", each.place, _type(each.schema), each.description) for each in parameters]
+    return _table(("parameter", "in", "type", said), rows)
+
+
+def _webhook(webhook: Webhook) -> str:
+    replies = [
+        (_statuses(each.statuses), each.consequence, ", ".join(f"`{header.name}`?" for header in each.at_times))
+        for each in webhook.replies
+    ]
+    parts = [
+        f"### {webhook.name}",
+        f"{webhook.summary} {webhook.description}",
+        _parameters(webhook.parameters, said="what it says"),
+        f"The body is a {_type(webhook.request.schema)}:\n\n{_example(webhook.request.example)}",
+        _table(("your answer", "what follows", "headers"), replies),
+    ]
+    return "\n\n".join(parts)
+
+
+def _statuses(statuses: str) -> str:
+    return {"default": "any other, or none"}.get(statuses, f"**{statuses}**")
 
 
 def _answer_row(answer: Answer) -> tuple[str, ...]:

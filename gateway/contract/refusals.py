@@ -72,6 +72,7 @@ _REMEDIES: dict[type[WaybillError], str] = {
     errors.IdempotencyKeyReused: "another request was sent with this key: take a new one",
     limit_errors.TooManyJobsInFlight: "wait until one of your jobs has ended, or cancel one",
     limit_errors.TooManyCreates: "after `Retry-After`, which is exact; or put more files into one job",
+    limit_errors.TooManyWaitingCallbacks: "see to your receivers; or create without `callback_url`",
     limit_errors.TooManyOwnerStreams: "close a stream, or poll",
     errors.RecordUnreadable: "what is kept of this job is damaged: create it again, and tell the operators",
     errors.RedisUnavailable: _AGAIN,
@@ -105,8 +106,8 @@ TICKET: tuple[Cause, ...] = (caller_errors.TicketRefused, caller_errors.TicketEx
 READING: tuple[Cause, ...] = (errors.RedisUnavailable, errors.RedisRefused)
 WRITING: tuple[Cause, ...] = (*READING, errors.RedisFull)
 CREATING: tuple[Cause, ...] = (
-    *WRITING, limit_errors.TooManyJobsInFlight, limit_errors.TooManyCreates, limit_errors.BacklogFull,
-    limit_errors.RedisNearlyFull,
+    *WRITING, limit_errors.TooManyJobsInFlight, limit_errors.TooManyCreates,
+    limit_errors.TooManyWaitingCallbacks, limit_errors.BacklogFull, limit_errors.RedisNearlyFull,
 )  # fmt: skip
 JOB: tuple[Cause, ...] = (errors.JobNotFound, errors.JobGone, errors.RecordUnreadable)
 """What a call about one job may be answered."""

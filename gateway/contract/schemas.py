@@ -21,6 +21,7 @@ from gateway.routes.tickets import TicketView
 from gateway.streaming.vector import PATTERN as VECTOR_PATTERN
 from gateway.ticket_request import TicketRequest
 from shared import events
+from shared.callbacks.end_message import EndMessage
 from shared.event_id import PATTERN as EVENT_ID_PATTERN
 from shared.jobs import JobRequest
 
@@ -54,7 +55,7 @@ class Release(msgspec.Struct, frozen=True):
 
 _BODIES = (
     JobRequest, Accepted, JobView, JobWithTicket, JobsView, BatchView, CancelView, EventsPage, FilesView, TicketRequest,
-    TicketView, DeliveriesView, RedeliveryView, Problem, Release,
+    TicketView, DeliveriesView, RedeliveryView, EndMessage, Problem, Release,
 )  # fmt: skip
 _PUBLIC_NAMES = {
     "JobView": "Job",
@@ -68,6 +69,8 @@ _PUBLIC_NAMES = {
     "RedeliveryView": "Redelivery",
     "TryView": "Try",
     "TicketView": "Ticket",
+    "EndMessage": "Callback",
+    "EndType": "CallbackType",
     "Failed": "Error",
 }
 """What integrators call a struct whose own name is for us."""

@@ -171,16 +171,16 @@ async def _begin(intake: Intake, wanted: JobRequest, caller: Caller, key: str | 
     """
     drawn_id, keys = intake.following.store.new_job_id(), intake.idempotency_keys
     reserved = None if key is None else await keys.find(caller.owner, key)
-    permit, expected_bytes = None, None
+    permit, expected_bytes, has_callback = None, None, wanted.callback_url is not None
     if reserved is None:
         insist_on_callback_target(wanted, intake.callback_rules)
         expected_bytes = await _insist_on_known(intake.catalogue, wanted, caller.owner)
-        permit = await intake.admission.ask(caller.owner, drawn_id, key=key)
+        permit = await intake.admission.ask(caller.owner, drawn_id, key=key, has_callback=has_callback)
         if key is None:
             return Beginning(drawn_id, permit, expected_bytes)
         reserved = await keys.reserve(caller.owner, key, job_id=drawn_id, fingerprint=fingerprint_of(wanted))
     insist_on_same_request(reserved.fingerprint, fingerprint_of(wanted))
-    permit = permit or await intake.admission.ask_again(caller.owner)
+    permit = permit or await intake.admission.ask_again(caller.owner, has_callback=has_callback)
     return Beginning(reserved.job_id, permit, expected_bytes, reserved.job_id != drawn_id, reserved.left_ms)
 
 

@@ -30,13 +30,17 @@ class TryView(msgspec.Struct, frozen=True):
 
 
 class DeliveryView(msgspec.Struct, frozen=True):
-    """One callback: of one end of the job. `tries` are the last ones that have ended, the oldest first."""
+    """One callback: of one end of the job. `tries` are the last ones that have ended, the oldest first.
+
+    Those from before it was asked for anew are among them, and do not count for `attempt`.
+    """
 
     webhook_id: str
     delivery_status: CallbackState
     callback_url: str | None
     attempt: int
     next_try_at: str | None
+    redelivered_at: str | None
     tries: tuple[TryView, ...]
 
 
@@ -78,7 +82,7 @@ async def redeliver(
     admission: Admission,
     job_id: str,
 ) -> Response[bytes]:
-    """Tell a job's end again, at once and with the same id, as if it had not been tried yet."""
+    """Tell a job's end again, at once and with the same id; its schedule begins anew."""
     caller = await gate.admit(request)
     record = await find_told(store, outbox, caller, job_id)
     if record is not None:
@@ -92,8 +96,12 @@ async def redeliver(
         case Redelivered.GONE:
             await find_job(store, caller, job_id)  # says whether it was deleted, or is forgotten by now
             raise NoCallback("What was to be told of this job's end is forgotten. Read the job instead.")
-    log.info("callback to be told again", job_id=job_id, **caller.audit())
-    body = msgspec.json.encode(RedeliveryView(job_id, CallbackState.WAITING)) + b"\n"
+        case Redelivered.UNCHANGED:
+            state = (await outbox.deliveries(job_id))[-1].state
+        case _:
+            state = CallbackState.WAITING
+            log.info("callback to be told again", job_id=job_id, **caller.audit())
+    body = msgspec.json.encode(RedeliveryView(job_id, state)) + b"\n"
     headers = {"location": f"{status_path(job_id)}/deliveries", "cache-control": "no-store"}
     return Response(body, media_type="application/json", headers=headers)
 
@@ -121,9 +129,14 @@ def _shown(kept: CallbackRecord) -> DeliveryView:
         delivery_status=kept.state,
         callback_url=kept.url,
         attempt=kept.attempt,
-        next_try_at=None if kept.next_try_at_ms is None else events.timestamp(kept.next_try_at_ms),
+        next_try_at=_timestamp(kept.next_try_at_ms),
+        redelivered_at=_timestamp(kept.asked_at_ms),
         tries=tuple(map(_tried, kept.tries)),
     )
+
+
+def _timestamp(at_ms: int | None) -> str | None:
+    return None if at_ms is None else events.timestamp(at_ms)
 
 
 def _tried(outcome: DeliveryOutcome) -> TryView:

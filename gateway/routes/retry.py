@@ -61,7 +61,8 @@ def was_begun_anew(record: JobRecord) -> bool:
 async def _begin_anew(intake: Intake, letters: DeadLetters, caller: Caller, failed: JobRecord) -> bool:
     """Begin a job anew; False when another call has done so in the same moment."""
     queued = events.Queued(at=events.timestamp(now_ms()), message="Its owner has started the job anew.")
-    permit = await intake.admission.ask_retry(caller.owner, failed.job_id)
+    has_callback = failed.callback_url is not None
+    permit = await intake.admission.ask_retry(caller.owner, failed.job_id, has_callback=has_callback)
     answer = await intake.admission.begin_anew(letters, failed, permit, message=events.encode(queued))
     match answer:
         case Redriven.NOT_FAILED:

@@ -63,7 +63,7 @@ class Courier:
         """Try once to deliver what was taken; give how it was received."""
         body = body_of(taken, self._terms.links)
         if taken.is_for_admins:
-            return await self._tell_admins(taken.callback_id, body)
+            return await self.tell_admins(body, callback_id=taken.callback_id)
         url = taken.record.callback_url or ""
         return await self.send(url, body, callback_id=taken.callback_id, owner=taken.record.owner)
 
@@ -80,7 +80,8 @@ class Courier:
         headers = self._headers(callback_id, body, owner)
         return await post(target.url, body, headers, connector=connector, as_written=True)
 
-    async def _tell_admins(self, callback_id: str, body: bytes) -> Reception:
+    async def tell_admins(self, body: bytes, *, callback_id: str) -> Reception:
+        """Send a body to the admins' URL, signed with the secret that no owner has."""
         if not self._terms.admin_url:
             return _NO_ADMIN_URL
         headers = self._headers(callback_id, body, ADMINS)

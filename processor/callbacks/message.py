@@ -9,11 +9,13 @@ from typing import NamedTuple
 import msgspec
 
 from processor.dead_letters.view import LetterView, view
+from shared.callbacks.end_message import EndedJob, EndMessage, EndType
 from shared.events import Cancelled, Completed, Failed, timestamp
-from shared.jobs import JobError, JobRecord, JobState, OnMissing, RenamedFile, SkippedFile
+from shared.jobs import JobRecord
 from shared.jobstore.callback import TakenCallback
 from shared.jobstore.letter import DeadLetter
 from shared.ticket import Ticket, TicketSecret, write_ticket
+from shared.told_job import told
 
 
 class Links(NamedTuple):
@@ -32,42 +34,6 @@ class Links(NamedTuple):
             return link
         ticket = Ticket(owner=record.owner, job_ids=(record.job_id,), expires_at_ms=record.expires_at_ms)
         return f"{link}?ticket={write_ticket(ticket, self.ticket_secret)}"
-
-
-class EndedJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that has ended; members that GET has too mean the same there. Times are RFC 3339; null: not, or never."""
-
-    job_id: str
-    status: JobState
-    files_processed: int
-    total_files: int
-    bytes_processed: int
-    total_bytes: int | None
-    attempt: int
-    download_url: str | None
-    archive_name: str | None
-    archive_bytes: int | None
-    archive_crc32: str | None
-    renamed_files: int | None
-    renamed: tuple[RenamedFile, ...] | None
-    on_missing: OnMissing
-    skipped_files: int | None
-    skipped: tuple[SkippedFile, ...] | None
-    error: JobError | None
-    can_retry: bool | None
-    reason: str | None
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    expires_at: str | None
-
-
-class EndMessage(msgspec.Struct, frozen=True):
-    """The body of a job's callback: `timestamp` is when the job ended."""
-
-    type: str
-    timestamp: str
-    data: EndedJob
 
 
 class DeadLetterMessage(msgspec.Struct, frozen=True, tag="dead_letter", tag_field="type"):
@@ -96,11 +62,8 @@ def dead_letter_body(letter: DeadLetter) -> bytes:
 def end_body(record: JobRecord, message: bytes, links: Links, *, total_files: int) -> bytes:
     """Encode what is told of a job's end; `message` is its terminal event, `total_files` how many were asked for."""
     ended_at_ms = record.finished_at_ms or record.updated_at_ms
-    return msgspec.json.encode(
-        EndMessage(
-            f"download.{record.state}", timestamp(ended_at_ms), _ended(record, _read(message), links, total_files)
-        )
-    )
+    ended = _ended(record, _read(message), links, total_files)
+    return msgspec.json.encode(EndMessage(EndType(f"download.{record.state}"), timestamp(ended_at_ms), ended))
 
 
 def trial_body(at_ms: int) -> bytes:
@@ -118,33 +81,10 @@ def _read(message: bytes) -> _Terminal | None:
 
 
 def _ended(record: JobRecord, event: _Terminal | None, links: Links, total_files: int) -> EndedJob:
-    bundle, progress = record.bundle, record.progress
-    return EndedJob(
-        job_id=record.job_id,
-        status=record.state,
-        files_processed=progress.files_processed,
+    members = told(
+        record,
         total_files=total_files,
-        bytes_processed=progress.bytes_processed,
-        total_bytes=progress.total_bytes,
-        attempt=record.attempt,
         download_url=links.to(event.download_url, record) if isinstance(event, Completed) else None,
-        archive_name=record.options.archive_name,
-        archive_bytes=bundle.archive_bytes if bundle else None,
-        archive_crc32=bundle.archive_crc32 if bundle else None,
-        renamed_files=bundle.renamed_files if bundle else None,
-        renamed=bundle.renamed if bundle else None,
-        on_missing=record.options.on_missing,
-        skipped_files=bundle.skipped_files if bundle else None,
-        skipped=bundle.skipped if bundle else None,
-        error=record.error,
         can_retry=event.can_retry if isinstance(event, Failed) else None,
-        reason=event.reason if isinstance(event, Cancelled) else None,
-        created_at=timestamp(record.created_at_ms),
-        started_at=_timestamp(record.started_at_ms),
-        finished_at=_timestamp(record.finished_at_ms),
-        expires_at=_timestamp(record.expires_at_ms),
     )
-
-
-def _timestamp(at_ms: int | None) -> str | None:
-    return None if at_ms is None else timestamp(at_ms)
+    return msgspec.convert(members | {"reason": event.reason if isinstance(event, Cancelled) else None}, EndedJob)

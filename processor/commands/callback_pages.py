@@ -32,8 +32,16 @@ def job_page(callbacks: Sequence[CallbackRecord]) -> list[str]:
     for callback in callbacks:
         next_try = f", next try {moment(callback.next_try_at_ms)}" if callback.next_try_at_ms is not None else ""
         lines.append(f"{callback.callback_id} to {_to(callback)}: {callback.state}{next_try}")
-        lines += [f"  {line}" for line in map(_told, callback.tries)]
+        lines += [f"  {line}" for line in _history(callback)]
     return lines
+
+
+def _history(callback: CallbackRecord) -> list[str]:
+    """Write what happened to a callback in its order: its tries, and that somebody wanted it told anew."""
+    happened = [(told.at_ms, _told(told)) for told in callback.tries]
+    if callback.asked_at_ms is not None:
+        happened.append((callback.asked_at_ms, f"{moment(callback.asked_at_ms)}  Somebody wanted it told anew."))
+    return [line for _, line in sorted(happened, key=lambda each: each[0])]
 
 
 def callback_json(callback: CallbackRecord) -> str:
@@ -46,6 +54,7 @@ def callback_json(callback: CallbackRecord) -> str:
             "state": callback.state,
             "attempt": callback.attempt,
             "next_try_at_ms": callback.next_try_at_ms,
+            "asked_at_ms": callback.asked_at_ms,
             "tries": [
                 {"at_ms": told.at_ms, "duration_ms": told.duration_ms, "status": told.status, "error": told.error}
                 for told in callback.tries

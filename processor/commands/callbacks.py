@@ -2,14 +2,16 @@
 
 import argparse
 import asyncio
+import heapq
 import os
 import secrets
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
-from processor.callbacks.courier import Courier, Terms
+from processor.callbacks.courier import ADMINS, Courier, Terms
 from processor.callbacks.message import trial_body
 from processor.callbacks.name_look_up import NameLookUp
 from processor.commands.callback_pages import callback_json, dead_json, dead_page, job_page, waiting_page
@@ -17,6 +19,7 @@ from processor.commands.letter_pages import printable
 from shared import limits
 from shared.clock import now_ms
 from shared.environment import load
+from shared.errors import SettingsError
 from shared.jobstore.access import Commands
 from shared.jobstore.callback import CallbackRecord
 from shared.jobstore.inspection import agreed_partitions
@@ -30,9 +33,14 @@ COMMANDS = ("callbacks",)
 
 _ANSWERS = {
     Redelivered.OK: "is due now, with the same id",
+    Redelivered.UNCHANGED: "is being told, or was asked for within the last minute: nothing was changed",
     Redelivered.NOT_ENDED: "has not ended: there is nothing to tell yet",
     Redelivered.NO_CALLBACK: "has no callback_url: nobody is to be told",
     Redelivered.GONE: "is gone, or its callback was told so long ago that it is forgotten",
+}
+_ANSWERS_FOR_ADMINS = _ANSWERS | {
+    Redelivered.OK: "is due for admins now, with the same id",
+    Redelivered.NO_CALLBACK: "is nothing that admins were told of",
 }
 
 
@@ -49,7 +57,9 @@ def add_to(commands: Any) -> None:
     _add(actions, "list", "callbacks that wait, those that are tried next first", _list, takes_limit=True)
     _add(actions, "dead", "callbacks that were given up, the newest first", _dead, takes_limit=True)
     _add(actions, "show", "all tries of the callbacks of jobs", _show, takes_jobs=True)
-    _add(actions, "redeliver", "tell the ends of jobs once more, now", _redeliver, takes_jobs=True)
+    _add(actions, "redeliver", "tell the ends of jobs once more, now", _redeliver, takes_jobs=True).add_argument(
+        "--admins", action="store_true", help="tell admins once more of the jobs' dead letters, and not the owners"
+    )
     _add_test(actions)
 
 
@@ -61,7 +71,7 @@ def _add(
     *,
     takes_limit: bool = False,
     takes_jobs: bool = False,
-) -> None:
+) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=purpose, allow_abbrev=False)
     if takes_limit:
         parser.add_argument(
@@ -77,6 +87,7 @@ def _add(
     if act is not _redeliver:
         parser.add_argument("--json", action="store_true", help="one JSON object on each line")
     parser.set_defaults(prepare=lambda options: _on_outbox(lambda outbox: act(outbox, options)))
+    return cast(argparse.ArgumentParser, parser)
 
 
 def _add_test(actions: Any) -> None:
@@ -87,7 +98,11 @@ def _add_test(actions: Any) -> None:
         "processor, and says how it was received. Needs no Redis. Exit code 1 when it was not taken.",
         allow_abbrev=False,
     )
-    parser.add_argument("url", metavar="URL", help="what a job's callback_url would be")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("url", metavar="URL", nargs="?", help="what a job's callback_url would be")
+    where.add_argument(
+        "--admins", action="store_true", help="to WAYBILL_ADMIN_CALLBACK_URL, signed and sent as what admins are told"
+    )
     parser.add_argument("--owner", default="local", metavar="OWNER", help="whose secret signs it (default local)")
     parser.set_defaults(run_alone=_test)
 
@@ -101,34 +116,34 @@ def _on_outbox(act: Callable[[Outbox], Awaitable[int]]) -> Callable[[Commands], 
 
 
 async def _list(outbox: Outbox, options: argparse.Namespace) -> int:
-    names = [name for number in range(outbox.partitions) for name in await outbox.waiting(number, count=options.limit)]
-    found = []
-    for name in names:
-        callbacks = await outbox.deliveries(name.job_id, for_admins=name.is_for_admins)
-        found += [callback for callback in callbacks if callback.name == name]
-    found = sorted(found, key=lambda callback: callback.next_try_at_ms or 0)[: options.limit]
+    found = sorted(await outbox.next_up(count=options.limit), key=lambda callback: callback.next_try_at_ms or 0)
     _write(
         [callback_json(callback) for callback in found]
         if options.json
         else _fitting(waiting_page(found) if found else [])
     )
-    counts = [await outbox.counts(partition) for partition in range(outbox.partitions)]
-    waiting, dead = sum(each.waiting for each in counts), sum(each.dead for each in counts)
+    waiting, dead = await _counts(outbox)
     sys.stderr.write(f"{waiting:,} wait or are being told, {dead:,} were given up\n")
     return 0
 
 
 async def _dead(outbox: Outbox, options: argparse.Namespace) -> int:
-    found = [
-        callback
-        for partition in range(outbox.partitions)
-        for callback in await outbox.dead(partition, count=options.limit)
-    ]
-    found = sorted(found, key=lambda callback: int(callback.dead_id.partition("-")[0]), reverse=True)[: options.limit]
+    pages = await asyncio.gather(
+        *(outbox.dead(partition, count=options.limit) for partition in range(outbox.partitions))
+    )
+    found = heapq.nlargest(
+        options.limit, chain.from_iterable(pages), key=lambda callback: int(callback.dead_id.partition("-")[0])
+    )
     _write([dead_json(callback) for callback in found] if options.json else _fitting(dead_page(found) if found else []))
-    dead = sum([(await outbox.counts(partition)).dead for partition in range(outbox.partitions)])
+    _, dead = await _counts(outbox)
     sys.stderr.write(f"{len(found):,} of {dead:,} that were given up\n")
     return 0
+
+
+async def _counts(outbox: Outbox) -> tuple[int, int]:
+    """Count those that wait or are being told, and those that were given up."""
+    counts = await asyncio.gather(*(outbox.counts(partition) for partition in range(outbox.partitions)))
+    return sum(each.waiting for each in counts), sum(each.dead for each in counts)
 
 
 async def _show(outbox: Outbox, options: argparse.Namespace) -> int:
@@ -147,14 +162,17 @@ def _shown(callbacks: Sequence[CallbackRecord], *, as_json: bool) -> list[str]:
 
 
 async def _redeliver(outbox: Outbox, options: argparse.Namespace) -> int:
-    answers = [await outbox.redeliver(job_id) for job_id in options.jobs]
-    _write([f"{printable(job)} {_ANSWERS[answer]}" for job, answer in zip(options.jobs, answers, strict=True)])
+    answers = [await outbox.redeliver(job_id, for_admins=options.admins) for job_id in options.jobs]
+    words = _ANSWERS_FOR_ADMINS if options.admins else _ANSWERS
+    _write([f"{printable(job)} {words[answer]}" for job, answer in zip(options.jobs, answers, strict=True)])
     return 0 if all(answer is Redelivered.OK for answer in answers) else 1
 
 
 def _test(options: argparse.Namespace) -> int:
     def start() -> int:
         settings = load(ProcessorSettings, os.environ)
+        if options.admins and not settings.admin_callback_url:
+            raise SettingsError(["WAYBILL_ADMIN_CALLBACK_URL is not set: admins are told of nothing."])
         configure_logging("processor", level="critical")
         return asyncio.run(_send(Terms.of(settings), options))
 
@@ -162,13 +180,15 @@ def _test(options: argparse.Namespace) -> int:
 
 
 async def _send(terms: Terms, options: argparse.Namespace) -> int:
-    callback_id = f"msg_test_{secrets.token_hex(8)}"
-    reception = await Courier(terms, NameLookUp()).send(
-        options.url, trial_body(now_ms()), callback_id=callback_id, owner=options.owner
-    )
+    callback_id, body, courier = f"msg_test_{secrets.token_hex(8)}", trial_body(now_ms()), Courier(terms, NameLookUp())
+    if options.admins:
+        owner, reception = ADMINS, await courier.tell_admins(body, callback_id=callback_id)
+    else:
+        owner = options.owner
+        reception = await courier.send(options.url, body, callback_id=callback_id, owner=owner)
     signed = "signed" if terms.secrets else "not signed: WAYBILL_CALLBACK_SECRETS is not set"
     _write([reception.words, *([f"In detail: {reception.details}"] if reception.details else [])])
-    sys.stderr.write(f"{callback_id}, of the owner {printable(options.owner)}, {signed}\n")
+    sys.stderr.write(f"{callback_id}, of the owner {printable(owner)}, {signed}\n")
     return 0 if reception.is_success else 1
 
 

@@ -13,7 +13,7 @@ from processor.commands.wording import count, size, spoken
 from shared.jobstore.location import Mode, RedisLocation
 from shared.jobstore.server_check import ServerFacts
 
-JOB_BYTES = 10_600  # of a running job, measured (docs/benchmarks.md)
+JOB_BYTES = 7_600  # of a running job with 30 events, measured (docs/benchmarks.md)
 NEARLY_FULL_RATIO = 0.8
 FULL_RATIO = 0.95
 SLOW_ANSWER_MS = 100
@@ -162,7 +162,7 @@ def _memory(info: dict[str, str]) -> Check:
             "Set maxmemory to what the machine can give, less a quarter for snapshots and rewrites.",
         )
     left = max(0, most - used)
-    found = f"{size(used)} of {size(most)} used; there is room for about {left // JOB_BYTES:,} more jobs"
+    found = f"{size(used)} of {size(most)} used; there is room for about {left // JOB_BYTES:,} more jobs of 30 events"
     if used >= most * NEARLY_FULL_RATIO:
         standing = _wrong if used >= most * FULL_RATIO else _note
         return standing(

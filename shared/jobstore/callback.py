@@ -22,7 +22,7 @@ from shared.jobstore.record import decode_record
 
 _FOR_ADMINS = "_admin"
 
-CALLBACK_PARTS = ("state", "ended", "tries")
+CALLBACK_PARTS = ("state", "ended", "tries", "asked_at")
 """What is kept of a callback for whoever looks, each in a field of its own."""
 
 
@@ -95,9 +95,10 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
     `record` is the job as it was when it ended; `entry`, `token`, `file_ids` and all else that is not told are empty,
     its `callback_url` says whom to tell, but for the admins' callback. `total_files` is how many were asked for,
     `message` its terminal event as it was encoded, `letter` the dead letter that the admins are told of. `attempt` is
-    one more than the tries that have ended: those that were released are none, nor are those whose deliverer died.
-    `tries` are the last ones before it. `lost` counts the deliverers that died with it since a try has ended; it has
-    waited for `waited_ms` since somebody first took it, or since it was taken after somebody asked for it anew.
+    one more than the tries that have ended since it was last asked for: those that were released are none, nor are
+    those whose deliverer died. `tries` are the last ones before it, also from before it was asked for. `lost` counts
+    the deliverers that died with it since a try has ended; it has waited for `waited_ms` since somebody first took it,
+    or since it was taken after somebody asked for it anew.
     """
 
     name: CallbackName
@@ -130,8 +131,8 @@ class TakenCallback(msgspec.Struct, frozen=True, kw_only=True):
 class CallbackRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of one callback, for whoever looks.
 
-    `next_try_at_ms` (milliseconds since 1970) is known while it waits.
-    `tries` are the last ones that have ended, `attempt` counts all of them, and the one that goes on.
+    `next_try_at_ms` (milliseconds since 1970) is known while it waits. `tries` are the last ones that have ended.
+    `attempt` counts them, and the one that goes on, since it was last asked for anew at `asked_at_ms`; None: never.
     """
 
     name: CallbackName
@@ -140,6 +141,7 @@ class CallbackRecord(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     tries: tuple[DeliveryOutcome, ...]
     next_try_at_ms: int | None
+    asked_at_ms: int | None = None
 
     @property
     def callback_id(self) -> str:
@@ -218,7 +220,7 @@ def decode_callback(
     name: CallbackName, url: bytes | None, parts: Sequence[bytes | None], *, due_at_ms: int | None
 ) -> CallbackRecord:
     """Read one callback from its CALLBACK_PARTS; what cannot be read is left empty."""
-    state, ended, tries = (part or b"" for part in parts)
+    state, ended, tries, asked_at = (part or b"" for part in parts)
     known = _STATES.get(state.decode(errors="replace"), CallbackState.WAITING)
     return CallbackRecord(
         name=name,
@@ -227,6 +229,7 @@ def decode_callback(
         attempt=(int(ended) if ended.isdigit() else 0) + (known is CallbackState.DELIVERING),
         tries=decode_tries(tries),
         next_try_at_ms=due_at_ms if known is CallbackState.WAITING else None,
+        asked_at_ms=int(asked_at) if asked_at.isdigit() else None,
     )
 
 

@@ -1,6 +1,8 @@
 """Whether entries, records and lists fit together, and how they are put right where they do not.
 
-    entries ─▶ expiry ─▶ counts ─▶ records, callbacks, owners' lists        page by page, each job judged by one script
+    entries ─▶ expiry ─▶ counts (jobs in flight, waiting callbacks) ─▶ records, callbacks, owners' lists
+
+Page by page, each job judged by one script.
 
 Every change of a job is one script, so nothing of this can happen by itself; it is what a failover, a restored copy, an
 older version or somebody's hand leaves behind. The numbers of dead letters are left as they are: their holes are told.
@@ -16,13 +18,14 @@ from shared.errors import RedisRefused
 from shared.jobs import partition_of
 from shared.jobstore import keys, script
 from shared.jobstore.access import Commands
+from shared.jobstore.callback import CallbackName
 
 
 class Kind(StrEnum):
     """What does not fit together.
 
     A visit is a job's place in the sorted set of what the janitor must look at, a listing that in its owner's, a count
-    that among the jobs in flight.
+    that among the jobs in flight, or of a callback among those that wait.
     """
 
     ENTRY_WITHOUT_RECORD = "entry_without_record"
@@ -38,6 +41,8 @@ class Kind(StrEnum):
     COUNT_WITHOUT_JOB = "count_without_job"
     CALLBACK_WITHOUT_ENTRY = "callback_without_entry"
     CALLBACK_WITHOUT_MESSAGE = "callback_without_message"
+    CALLBACK_NOT_COUNTED = "callback_not_counted"
+    COUNT_WITHOUT_CALLBACK = "count_without_callback"
 
     @property
     def can_be_repaired(self) -> bool:
@@ -59,6 +64,8 @@ _SENTENCES = {
     Kind.COUNT_WITHOUT_JOB: "It counts as in flight, and has ended or is gone: its owner may have one fewer for it.",
     Kind.CALLBACK_WITHOUT_ENTRY: "One of its callbacks waits, and does not stand in the outbox: nobody would be told.",
     Kind.CALLBACK_WITHOUT_MESSAGE: "What one of its callbacks would say is lost: it would wait for ever.",
+    Kind.CALLBACK_NOT_COUNTED: "One of its callbacks waits, and does not count: its owner may have one more for it.",
+    Kind.COUNT_WITHOUT_CALLBACK: "One of its callbacks counts and does not wait: its owner may have one fewer for it.",
 }
 
 
@@ -71,15 +78,20 @@ class Place(StrEnum):
     COUNT = "count"
     LISTING = "listing"
     CALLBACK = "callback"
+    WAITING = "waiting"
 
 
 class Sighting(NamedTuple):
-    """A job, where it was met, and there by what: the id of its entry, or the owner whose list or count names it."""
+    """A job, where it was met, and there by what: the id of its entry, or the owner whose list or count names it.
+
+    `callback`: which of its callbacks counts as waiting, as the scripts name it.
+    """
 
     job_id: str
     place: Place
     entry_id: str = ""
     owner: str = ""
+    callback: str = ""
 
 
 class Finding(NamedTuple):
@@ -146,7 +158,7 @@ class Consistency:
             [*keys.of_job(partition, seen.job_id), keys.owner_jobs(partition, seen.owner)],
             seen.job_id,
             seen.place,
-            seen.entry_id,
+            seen.entry_id or seen.callback,
             repairs or "",
             limits.MAX_WAITING_MS,
             limits.LOST_RUN_AFTER_MS,
@@ -165,6 +177,8 @@ class Consistency:
         async for members in self._members(keys.in_flight(partition)):
             counted = (member.rpartition(" ") for member in members)
             yield _ours(partition, (Sighting(job_id, Place.COUNT, owner=owner) for owner, _, job_id in counted))
+        async for members in self._members(keys.waiting_callbacks(partition)):
+            yield _ours(partition, filter(None, map(_waiting, members)))
         async for names in self._names(partition):
             found = (keys.job_of_record(partition, name) for name in names)
             yield _ours(partition, (Sighting(job_id, Place.RECORD) for job_id in found if job_id))
@@ -216,6 +230,13 @@ class Consistency:
 
 def _ours(partition: int, seen: Iterable[Sighting]) -> list[Sighting]:
     return [sighting for sighting in seen if partition_of(sighting.job_id) == partition]
+
+
+def _waiting(member: str) -> Sighting | None:
+    """Read a member of the waiting callbacks; None for one that was not written by us."""
+    owner, _, text = member.rpartition(" ")
+    name = CallbackName.read(text)
+    return name and Sighting(name.job_id, Place.WAITING, owner=owner, callback=name.field)
 
 
 def _text(raw: bytes) -> str:

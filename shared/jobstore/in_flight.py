@@ -1,4 +1,7 @@
-"""How many jobs of an owner are unfinished, read partition by partition (scripts/shared/in_flight.lua keeps count)."""
+"""How many jobs of an owner are unfinished, and how many of its callbacks wait, read partition by partition.
+
+The scripts keep count (scripts/shared/in_flight.lua, callback.lua).
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,9 +16,16 @@ async def count_in_flight(connection: Commands, owner: str, partitions: Iterable
 
     Each at its own moment: what is created or ends meanwhile may be counted or not.
     """
+    return await _count(connection, owner, map(keys.in_flight, partitions))
+
+
+async def count_waiting_callbacks(connection: Commands, owner: str, partitions: Iterable[int]) -> list[int]:
+    """Count an owner's callbacks that wait, or are being delivered, as count_in_flight() counts its jobs."""
+    return await _count(connection, owner, map(keys.waiting_callbacks, partitions))
+
+
+async def _count(connection: Commands, owner: str, names: Iterable[str]) -> list[int]:
     # No owner has a space in it, and `!` is what comes after one: so this is all that begins with the owner's name.
     bounds = (f"[{owner} ", f"({owner}!")
-    counts = await asyncio.gather(
-        *(connection.execute("ZLEXCOUNT", keys.in_flight(partition), *bounds) for partition in partitions)
-    )
+    counts = await asyncio.gather(*(connection.execute("ZLEXCOUNT", name, *bounds) for name in names))
     return cast("list[int]", counts)

@@ -87,6 +87,11 @@ def dead_callbacks(partition: int) -> str:
     return f"{PREFIX}:{{{partition}}}:dead_callbacks"
 
 
+def waiting_callbacks(partition: int) -> str:
+    """Name the sorted set of what waits in the outbox by owner, the admins' apart: `<owner> <id>`, all of score 0."""
+    return f"{PREFIX}:{{{partition}}}:waiting_callbacks"
+
+
 def in_flight(partition: int) -> str:
     """Name the sorted set of the unfinished jobs by owner: `<owner> <job id>`, all of score 0."""
     return f"{PREFIX}:{{{partition}}}:in_flight"
@@ -159,6 +164,7 @@ class JobKeys(NamedTuple):
     in_flight: str
     outbox: str
     callbacks: str
+    waiting_callbacks: str
 
 
 def of_job(partition: int, job_id: str) -> JobKeys:
@@ -174,4 +180,5 @@ def of_job(partition: int, job_id: str) -> JobKeys:
         in_flight=in_flight(partition),
         outbox=outbox(partition),
         callbacks=callbacks(partition, job_id),
+        waiting_callbacks=waiting_callbacks(partition),
     )

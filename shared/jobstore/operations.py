@@ -61,19 +61,19 @@ class LinePlace(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """How many jobs a partition may have for one more to be created in it; None: any number.
+    """How much a partition may have for one more job to be created in it; None: any number.
 
-    `in_flight`: unfinished jobs of the new one's owner, `backlog`: of everybody.
+    `in_flight`: unfinished jobs of the new one's owner, `backlog`: of everybody. `callbacks`: that wait for receivers
+    of the owner; for a job that will have one.
     """
 
     in_flight: int | None = None
     backlog: int | None = None
+    callbacks: int | None = None
 
-    def as_arguments(self) -> tuple[int | str, int | str]:
-        """Give them as the scripts take them: empty for any number, and never below 0."""
-        most = (None if bound is None else max(0, bound) for bound in self)
-        in_flight, backlog = ("" if bound is None else bound for bound in most)
-        return in_flight, backlog
+    def as_arguments(self) -> tuple[int | str, ...]:
+        """Give them as the scripts take them, in this order: empty for any number, and never below 0."""
+        return tuple("" if bound is None else max(0, bound) for bound in self)
 
 
 class Full(StrEnum):
@@ -81,6 +81,7 @@ class Full(StrEnum):
 
     IN_FLIGHT = "IN_FLIGHT"
     BACKLOG = "BACKLOG"
+    CALLBACKS = "CALLBACKS"
 
 
 class Refused(NamedTuple):
@@ -96,6 +97,7 @@ class Created(NamedTuple):
 
     `unfinished_jobs` of its partition, `in_flight` those of them that are its owner's. `place` is the job's own,
     `taken` the furthest one that a run has begun from; a job from before there were places has one without a ticket.
+    `callbacks`: how many of its owner's wait there, where the create was bounded by them.
     """
 
     is_new: bool
@@ -103,6 +105,7 @@ class Created(NamedTuple):
     place: LinePlace
     taken: LinePlace
     in_flight: int = 0
+    callbacks: int | None = None
 
 
 class Entry(NamedTuple):

@@ -11,8 +11,10 @@ outlives the job's record, and a job that is deleted meanwhile is told all the s
 """
 
 import asyncio
+import heapq
 import secrets
 from enum import StrEnum
+from itertools import chain
 from typing import Any, cast
 
 from shared import limits
@@ -40,14 +42,18 @@ from shared.jobstore.store import JobStore
 class Redelivered(StrEnum):
     """What a wish to tell a job's end again is answered.
 
-    OK: its callback is due now, or was asked for shortly before, or is being told. NOT_ENDED: there is nothing to tell
-    yet. NO_CALLBACK: nobody is to be told. GONE: the job is deleted, or forgotten, and so are its callbacks.
+    OK: its callback is due now. UNCHANGED: it was asked for less than REDELIVERY_PAUSE_MS ago, or is being told.
+    NOT_ENDED: there is nothing to tell yet. NO_CALLBACK: nobody is to be told; of admins, that they were not. GONE: the job is deleted, or forgotten, and
+    so are its callbacks; admins are told again of a deleted one.
+    FULL: it does not wait, and as many others of its owner wait as may.
     """
 
     OK = "OK"
+    UNCHANGED = "UNCHANGED"
     NOT_ENDED = "NOT_ENDED"
     NO_CALLBACK = "NO_CALLBACK"
     GONE = "GONE"
+    FULL = "FULL"
 
 
 class Outbox:
@@ -164,12 +170,6 @@ class Outbox:
         word, _ = await self._run(script.POSTPONE_CALLBACK, taken.name, taken.token, delay_ms, _written(now_ms), tries)
         return word != "STALE"
 
-    async def waiting(self, partition: int, *, count: int) -> list[CallbackName]:
-        """Name a partition's callbacks that wait or are being delivered, those that are due next first."""
-        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1)
-        names = [CallbackName.read(text.decode(errors="replace")) for text in cast("list[bytes]", reply)]
-        return [name for name in names if name is not None]
-
     async def next_due_at_ms(self, partition: int) -> int | None:
         """Tell when the next callback is due, in milliseconds since 1970; None when none waits."""
         reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, 0, "WITHSCORES")
@@ -181,6 +181,34 @@ class Outbox:
         return [keys.outbox(partition) for partition in range(self.partitions)]
 
     # ── seeing and redoing ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def next_up(self, *, count: int) -> list[CallbackRecord]:
+        """Give the first `count` callbacks of all partitions that wait or are being delivered, by when they are due.
+
+        One that is being delivered is due when its lease is over.
+        """
+        partitions = await asyncio.gather(*(self._next_up_in(number, count) for number in range(self.partitions)))
+        due = heapq.nsmallest(count, chain.from_iterable(partitions))
+        found: list[CallbackRecord | None] = []
+        for start in range(0, len(due), limits.CALLBACKS_READ_AT_ONCE):
+            page = due[start : start + limits.CALLBACKS_READ_AT_ONCE]
+            found += await asyncio.gather(*(self._look_at(name, due_at_ms) for due_at_ms, name in page))
+        return [callback for callback in found if callback is not None]
+
+    async def _next_up_in(self, partition: int, count: int) -> list[tuple[int, CallbackName]]:
+        reply = await self._connection.execute("ZRANGE", keys.outbox(partition), 0, count - 1, "WITHSCORES")
+        flat = cast("list[bytes]", reply)
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        read = [(int(float(score)), CallbackName.read(text.decode(errors="replace"))) for text, score in pairs]
+        return [(due_at_ms, name) for due_at_ms, name in read if name is not None]
+
+    async def _look_at(self, name: CallbackName, due_at_ms: int) -> CallbackRecord | None:
+        """Read one callback; None where its job knows nothing of it any more."""
+        kept = keys.callbacks(partition_of(name.job_id) or 0, name.job_id)
+        own = [f"{name.field}:{part}" for part in CALLBACK_PARTS]
+        ends, url, *parts = await self._fields(kept, "ends", "callback_url", *own)
+        is_known = name.field.encode() in (ends or b"").split()
+        return decode_callback(name, url, parts, due_at_ms=due_at_ms) if is_known else None
 
     async def deliveries(self, job_id: str, *, for_admins: bool = False) -> list[CallbackRecord]:
         """Give what is kept of a job's callbacks, one for each of its ends, the oldest first; or of the admins' ones.
@@ -220,17 +248,25 @@ class Outbox:
         owner, url = await self._fields(keys.callbacks(partition, job_id), "owner", "callback_url")
         return None if owner is None or url is None else owner.decode(errors="replace")
 
-    async def redeliver(self, job_id: str, *, now_ms: int | None = None) -> Redelivered:
-        """Let the callback of a job's last end be due at once, with the same id, as if it had not been tried yet.
+    async def redeliver(
+        self, job_id: str, *, for_admins: bool = False, most: int | None = None, now_ms: int | None = None
+    ) -> Redelivered:
+        """Let the callback of a job's last end be due at once, with the same id; its schedule begins anew.
 
-        One that is being told, or was asked for less than REDELIVERY_PAUSE_MS ago, is left as it is.
+        The tries before it stay among those that are kept. One that is being told, or was asked for less than
+        REDELIVERY_PAUSE_MS ago, is left as it is. `for_admins`: what they were last told of the job's dead letters,
+        wherever the job stands by now. `most`: callbacks of its owner that may wait in its partition for one more to be
+        let wait; None: any number.
         """
         partition = partition_of(job_id)
         if partition is None or partition >= self.partitions:
             return Redelivered.GONE
         names = [*keys.of_job(partition, job_id), keys.dead_callbacks(partition)]
         wish, pause_ms = secrets.token_hex(8), limits.REDELIVERY_PAUSE_MS
-        reply = await self._connection.run_script(script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms)
+        whom, bound = "admins" if for_admins else "", "" if most is None else max(0, most)
+        reply = await self._connection.run_script(
+            script.REDELIVER, names, job_id, wish, _written(now_ms), pause_ms, bound, whom
+        )
         return Redelivered(as_words(reply)[0])
 
     async def counts(self, partition: int) -> OutboxCounts:

@@ -121,7 +121,7 @@ class JobStore:
                 "callback_url": job.callback_url,
             }
         )
-        word, (unfinished, in_flight, *places) = as_words(
+        word, (unfinished, in_flight, *rest) = as_words(
             await self.connection.run_script(
                 script.CREATE,
                 [*_keys_of(job.job_id), _owner_jobs(job.job_id, job.owner)],
@@ -139,8 +139,8 @@ class JobStore:
         )
         if word not in ("OK", "EXISTS"):
             return Refused(Full(word), unfinished, in_flight)
-        place, taken = map(LinePlace.read, places)
-        return Created(word == "OK", unfinished, place, taken, in_flight)
+        place, taken = map(LinePlace.read, rest[:2])
+        return Created(word == "OK", unfinished, place, taken, in_flight, *rest[2:])
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Read a record; None when there is none, or when the id is not one of this system's."""

@@ -64,8 +64,9 @@ def test_unexplained_shared_text_is_seen() -> None:
 @pytest.mark.parametrize(
     ("path", "pattern", "bound"),
     [
+        ("shared/log.lua", r"'XADD', KEYS\[2\], 'MAXLEN', '~', (\d+)", limits.MAX_LOG_EVENTS),
         ("shared/letter.lua", r"'XADD', KEYS\[4\], 'MAXLEN', '~', (\d+)", limits.MAX_DEAD_LETTERS),
-        ("settle_callback.lua", r"'XADD', KEYS\[11\], 'MAXLEN', '~', (\d+)", limits.MAX_DEAD_CALLBACKS),
+        ("settle_callback.lua", r"'XADD', KEYS\[12\], 'MAXLEN', '~', (\d+)", limits.MAX_DEAD_CALLBACKS),
         ("shared/callback.lua", r"local KEPT_MS = (\d+)", limits.CALLBACK_KEPT_MS),
         ("shared/outbox.lua", r"local MOST_SETTLED = (\d+)", limits.CALLBACK_ENDS_KEPT),
         ("shared/terminal.lua", r"'XREVRANGE', KEYS\[2\], '\+', '-', 'COUNT', (\d+)", limits.DEAD_LETTER_EVENTS),

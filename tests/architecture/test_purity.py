@@ -104,6 +104,7 @@ PURE = (
     "shared/caller_errors.py",
     "shared/callback_errors.py",
     "shared/callbacks/addresses.py",
+    "shared/callbacks/end_message.py",
     "shared/callbacks/signing_secret.py",
     "shared/callbacks/target.py",
     "shared/errors.py",
@@ -139,6 +140,7 @@ PURE = (
     "shared/settings_manual.py",
     "shared/telemetry/redaction.py",
     "shared/telemetry/span_ids.py",
+    "shared/told_job.py",
     "shared/ticket.py",
 )
 # Clocks, randomness, files, network, processes, threads, logs.

@@ -1,4 +1,4 @@
-"""Counts the jobs of a partition at one moment: those that have not ended, and those that count for their owners."""
+"""Counts a partition at one moment: jobs that have not ended, callbacks that wait, and what counts for owners."""
 
 import json
 
@@ -13,12 +13,23 @@ for _, name in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   local r = redis.call('HMGET', name, 'state', 'owner')
   if not is_over[r[1]] then unfinished[#unfinished + 1] = (r[2] or '') .. ' ' .. string.sub(name, #ARGV[1] + 1) end
 end
-return cjson.encode({unfinished, redis.call('ZRANGE', KEYS[1], 0, -1)})
+local waiting = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  local a, b, c, d, e = string.match(id, '^msg_(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x+)_%d+$')
+  if a then  -- it is not the admins'
+    local owner = redis.call('HGET', ARGV[2] .. table.concat({a, b, c, d, e}, '-'), 'owner')
+    waiting[#waiting + 1] = (owner or '') .. ' ' .. id
+  end
+end
+local function all(key) return redis.call('ZRANGE', key, 0, -1) end
+return cjson.encode({unfinished, all(KEYS[1]), waiting, all(KEYS[3])})
 """
 
 
 def take_census(redis_port: int, partition: int) -> Census:
     """Count a partition's jobs now. Raises OSError and ServerRefusedError while Redis is not there."""
-    records = keys.of_job(partition, "").record
-    unfinished, counted = json.loads(ask(redis_port, "EVAL", _COUNT, "1", keys.in_flight(partition), records))
-    return Census(unfinished=frozenset(unfinished), counted=frozenset(counted))
+    names = keys.of_job(partition, "")
+    sets = (names.in_flight, names.outbox, names.waiting_callbacks)
+    found = json.loads(ask(redis_port, "EVAL", _COUNT, "3", *sets, names.record, names.callbacks))
+    unfinished, counted, waiting, counted_callbacks = map(frozenset, found)
+    return Census(unfinished=unfinished, counted=counted, waiting=waiting, counted_callbacks=counted_callbacks)

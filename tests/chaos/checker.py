@@ -452,6 +452,14 @@ def jobs_in_flight_are_counted(history: History) -> Iterator[str]:
         )
 
 
+def waiting_callbacks_are_counted(history: History) -> Iterator[str]:
+    """At each moment every callback that waits for an owner counts once, for that owner, and nothing else does."""
+    for census in history.censuses:
+        uncounted, settled = census.waiting - census.counted_callbacks, census.counted_callbacks - census.waiting
+        yield from (f"{callback} waits, and does not count" for callback in sorted(uncounted))
+        yield from (f"{callback} counts, and does not wait or is another's" for callback in sorted(settled))
+
+
 def expired_jobs_have_letters_that_say_so(history: History) -> Iterator[str]:
     """Who waited too long is told EXPIRED, and has a dead letter with that reason; nobody else has one."""
     letters = {letter.job_id for letter in history.dead_letters if letter.reason == "expired"}
@@ -506,6 +514,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     each_end_has_one_callback,
     every_end_is_told,
     jobs_in_flight_are_counted,
+    waiting_callbacks_are_counted,
     expired_jobs_have_letters_that_say_so,
     the_list_is_complete,
     everything_fits_together,

@@ -127,10 +127,15 @@ class DeadLetter(NamedTuple):
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs of a partition at one moment, as `<owner> <job id>`: those that have not ended, and those that count."""
+    """The jobs of a partition at one moment, as `<owner> <job id>`: those that have not ended, and those that count.
+
+    So for callbacks, as `<owner> <webhook-id>`: those of owners that wait in the outbox, and those that count.
+    """
 
     unfinished: frozenset[str]
     counted: frozenset[str]
+    waiting: frozenset[str] = frozenset()
+    counted_callbacks: frozenset[str] = frozenset()
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ async def what_time_leaves(store: JobStore, objects: ObjectDirectory) -> list[st
     uploads = [f"upload {upload.upload_id} of {upload.key}" async for upload in objects.open_uploads()]
     archives = [f"archive {info.key}" async for page in objects.listing() for info in page]
     names = await inspection.expiries(store.connection)
-    left = (":job:", ":events:", ":owner:", ":in_flight", ":outbox")
+    left = (":job:", ":events:", ":owner:", ":in_flight", ":outbox", ":waiting_callbacks")
     for_ever = [name for name, ttl in names.items() if ":callbacks:" in name and ttl == inspection.NO_EXPIRY]
     return uploads + archives + for_ever + [name for name in names if any(part in name for part in left)]
 

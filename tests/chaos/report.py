@@ -33,7 +33,8 @@ def _lines(aftermath: Aftermath) -> Iterator[str]:
     yield f"processors dead {len(history.deaths)}, frozen {len(history.frozen)}"
     yield f"runs {_count(history, What.BEGAN)}, of which nobody knew {sum(map(len, _untold(history)))}"
     most = max((len(census.unfinished) for census in history.censuses), default=0)
-    yield f"censuses {len(history.censuses)}, at most {most} jobs in flight in a partition"
+    waiting = max((len(census.waiting) for census in history.censuses), default=0)
+    yield f"censuses {len(history.censuses)}, at most {most} jobs in flight, {waiting} callbacks waiting in a partition"
     yield from _wanted(history)
     yield f"taken over {sum(life.crashes for life in lives)}, failures {sum(life.failures for life in lives)}"
     yield f"told to be superseded {_superseded(history)}, open uploads of the dead {len(history.open_uploads)}"

@@ -303,6 +303,12 @@ def counting(*, unfinished: Iterable[str] = (), counted: Iterable[str] = ()) -> 
     return but(censuses=[*CALM.censuses, Census(unfinished=frozenset(unfinished), counted=frozenset(counted))])
 
 
+def counting_callbacks(*, waiting: Iterable[str] = (), counted: Iterable[str] = ()) -> History:
+    """Forge a census of callbacks."""
+    forged = msgspec.structs.replace(CALM.censuses[0], waiting=frozenset(waiting), counted_callbacks=frozenset(counted))
+    return but(censuses=[*CALM.censuses, forged])
+
+
 RUN_AGAIN = [*DROPPED_LOG[:2], event("2-3", "started", attempt=2), event("2-4", "cancelled")]
 
 
@@ -366,6 +372,13 @@ FORGERIES = [
         "jobs_in_flight_are_counted",
         "one for another owner",
         counting(unfinished={f"ann {GOOD}"}, counted={f"bob {GOOD}"}),
+    ),
+    Forgery("waiting_callbacks_are_counted", "one is not", counting_callbacks(waiting={"ann msg_1_1"})),
+    Forgery("waiting_callbacks_are_counted", "one that was told", counting_callbacks(counted={"ann msg_1_1"})),
+    Forgery(
+        "waiting_callbacks_are_counted",
+        "one for another owner",
+        counting_callbacks(waiting={"ann msg_1_1"}, counted={"bob msg_1_1"}),
     ),
     Forgery(
         "logs_tell_a_life", "a redrive without an epoch", wilful_log(LATE, [*LATE_LOG[:2], event("1-3", "queued")])

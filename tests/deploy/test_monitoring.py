@@ -284,6 +284,39 @@ def test_prometheus_has_nothing_against_names_and_help_of_the_metrics(shown: tup
             "download_jobs_ended_total: outcome is never too_late",
             replacing("rules", LATE, LATE.replace("late", "too_late")),
         ),
+        (
+            "download_creates_refused_total: reason is never redis_filled",
+            replacing("rules", "backlog|memory|redis_full", "backlog|memory|redis_filled"),
+        ),
+        (
+            "download_jobs_failed_total: reason is never for_good",
+            replacing("rules", 'reason!="permanent"', 'reason!="for_good"'),
+        ),
+        (
+            "download_jobs_failed_total: reason is never perm",
+            replacing("rules", 'reason!="permanent"', 'reason!~"perm|unknown"'),
+        ),
+        (
+            "http_request_duration_seconds_bucket: call is never read_a_job",
+            replacing("rules", "create_job|read_job", "create_job|read_a_job"),
+        ),
+        (
+            "http_request_duration_seconds_bucket: call is never stream_job",
+            replacing("rules", "create_job|read_job", "create_job|stream_job"),
+        ),
+        (
+            "http_answers_total: status is never 5XX",
+            replacing("rules", 'http_answers_total{status="5xx"}', 'http_answers_total{status="5XX"}'),
+        ),
+        (
+            "http_answers_total: status is never 50x",
+            replacing("dashboard", "4xx|5xx", "4xx|50x"),
+        ),
+        (
+            "kube_horizontalpodautoscaler_status_current_replicas: horizontalpodautoscaler is never .*worker.*",
+            replacing("rules", ".*processor.*", ".*worker.*"),
+        ),
+        ("ALERTS: alertname is never WayBill.*", replacing("dashboard", "Waybill.*", "WayBill.*")),
     ],
 )
 def test_a_metric_that_nobody_has_is_named(
@@ -354,6 +387,11 @@ def test_reading_of_promql() -> None:
         Selector("b", ()),
         Selector("rule:c", ()),
     ]
+
+
+def test_branches_of_a_regex_are_asked_for_one_by_one() -> None:
+    assert Matcher("call", "!~", "x|y.*").alternatives == ["x", "y.*"]
+    assert Matcher("call", "=", "x|y.").alternatives == [r"x\|y\."]
 
 
 def test_the_alert_on_memory_comes_before_the_limit_of_the_pods(files: Files) -> None:

@@ -22,6 +22,7 @@ from shared.jobstore.operations import NewJob
 from shared.jobstore.outbox import Outbox, Redelivered
 from tests.support import cargo
 from tests.support.ports import free_ports
+from tests.support.promised import promised
 from tests.support.receiver import Received, Receiver
 from tests.support.service import Service, environment
 from tests.support.stores import running_store
@@ -134,6 +135,7 @@ def test_a_callback_verifies_and_its_link_opens_the_archive_without_a_header(sys
     link = body["data"]["download_url"]
     with httpx.Client(trust_env=False) as anybody:
         archive, without_ticket = anybody.get(link), anybody.get(link.partition("?")[0])
+    assert promised().breaches_of_webhook("jobEnded", received.headers, body) == []
     assert (body["type"], body["data"]["job_id"], body["data"]["status"]) == ("download.completed", job_id, "completed")
     assert link.startswith(f"{system.url}{JOBS}/{job_id}/file?ticket=")
     assert (archive.status_code, len(archive.content)) == (200, body["data"]["archive_bytes"])

@@ -21,6 +21,7 @@ from tests.support.stores import running_store
 
 URL = "https://hooks.example.org/hunter2"
 REFUSED = DeliveryOutcome(at_ms=1_795_461_600_000, duration_ms=12, status=503, error="The receiver answered 503.")
+HEARD = DeliveryOutcome(at_ms=1_795_461_600_000, duration_ms=12, status=204)
 SECRET = "whsec_" + "A" * 40
 HERE = {"WAYBILL_CALLBACK_HTTP": "true", "WAYBILL_CALLBACK_PORTS": "1-65535"}
 ALLOWED = HERE | {"WAYBILL_CALLBACK_NETWORKS": "127.0.0.1", "WAYBILL_CALLBACK_SECRETS": SECRET}
@@ -76,11 +77,14 @@ async def test_the_tries_of_a_job_are_shown_and_a_dead_callback_is_redelivered(
 
     shown = await somebody.run("callbacks", "show", dead)
     again = await somebody.run("callbacks", "redeliver", dead)
+    at_once = await somebody.run("callbacks", "redeliver", dead)
 
     [callback] = await Outbox(single).deliveries(dead)
     assert f"{callback.callback_id} to hooks.example.org: dead" in shown.stdout
     assert "The receiver answered 503. (0.0 s)" in shown.stdout
     assert (again.returncode, again.stdout) == (0, f"{dead} is due now, with the same id\n")
+    assert at_once.returncode == 1
+    assert at_once.stdout.startswith(f"{dead} is being told, or was asked for within the last minute")
     assert (callback.state, await Outbox(single).dead(0)) == (CallbackState.WAITING, [])
 
 
@@ -99,6 +103,24 @@ async def test_a_job_that_cannot_be_told_again_is_told_why(single: JobStore, som
         if word in line
     ] == ["has not ended", "has no callback_url", "is gone"]
     assert "Nothing is kept of callbacks of job nobody." in shown.stderr
+
+
+async def test_admins_are_told_once_more_of_a_dead_letter_and_the_owner_is_not(
+    single: JobStore, somebody: Operator
+) -> None:
+    single.tells_admins = True
+    outbox, told = Outbox(single), (await jobs.fail(single, callback_url=URL)).job_id
+    for taken in await outbox.take(0, "p1", lease_ms=jobs.LEASE_MS, count=10):
+        await outbox.delivered(taken, HEARD)
+    untold = await jobs.create(single)
+
+    again = await somebody.run("callbacks", "redeliver", "--admins", told, untold)
+
+    [owners], [admins] = await outbox.deliveries(told), await outbox.deliveries(told, for_admins=True)
+    assert (owners.state, admins.state, admins.tries) == (CallbackState.DELIVERED, CallbackState.WAITING, (HEARD,))
+    assert again.returncode == 1  # because of the second one
+    assert again.stdout.splitlines()[0] == f"{told} is due for admins now, with the same id"
+    assert again.stdout.splitlines()[1] == f"{untold} is nothing that admins were told of"
 
 
 async def test_doctor_tells_of_callbacks_that_were_given_up(single: JobStore, somebody: Operator) -> None:
@@ -126,6 +148,36 @@ def test_a_test_arrives_signed_as_a_callback_of_that_owner() -> None:
     assert (ended.returncode, ended.stdout) == (0, "The receiver answered 204.\n")
     assert received.webhook_id in ended.stderr
     assert Webhook(secret.of_owner("anna").text).verify(received.raw, received.headers)["type"] == "download.test"
+
+
+def test_a_test_for_admins_goes_to_their_url_unguarded_signed_with_a_secret_that_no_owner_has() -> None:
+    with Receiver() as receiver:
+        ended = try_url(
+            "--admins", {"WAYBILL_CALLBACK_SECRETS": SECRET, "WAYBILL_ADMIN_CALLBACK_URL": receiver.admin_url}
+        )
+
+    [received] = receiver.received
+    [secret] = read_signing_secrets(SECRET, variable="")
+    assert (ended.returncode, ended.stdout) == (0, "The receiver answered 204.\n")
+    assert f"{received.webhook_id}, of the owner @admins, signed" in ended.stderr
+    assert Webhook(secret.of_owner("@admins").text).verify(received.raw, received.headers)["type"] == "download.test"
+    assert received.headers["authorization"].startswith("Basic ")
+    assert "hunter2" not in ended.stdout + ended.stderr
+
+
+def test_a_test_for_admins_who_have_no_url_says_so() -> None:
+    ended = try_url("--admins", {})
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "WAYBILL_ADMIN_CALLBACK_URL is not set" in ended.stderr
+
+
+@pytest.mark.parametrize("words", [["--admins", "https://hooks.example.org/"], []], ids=["both", "none"])
+def test_a_test_goes_to_one_place(words: list[str]) -> None:
+    command = [sys.executable, "-m", "processor", "callbacks", "test", *words]
+    ended = subprocess.run(command, env=environment({}), capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ PICKUPS = 500
 LOOK_EVERY_SECONDS = 0.02
 JOBS_WEIGHED = 1_000
 EVENTS_OF_A_RUN = 30
+EVENTS_OF_TWO_MINUTES = 120
 TRIM_AFTER_MS = 2 * limits.LOG_TRIMMED_AFTER_MS
 
 
@@ -52,11 +53,13 @@ class Stage(NamedTuple):
     title: str
     state: JobState
     is_trimmed: bool = False
+    events: int = EVENTS_OF_A_RUN
 
 
 STAGES = (
     Stage("queued", JobState.QUEUED),
     Stage(f"running, {EVENTS_OF_A_RUN} events", JobState.PROCESSING),
+    Stage(f"running, {EVENTS_OF_TWO_MINUTES} events", JobState.PROCESSING, events=EVENTS_OF_TWO_MINUTES),
     Stage(f"ended, {EVENTS_OF_A_RUN + 1} events, not trimmed", JobState.COMPLETED),
     Stage("ended, trimmed", JobState.COMPLETED, is_trimmed=True),
 )
@@ -172,8 +175,8 @@ async def weigh(server: EmbeddedValkey, store: JobStore, stage: Stage) -> float:
         (entry,) = await store.take(0, processor="p1", most=1, in_hand=in_hand)
         run = await jobs.claim(store, entry)
         in_hand += [entry.entry_id] if stage.state is JobState.PROCESSING else []
-        for seq in range(3, EVENTS_OF_A_RUN + 1):
-            await store.append_progress(run, seq=seq, message=jobs.progress(seq / 100))
+        for seq in range(3, stage.events + 1):
+            await store.append_progress(run, seq=seq, message=jobs.progress(seq / 1_000))
         if stage.state is JobState.COMPLETED:
             await store.finish(run, jobs.completion())
         if stage.is_trimmed:

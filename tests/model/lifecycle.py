@@ -72,7 +72,9 @@ class Callback:
     state: CallbackState = CallbackState.WAITING
     token: str | None = None
     tries: int = 0
-    """Those that have ended."""
+    """Those that have ended since it was last asked for."""
+    tries_before: int = 0
+    """Those before that."""
     asked_day: float = -1.0
     """When it was last wanted once more."""
     has_successor: bool = False
@@ -82,6 +84,11 @@ class Callback:
     def attempt(self) -> int:
         """Count the tries, with the one under way."""
         return self.tries + (self.state is CallbackState.DELIVERING)
+
+    @property
+    def tries_kept(self) -> int:
+        """Count the tries that are still shown."""
+        return min(self.tries_before + self.tries, limits.CALLBACK_TRIES_KEPT)
 
     @property
     def is_settled(self) -> bool:
@@ -114,11 +121,14 @@ class Callback:
             self.due_day = due_day
             self.tries += counts
 
-    def tell_again(self, day: float) -> None:
+    def tell_again(self, day: float) -> Redelivered:
         """Begin from the beginning, but for what is being told, or was asked for shortly before."""
-        if self.state is not CallbackState.DELIVERING and day > self.asked_day:
-            self.state, self.token, self.tries = CallbackState.WAITING, None, 0
-            self.due_day = self.asked_day = day
+        if self.state is CallbackState.DELIVERING or day <= self.asked_day:
+            return Redelivered.UNCHANGED
+        self.tries_before += self.tries
+        self.state, self.token, self.tries = CallbackState.WAITING, None, 0
+        self.due_day = self.asked_day = day
+        return Redelivered.OK
 
 
 @dataclass
@@ -343,16 +353,19 @@ class Job:
         self.is_forgotten = day >= self.visit_day
         return Step.FORGOTTEN if self.is_forgotten else Step.TOMBSTONE
 
-    def redeliver(self, day: float) -> Redelivered:
-        """Tell the owner of the last end again."""
+    def redeliver(self, day: float, *, for_admins: bool) -> Redelivered:
+        """Tell the owner of the last end again, or admins of the last letter that they were told of."""
+        if for_admins:
+            if letters := [callback for callback in self.callbacks if callback.is_for_admins]:
+                return letters[-1].tell_again(day)
+            return Redelivered.GONE if self.is_forgotten else Redelivered.NO_CALLBACK
         if self.is_deleted or (self.is_forgotten and not self.has_url):
             return Redelivered.GONE
         if not self.has_url:
             return Redelivered.NO_CALLBACK
         if not self.state.is_terminal:
             return Redelivered.NOT_ENDED
-        [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again(day)
-        return Redelivered.OK
+        return [callback for callback in self.callbacks if not callback.is_for_admins][-1].tell_again(day)
 
     def bury_damaged(self, message: bytes) -> None:
         """End the job although its record could not be read; nobody older comes back."""

@@ -28,7 +28,7 @@ from shared.clock import now_ms
 from shared.event_id import EventId
 from shared.jobs import Checkpoint, JobRecord, JobState
 from shared.jobstore import keys
-from shared.jobstore.callback import CallbackState, DeliveryOutcome, TakenCallback
+from shared.jobstore.callback import CallbackName, CallbackState, DeliveryOutcome, TakenCallback
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
@@ -574,7 +574,7 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             assert not callback.has_successor
             callback.take(one.token, day)
-            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries)
+            assert (one.attempt, len(one.tries)) == (callback.attempt, callback.tries_kept)
             assert one.record.state.is_terminal
             assert (EventId(callback.epoch, one.record.seq), one.message) in job.log
         assert by_name == {}
@@ -664,14 +664,16 @@ class StoreMachine(RuleBasedStateMachine):
             if job.state is JobState.FAILED and not job.is_deleted and not job.is_forgotten
         ]
 
-    @rule(choice=CHOICE, day=DAYS, sendings=SENDINGS)
-    def redeliver(self, choice: int, day: int, sendings: int) -> None:
+    @rule(choice=CHOICE, day=DAYS, for_admins=st.booleans(), sendings=SENDINGS)
+    def redeliver(self, choice: int, day: int, for_admins: bool, sendings: int) -> None:
         """Somebody wants an end to be told again, wherever the job stands."""
         job, at_ms = chosen(list(self.jobs.values()), choice), now_ms() + day * DAY_MS
 
-        answers = self.send(lambda: Outbox(self.store).redeliver(job.job_id, now_ms=at_ms), sendings)
+        answers = self.send(
+            lambda: Outbox(self.store).redeliver(job.job_id, for_admins=for_admins, now_ms=at_ms), sendings
+        )
 
-        assert answers == [job.redeliver(day) for _ in range(sendings)]
+        assert answers == [job.redeliver(day, for_admins=for_admins) for _ in range(sendings)]
 
     # ── losing a job ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -952,7 +954,7 @@ class StoreMachine(RuleBasedStateMachine):
             (one.name.epoch, one.name.is_for_admins, one.state, one.attempt, len(one.tries)) for one in owners + admins
         ]
         wanted = sorted(job.callbacks, key=lambda callback: callback.is_for_admins)
-        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries) for one in wanted]
+        assert kept == [(one.epoch, one.is_for_admins, one.state, one.attempt, one.tries_kept) for one in wanted]
         assert [score is None for score in scores] == [callback.is_settled for callback in wanted]
         assert (name in expiries) == bool(wanted)
         if wanted:
@@ -978,6 +980,14 @@ class StoreMachine(RuleBasedStateMachine):
         dead += sum(job.dead_callbacks_forgotten for job in self.jobs.values() if job.partition == number)
         counts = await Outbox(self.store).counts(number)
         assert counts[:2] == (sum(not callback.is_settled for callback in callbacks), dead)
+        waiting = sorted(
+            f"{jobs.OWNER} {CallbackName(job.job_id, callback.epoch).text}".encode()
+            for job in self.jobs.values()
+            for callback in job.callbacks
+            if job.partition == number and not callback.is_settled and not callback.is_for_admins
+        )
+        counted_callbacks = await self.store.connection.execute("ZRANGE", keys.waiting_callbacks(number), 0, -1)
+        assert counted_callbacks == waiting, "the callbacks that count are not those that wait for their owner"
 
         commands, pending, backlog, line, dead_letters, counted = await asyncio.gather(
             inspection.commands(self.store, number),

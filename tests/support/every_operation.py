@@ -17,7 +17,7 @@ from shared.jobstore.damage import bury_damaged, bury_foreign
 from shared.jobstore.dead_letters import Redriven
 from shared.jobstore.fleet import Fleet, Sign
 from shared.jobstore.idempotency import IdempotencyKeys
-from shared.jobstore.in_flight import count_in_flight
+from shared.jobstore.in_flight import count_in_flight, count_waiting_callbacks
 from shared.jobstore.inspection import Inspection, agreed_partitions
 from shared.jobstore.lifetimes import Step
 from shared.jobstore.line import read_line
@@ -141,6 +141,7 @@ async def walk(store: JobStore, url: str) -> None:
         assert await outbox.delivered(admins, outcome)
         assert (await outbox.counts(0)).dead == len(await outbox.dead(0)) == 1
         assert await outbox.redeliver(told) is Redelivered.OK
+        assert await count_waiting_callbacks(store.connection, jobs.OWNER, [0]) == [1]
         assert await outbox.next_due_at_ms(0) is not None
         assert len(await outbox.deliveries(told)) == 1
         assert [finding async for page in consistency.walk(0) for finding in page.findings] == []

@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from gateway.app import ROUTES
+from gateway.edge.answer_times import CALLS_THAT_STREAM, NO_CALL
 from tests.architecture.source_tree import ROOT
-from tests.support.promql import selectors
+from tests.support.promql import Matcher, selectors
 
 SHIPPED = ROOT / "deploy" / "monitoring"
 OPERATIONS = ROOT / "docs" / "operations.md"
 METRICS = ROOT / "docs" / "metrics.md"
 
-FOREIGN = frozenset(
-    {
-        # kube-state-metrics': how far the autoscaler may go, only the cluster knows.
-        "kube_horizontalpodautoscaler_status_current_replicas",
-        "kube_horizontalpodautoscaler_spec_max_replicas",
-        # Prometheus' own.
-        "ALERTS",
-    }
-)
-"""Metrics that others have."""
-OF_ANY_VALUE = frozenset({"http_request_duration_seconds", "http_answers_total"})
-"""Metrics whose labels have the values that callers have made happen so far."""
+Values = Mapping[str, set[str]]
+"""Of each label of a metric those that it may have."""
+
+_CALLS = {route.fn.__name__ for route in ROUTES} | {NO_CALL}
+_KINDS = {f"{hundreds}xx" for hundreds in range(1, 6)}
+OF_CALLERS: Mapping[str, Values] = {
+    "http_answers_total": {"call": _CALLS, "status": _KINDS},
+    "http_request_duration_seconds": {"call": _CALLS - CALLS_THAT_STREAM, "status": _KINDS},
+}
+"""Metrics that show a value once a caller has made it happen, and what may happen."""
 
 
 class Files(NamedTuple):
@@ -131,23 +131,35 @@ class Files(NamedTuple):
         """Name the gauges that every replica reports alike."""
         return set(re.findall(r"^\| `(\w+)` \|[^|]*\| \*all\*", self.metrics, re.MULTILINE))
 
-    def complaints_about_metrics(self, scraped: Mapping[str, Mapping[str, set[str]]]) -> Iterator[str]:
-        """Name what the expressions ask for and no process has: metrics, labels, values of labels."""
+    def of_others(self) -> Mapping[str, Values]:
+        """Give the metrics that others have, with the labels of theirs that come from here."""
+        autoscalers = {"horizontalpodautoscaler": set(_autoscalers())}
+        return {
+            # kube-state-metrics': how far the autoscaler may go, only the cluster knows.
+            "kube_horizontalpodautoscaler_status_current_replicas": autoscalers,
+            "kube_horizontalpodautoscaler_spec_max_replicas": autoscalers,
+            # Prometheus' own.
+            "ALERTS": {
+                "alertname": {alert["alert"] for alert in self.alerts()},
+                "alertstate": {"pending", "firing"},
+                "severity": {"critical", "warning"},
+            },
+        }
+
+    def complaints_about_metrics(self, scraped: Mapping[str, Values]) -> Iterator[str]:
+        """Name what the expressions ask for and nobody has: metrics, labels, values of labels."""
         recorded = {rule["record"] for rule in self.all_rules() if "record" in rule}
+        known = {**scraped, **self.of_others()}
         for expression in self.expressions():
             for metric, matchers in selectors(expression):
-                if metric in recorded | FOREIGN:
+                if metric in recorded:
                     continue
                 family = re.sub(r"_(bucket|count|sum)$", "", metric)
-                labels = scraped.get(metric) or scraped.get(family)
+                labels = known.get(metric) or known.get(family)
                 if labels is None:
                     yield f"{metric}: nobody has it"
                     continue
-                for label, operator, text in matchers:
-                    if label not in labels:
-                        yield f"{metric}: no label {label}"
-                    elif operator == "=" and family not in OF_ANY_VALUE and text not in labels[label]:
-                        yield f"{metric}: {label} is never {text}"
+                yield from _complaints_about_labels(metric, matchers, {**labels, **OF_CALLERS.get(family, {})})
 
     def complaints_about_sums(self) -> Iterator[str]:
         """Name the gauges of the whole system that are added up over the replicas, which all report the same."""
@@ -155,6 +167,26 @@ class Files(NamedTuple):
             for metric in self.of_the_whole_system():
                 if re.search(rf"\b{metric}\b", re.sub(r"\b(max|min)\s*\([^()]*\)", "", expression)):
                     yield f"{metric} in {expression}: take max()"
+
+
+def _complaints_about_labels(metric: str, matchers: tuple[Matcher, ...], labels: Values) -> Iterator[str]:
+    for matcher in matchers:
+        if matcher.label not in labels:
+            yield f"{metric}: no label {matcher.label}"
+            continue
+        # Prometheus compares the whole value. A branch that matches hides one that never will, so each is asked for.
+        for branch in matcher.alternatives:
+            if not any(re.fullmatch(branch, value) for value in labels[matcher.label]):
+                yield f"{metric}: {matcher.label} is never {branch}"
+
+
+def _autoscalers() -> Iterator[str]:
+    """Give the names that the autoscalers of deploy/k8s have in a cluster; KEDA makes its own of its ScaledObjects."""
+    prefixes = {"HorizontalPodAutoscaler": "", "ScaledObject": "keda-hpa-"}
+    for path in (ROOT / "deploy" / "k8s" / "components").glob("*/*.yaml"):
+        for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if (manifest or {}).get("kind") in prefixes:
+                yield prefixes[manifest["kind"]] + manifest["metadata"]["name"]
 
 
 def promtool(

@@ -6,7 +6,7 @@ that stands nowhere.
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -55,6 +55,25 @@ class Promised:
     def breaches_of_body(self, reference: str, value: object) -> list[str]:
         """Say what is wrong with a value of the schema to which `reference` points (`#/components/schemas/Job`)."""
         return list(self._schema_breaches(reference.removeprefix("#"), value))
+
+    def breaches_of_webhook(self, name: str, headers: Mapping[str, str], body: object) -> list[str]:
+        """Say what is wrong with what a receiver was sent: a header or a member that is not as the webhook has it.
+
+        Of headers those of the webhook's own kind are looked at: a client's others are HTTP's business.
+        """
+        promised = self._document["webhooks"][name]["post"]
+        declared = {each["name"]: each for each in promised["parameters"]}
+        breaches = [
+            f"the header {name} is not declared"
+            for name in headers
+            if name.startswith(("webhook-", "x-", "trace")) and name not in declared
+        ]
+        breaches += _header_breaches_of(headers, declared)
+        [media_type] = promised["requestBody"]["content"]
+        if headers.get("content-type") != media_type:
+            breaches.append(f"the media type {headers.get('content-type')!r} is not declared")
+        place = f"/webhooks/{name}/post/requestBody/content/{_escaped(media_type)}/schema"
+        return [*breaches, *self._schema_breaches(place, body)]
 
     def _promise_for(self, response: httpx.Response) -> tuple[str, Json | None]:
         """Give where in the document an answer is promised, and what; None when it is not."""
@@ -126,12 +145,16 @@ def _header_breaches(response: httpx.Response, promised: Json) -> Iterator[str]:
     for name in response.headers:
         if name not in declared and name not in FRAMING:
             yield f"the header {name} is not declared"
+    yield from _header_breaches_of(response.headers, declared)
+
+
+def _header_breaches_of(headers: Mapping[str, str], declared: Json) -> Iterator[str]:
     for name, said in declared.items():
-        if name not in response.headers:
+        if name not in headers:
             if said["required"]:
                 yield f"the header {name} is missing"
-        elif not Draft202012Validator(said["schema"]).is_valid(_typed(response.headers[name], said["schema"])):
-            yield f"the header {name} is {response.headers[name]!r}, and not {said['schema']}"
+        elif not Draft202012Validator(said["schema"]).is_valid(_typed(headers[name], said["schema"])):
+            yield f"the header {name} is {headers[name]!r}, and not {said['schema']}"
 
 
 def _typed(text: str, schema: Json) -> object:

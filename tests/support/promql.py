@@ -19,6 +19,14 @@ class Matcher(NamedTuple):
     operator: str
     text: str
 
+    @property
+    def alternatives(self) -> list[str]:
+        """As regexes what may stand there, each of which must be possible: of a regex its branches.
+
+        Brackets are not looked into, so `(a|b)_c` gives two halves that match nothing: write its branches out.
+        """
+        return self.text.split("|") if self.operator in ("=~", "!~") else [re.escape(self.text)]
+
 
 class Selector(NamedTuple):
     """A metric that is asked for, and on which conditions."""

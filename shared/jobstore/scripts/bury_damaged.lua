@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Ends a job whose record or log no claim can read: what is wrong in them is set right, so that people can read the end.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks
+--        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 job id  2 entry id  3 terminal message (JSON)  4 retention after the end (ms)  5 error (JSON)
 --        6 whether admins are told of it (1)
 --        7 number of record fields that nobody can read, then their names, then fields to set, flat
 -- Reply  OK  |  GONE: the entry is not there (any more)
--- uses: clock log entry letter in_flight callback outbox terminal
+-- uses: clock log entry letter in_flight waiting callback outbox terminal
 if not stands(ARGV[2]) then
   -- The repetition of a burial whose reply was lost finds the error that it has written.
   local error = redis.pcall('HGET', KEYS[1], 'error')

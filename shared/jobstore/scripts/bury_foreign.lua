@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes an entry off the command stream that names no job of its partition; a dead letter keeps what it was.
 -- KEYS   1 record and 2 events of nobody  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks
+--        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 entry id  2 error (JSON)
 -- Reply  OK  |  GONE: the entry is not there (any more)
 -- uses: entry letter

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Ends a job at once when nobody works on it, else asks its run to end; a deleted job is over for everybody at once.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks
+--        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 job id  2 cancelled message (JSON)  3 retention after the end (ms)  4 expires_at (ms)
 --        5 whether the job is deleted too (1)
 -- Reply  CANCELLED  |  REQUESTED  |  TERMINAL, state, object key or empty  |  GONE
--- uses: clock log entry letter in_flight callback outbox terminal
+-- uses: clock log entry letter in_flight waiting callback outbox terminal
 local r = redis.call('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'processor',
   'object_key')
 local state, now, is_deleted = r[1], now_ms(), ARGV[5] == '1'

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Gives one run of a job to a processor.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks
+--        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 job id  2 entry id  3 token  4 processor  5 lease (ms)  6 most crashes
 --        7 started message, with %d for the attempt  8 terminal message of a burial  9 its error (JSON)
 --        10 retention after the end (ms)  11 whether admins are told of a burial (1)
@@ -10,7 +10,7 @@
 --        BURIED, attempts, processor of the last one  |  DAMAGED: record or log cannot be read, and nothing was changed
 --        CANCELLED: somebody wanted the job to end, and this claim has ended it
 --        GONE: there is nothing to run, and an entry without an unfinished job has been removed
--- uses: clock line log entry letter in_flight callback outbox terminal
+-- uses: clock line log entry letter in_flight waiting callback outbox terminal
 local LONGEST_WAIT_MS = 86400000  -- no lease and no delay is longer
 local r = redis.pcall('HMGET', KEYS[1], 'state', 'entry', 'epoch', 'seq', 'attempt', 'failures', 'crashes', 'due_at',
   'token', 'processor', 'is_takeover', 'cancel_requested', 'standing')

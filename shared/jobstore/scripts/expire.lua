@@ -3,14 +3,14 @@
 --   waits too long ─▶ failed (cancelled, when somebody wanted it to end)
 --   ended ─▶ (upload aborted) log trimmed ─▶ (object deleted) tombstone ─▶ forgotten
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks  11 the owner's jobs
+--        10 the job's callbacks  11 waiting callbacks  12 the owner's jobs
 -- ARGV   1 job id  2 now (ms), or empty for Redis' own clock  3 terminal message (JSON)  4 its error (JSON)
 --        5 retention after the end (ms)  6 expires_at of the end (ms)  7 how long a tombstone stands (ms)
 --        8 key of the object that was deleted from the store, or empty  9 most time to wait (ms)
 --        10 checkpoint whose upload was aborted, or empty  11 whether admins are told of a dead letter (1)
 -- Reply  NOT_YET  |  EXPIRED  |  CANCELLED  |  TRIMMED  |  TOMBSTONE  |  FORGOTTEN
 --        ABORT, checkpoint  |  DELETE, object key: call again when its upload is aborted, or the object deleted
--- uses: clock log entry letter in_flight callback outbox terminal
+-- uses: clock log entry letter in_flight waiting callback outbox terminal
 local KEPT_EVENTS = 3
 local now = ARGV[2] ~= '' and tonumber(ARGV[2]) or now_ms()
 local due_at = tonumber(redis.call('ZSCORE', KEYS[7], ARGV[1]) or nil)
@@ -26,7 +26,7 @@ local state = r[1]
 local function forget()
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('ZREM', KEYS[7], ARGV[1])
-  redis.call('ZREM', KEYS[11], ARGV[1])
+  redis.call('ZREM', KEYS[12], ARGV[1])
   return {'FORGOTTEN'}
 end
 if not state then return forget() end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Hands a running job back, uncounted, so that another processor starts it at once.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks
+--        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 epoch  2 token  3 queued message (JSON)
 -- Reply  OK  |  CANCEL: nothing was done, because somebody wants the job to end, and its run can do that now
 --        DONE  |  STALE  |  GONE

@@ -2,14 +2,14 @@
 -- Says what does not fit together about one job, seen from one place, and puts one of these things right when asked to.
 -- Seen and repaired in one script: what is being created or moved right now is seen before it or after it, never halfway.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks  11 the list of an owner that names the job
+--        10 the job's callbacks  11 waiting callbacks  12 the list of an owner that names the job
 -- ARGV   1 job id  2 place: entry, record, visit (the job is named in `expiry`), count (it counts as
---        in flight), listing (in the list of key 11), or callback (it has some)
---        3 entry id, of an entry  4 kind to repair, or empty to look only  5 most time to wait (ms)
+--        in flight), listing (in the list of key 12), callback (it has some), or waiting (one of them counts as waiting)
+--        3 entry id, of an entry; name of the callback, of one that counts  4 kind to repair, or empty to look only  5 most time to wait (ms)
 --        6 how long a lease must have run out before a job without an entry is taken from its run (ms)
 --        7 owner whose list, or count, names the job
 -- Reply  the kinds found, before the repair: none when all is well, as it is for a repair that was done already
--- uses: clock log entry in_flight callback outbox
+-- uses: clock log entry in_flight waiting callback outbox
 local job, place, now, found = ARGV[1], ARGV[2], now_ms(), {}
 local function find(kind, mend)
   found[#found + 1] = kind
@@ -111,22 +111,39 @@ local function look_at_callbacks()
   end
   if #gone > 0 then
     find('callback_without_message', function()
+      for _, name in ipairs(gone) do leave_outbox(job, name) end
       forget_callbacks(names, gone)
       if #names == 0 then redis.call('DEL', KEYS[10]) else keep_until_all_are_settled() end
     end)
   end
   for _, name in ipairs(names) do
-    local id = callback_id(job, name)
-    if not is_settled(name) and not redis.call('ZSCORE', KEYS[9], id) then
-      find('callback_without_entry', function() redis.call('ZADD', KEYS[9], now, id) end)
+    local due_at = redis.call('ZSCORE', KEYS[9], callback_id(job, name))
+    local is_counted = is_for_admins(name) or redis.call('ZSCORE', KEYS[11], member_of_callback(job, name))
+    if not is_settled(name) and not due_at then
+      find('callback_without_entry', function() enter_outbox(job, name, now) end)
+    elseif not is_settled(name) and not is_counted then
+      find('callback_not_counted', function() enter_outbox(job, name, due_at) end)
     end
+  end
+end
+
+-- A member is right for what stands in the outbox, or belongs there, under the name by which the delivery takes it away.
+local function look_at_waiting()
+  local id = callback_id(job, ARGV[3])
+  local member = waiting_member(ARGV[7], id)
+  if not redis.call('ZSCORE', KEYS[11], member) then return end
+  local is_over_with = redis.pcall('HEXISTS', KEYS[10], ARGV[3]) ~= 1 or is_settled(ARGV[3])
+  local waits = redis.call('ZSCORE', KEYS[9], id) or not is_over_with
+  if not waits or member ~= member_of_callback(job, ARGV[3]) then
+    find('count_without_callback', function() redis.call('ZREM', KEYS[11], member) end)
   end
 end
 
 if place == 'entry' then look_at_entry() end
 if place == 'record' then look_at_record() look_for_callback() end
 if place == 'visit' then look_at_member(KEYS[7], 'visit_without_record') end
-if place == 'listing' then look_at_member(KEYS[11], 'listing_without_record') end
+if place == 'listing' then look_at_member(KEYS[12], 'listing_without_record') end
 if place == 'count' then look_at_count() end
 if place == 'callback' then look_at_callbacks() end
+if place == 'waiting' then look_at_waiting() end
 return found

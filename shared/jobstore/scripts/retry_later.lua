@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Ends a run that failed; the job waits, parked, for its next try.
 -- KEYS   1 record  2 events  3 commands  4 dead  5 stats  6 wake  7 expiry  8 jobs in flight  9 outbox
---        10 the job's callbacks
+--        10 the job's callbacks  11 waiting callbacks
 -- ARGV   1 epoch  2 token  3 retrying message (JSON)  4 delay (ms)  5 lease (ms)  6 error (JSON)
 -- Reply  OK  |  CANCEL: nothing was done, because somebody wants the job to end, and its run can do that now
 --        DONE  |  STALE  |  GONE

@@ -97,6 +97,9 @@ OF_SCALING = {
     "nobody's password": Break("redis of KEDA", "user", (SCALED, "spec/triggers/0/authenticationRef")),
     "KEDA as admin": Break("redis of KEDA", "admin", (KEDA, "data/username"), "YWRtaW4="),
     "KEDA without TLS": Break("redis of KEDA", "tls", (KEDA, "data/tls"), "ZGlzYWJsZQ=="),
+    "KEDA without the Sentinels' password": Break(
+        "redis of KEDA", "no sentinel_password", (KEDA, "data/sentinel_password"), at=SENTINEL
+    ),
     "KEDA unknown to the Sentinels": Break(
         "redis of KEDA", "Sentinels", ("TriggerAuthentication waybill-redis", "spec/secretTargetRef/4"), at=SENTINEL
     ),

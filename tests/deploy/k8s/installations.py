@@ -89,9 +89,14 @@ def installation(name: str) -> Installation:
     """Give an overlay or a composition, rendered; not to be changed."""
     if name in OVERLAYS:
         return Installation.of_yaml(render(K8S / "overlays" / name))
+    return composed(COMPOSITIONS[name])
+
+
+def composed(composition: Composition) -> Installation:
+    """Render a composition."""
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory).resolve()
-        _compose(home, COMPOSITIONS[name])
+        _compose(home, composition)
         return Installation.of_yaml(render(home))
 
 

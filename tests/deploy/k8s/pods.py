@@ -3,13 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deploy.overlay.programs import refusals
 from gateway.server import ABORT_AFTER_SECONDS
 from shared import limits
-from shared.environment import load
-from shared.errors import SettingsError
-from shared.gateway_settings import GatewaySettings
-from shared.processor_settings import ProcessorSettings
-from shared.setting import settings_of
 from tests.deploy.k8s.manifests import Installation, Pod
 
 VIEWER_BYTES = 9_000
@@ -132,22 +128,9 @@ def _drains(installation: Installation) -> Iterator[str]:
 
 def settings(installation: Installation) -> Iterator[str]:
     """Both programs take their environment as it is, and know every variable of it; ports are those of the pod."""
-    for component, kind in (("gateway", GatewaySettings), ("processor", ProcessorSettings)):
+    yield from refusals(installation.manifests)
+    for component in ("gateway", "processor"):
         environment = installation.environment_of(component)
-        known = {setting.variable for setting in settings_of(kind)}
-        if (
-            environment.get("WAYBILL_TICKET_SECRETS")
-            != installation.environment_of("gateway")["WAYBILL_TICKET_SECRETS"]
-        ):
-            yield f"{component}: links in callbacks have tickets that gateways do not take (WAYBILL_TICKET_SECRETS)"
-        # Those are of libraries.
-        odd = sorted(name for name in environment.keys() - known if not name.startswith(("AWS_", "OTEL_")))
-        yield from (f"{component}: {name} is no setting of it" for name in odd)
-        try:
-            load(kind, environment)
-        except SettingsError as wrong:
-            # The shipped secrets are examples on purpose, and are refused as such.
-            yield from (f"{component}: {problem}" for problem in wrong.problems if "the example of" not in problem)
         if environment.get("WAYBILL_ADMIN_HOST", "127.0.0.1").startswith("127."):
             yield f"{component}: the kubelet cannot reach an admin port on loopback"
         [pod] = installation.pods_of(component)

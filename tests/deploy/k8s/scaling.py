@@ -3,16 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from shared.jobstore import keys
-from shared.jobstore.location import Mode, RedisLocation, parse_location
-from tests.deploy.k8s.manifests import Installation, Manifest, name_of, texts_of
+from deploy.overlay.backlog import miscounts
+from deploy.overlay.keda import disagreements
+from tests.deploy.k8s.manifests import Installation, Manifest, name_of
 from tests.support.kustomize import ROOT
 
-STREAMS = {
-    Mode.STANDALONE: "redis-streams",
-    Mode.SENTINEL: "redis-sentinel-streams",
-    Mode.CLUSTER: "redis-cluster-streams",
-}
 SCALED = ("waybill-gateway", "waybill-processor")
 
 
@@ -40,26 +35,7 @@ def backlog(installation: Installation) -> Iterator[str]:
     scaler = installation.find("ScaledObject", "waybill-processor")
     if scaler is None:
         return
-    environment = installation.environment_of("processor")
-    slots, partitions = environment["WAYBILL_SLOTS"], int(environment["WAYBILL_PARTITIONS"])
-    triggers = [trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] != "cron"]
-    if sorted(trigger["metadata"]["stream"] for trigger in triggers) != sorted(map(keys.commands, range(partitions))):
-        yield f"the triggers are not those of the command streams of {partitions} partitions"
-    for trigger in triggers:
-        if trigger["metadata"].get("streamLength") != slots:
-            yield f"trigger {trigger['name']} has a streamLength that is not WAYBILL_SLOTS={slots}"
-        if odd := trigger["metadata"].keys() & {"consumerGroup", "lagCount", "pendingEntriesCount"}:
-            yield f"trigger {trigger['name']} has {sorted(odd)}, with which KEDA does not count the stream's length"
-    modifiers = scaler["spec"]["advanced"]["scalingModifiers"]
-    if modifiers["target"] != slots:
-        yield f"the target is {modifiers['target']!r} and not WAYBILL_SLOTS={slots}"
-    # (condition ? 1 : 0) of the hours of upkeep is no partition.
-    summed = re.findall(r"\bp\d+\b", modifiers["formula"])
-    if sorted(summed) != sorted(trigger["name"] for trigger in triggers):
-        yield f"the formula {modifiers['formula']!r} does not add up all partitions once"
-    named = {trigger["name"] for trigger in scaler["spec"]["triggers"]}
-    if named != set(re.findall(r"[a-z]\w*", modifiers["formula"])):
-        yield f"the formula {modifiers['formula']!r} names other triggers than {sorted(named)}"
+    yield from miscounts(installation.manifests)
     yield from _fallback(scaler)
 
 
@@ -74,36 +50,7 @@ def _fallback(scaler: Manifest) -> Iterator[str]:
 
 def redis(installation: Installation) -> Iterator[str]:
     """KEDA asks the Redis of REDIS_URL, in its way, as the user who may do nothing else."""
-    scaler = installation.find("ScaledObject", "waybill-processor")
-    if scaler is None:
-        return
-    location = parse_location(installation.environment_of("processor")["REDIS_URL"])
-    for trigger in (trigger for trigger in scaler["spec"]["triggers"] if trigger["type"] != "cron"):
-        told = trigger["metadata"]
-        if trigger["type"] != STREAMS[location.mode]:
-            yield f"trigger {trigger['name']} is {trigger['type']}, and REDIS_URL is {location.mode}"
-        addresses = ",".join(f"{address.host}:{address.port}" for address in location.addresses)
-        if told.get("address", told.get("addresses")) != addresses:
-            yield f"trigger {trigger['name']} asks another Redis than {addresses}"
-        if told.get("sentinelMaster", "") != location.master_name:
-            yield f"trigger {trigger['name']} asks for another master than {location.master_name}"
-        if int(told.get("databaseIndex", "0")) != location.db:
-            yield f"trigger {trigger['name']} asks another database than {location.db}"
-        if trigger.get("authenticationRef") != {"name": "waybill-redis"}:
-            yield f"trigger {trigger['name']} does not name its user"
-    yield from _credentials(installation, location)
-
-
-def _credentials(installation: Installation, location: RedisLocation) -> Iterator[str]:
-    secret = texts_of(installation.get("Secret", "waybill-keda"))
-    [authentication] = installation.of("TriggerAuthentication")
-    given = {part["parameter"]: secret.get(part["key"]) for part in authentication["spec"]["secretTargetRef"]}
-    if given.get("username") != "keda":
-        yield f"KEDA comes as the user {given.get('username')}"
-    if (given.get("tls") == "enable") != (location.tls is not None):
-        yield f"KEDA's tls is {given.get('tls')}, and REDIS_URL begins with {location.shown.partition(':')[0]}"
-    if location.mode is Mode.SENTINEL and not {"sentinelUsername", "sentinelPassword"} <= given.keys():
-        yield "KEDA does not name its user to the Sentinels"
+    yield from disagreements(installation.manifests)
 
 
 def streams(installation: Installation) -> Iterator[str]:

@@ -17,9 +17,10 @@ YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @functools.cache
-def patched() -> Installation:
-    """Render prod with every patch and every file of the page; not to be changed."""
+def patched(shown: str = "", own: str = "") -> Installation:
+    """Render prod with every patch and every file of the page, `own` in place of what is `shown`; not to be changed."""
     patches, solver = YAML.findall((ROOT / "docs/kubernetes.md").read_text(encoding="utf-8"))
+    patches = patches.replace(shown, own) if shown else patches
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory).resolve()
         prod = Path(os.path.relpath((K8S / "overlays/prod").resolve(), home)).as_posix()
@@ -55,3 +56,18 @@ def test_prometheus_of_the_stack_finds_what_it_selects_by() -> None:
     found = patched().of("PodMonitor", "PrometheusRule")
 
     assert [manifest["metadata"]["labels"]["release"] for manifest in found] == ["kube-prometheus-stack"] * 2
+
+
+@pytest.mark.parametrize(
+    ("shown", "own", "changed"),
+    [
+        ("value: envoy-gateway-system", "value: edge", ("NetworkPolicy", "callers")),
+        ("value: monitoring", "value: metrics", ("NetworkPolicy", "scrapers")),
+        ("prometheus-operated.monitoring.svc", "prometheus.metrics.svc", ("ScaledObject", "waybill-gateway")),
+    ],
+)
+def test_a_name_of_ones_own_cluster_takes_the_place_of_ours(shown: str, own: str, changed: tuple[str, str]) -> None:
+    before, after = (str(each.get(*changed)) for each in (patched(), patched(shown, own)))
+
+    assert before != after
+    assert before.replace(shown.removeprefix("value: "), own.removeprefix("value: ")) == after

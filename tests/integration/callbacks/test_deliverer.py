@@ -35,6 +35,7 @@ from shared.processor_settings import ProcessorSettings
 from shared.ticket import TicketSecret
 from tests.support import jobs
 from tests.support.doorstep import MappedNames
+from tests.support.promised import promised
 from tests.support.receiver import Received, Receiver
 from tests.support.stores import running_store
 
@@ -153,6 +154,8 @@ async def test_every_end_of_every_partition_is_told_once_and_verifies(store: Job
         "download.cancelled",
     ]
     assert {(await kept(store, job_id)).state for job_id in told} == {CallbackState.DELIVERED}
+    for received in receiver.received:
+        assert promised().breaches_of_webhook("jobEnded", received.headers, received.body) == []
 
 
 async def test_the_link_is_absolute_and_its_ticket_opens_this_job_for_as_long_as_the_archive_is_kept(

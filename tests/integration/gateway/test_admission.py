@@ -14,7 +14,9 @@ from gateway.idempotency_key import fingerprint_of
 from shared.gateway_settings import Allowance
 from shared.jobs import JobRequest
 from shared.jobstore import keys
+from shared.jobstore.callback import DeliveryOutcome
 from shared.jobstore.in_flight import count_in_flight
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.store import JobStore
 from shared.limit_errors import TooManyCreates, TooManyJobsInFlight
 from tests.support import inspection, jobs
@@ -26,6 +28,7 @@ from tests.support.stores import running_store
 # The gateway's handlers declare their parameters as Litestar 2 does; it announces the style of Litestar 3.
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.base_exceptions.LitestarDeprecationWarning")
 FILE = 70_000
+URL = "https://hooks.example.org/waybill"
 
 
 @contextlib.asynccontextmanager
@@ -404,3 +407,106 @@ async def test_refusals_are_counted_by_their_reason(store: JobStore) -> None:
 
         assert gateway.refused_creates("jobs_in_flight") == 1
         assert gateway.refused_creates("creates") == 0
+
+
+# ── callbacks that wait ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def let_wait(store: JobStore, count: int = 1) -> list[str]:
+    """Let callbacks of the owner wait, each of a job that has failed."""
+    runs = [await jobs.fail(store, owner=LOCAL.owner, callback_url=URL) for _ in range(count)]
+    return [run.job_id for run in runs]
+
+
+async def give_up(store: JobStore, job_id: str) -> None:
+    """Let the callback of a job that is due be tried no more."""
+    outbox, partition = Outbox(store), jobs.partition_number(job_id)
+    for taken in await outbox.take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10):
+        if taken.name.job_id == job_id:
+            await outbox.give_up(taken, DeliveryOutcome(at_ms=1, duration_ms=2, status=410))
+        else:
+            await outbox.release(taken)
+
+
+async def test_two_gateways_let_as_many_callbacks_wait_as_the_limit_and_take_jobs_without_one(
+    store: JobStore, server: Server
+) -> None:
+    await let_wait(store, 3)
+    async with two_gateways(store, server, Allowance(callbacks_waiting=3, creates_per_minute=10)) as gateways:
+        refused = [await gateway.post(FILE, callback_url=URL) for gateway in gateways]
+        refused.append(await gateways[0].post(FILE, key="k", callback_url=URL))
+        silent = await gateways[1].post(FILE)
+
+        assert gateways[0].refused_creates("callbacks_waiting") == 2
+
+    assert codes([*refused, silent]) == [(429, "LIMIT_CALLBACKS_WAITING")] * 3 + [(202, None)]
+    assert silent.headers["ratelimit"] == '"creates";r=9;t=60', "what is refused does not count"
+    assert await unfinished(store) == 1
+
+
+async def test_a_refusal_for_callbacks_says_how_many_may_wait_and_what_to_do(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(callbacks_waiting=2)) as gateway:
+        await let_wait(store)
+        accepted = await gateway.post(FILE, callback_url=URL)
+        await let_wait(store)
+        refused = await gateway.post(FILE, callback_url=URL)
+
+    policy = '"callbacks-waiting";q=2;qu="concurrent-requests"'
+    assert [answer.headers["ratelimit-policy"] for answer in (accepted, refused)] == [policy] * 2
+    assert [answer.headers["ratelimit"] for answer in (accepted, refused)] == [
+        '"callbacks-waiting";r=1',
+        '"callbacks-waiting";r=0',
+    ]
+    assert refused.json()["detail"].startswith("2 callbacks of yours wait to be delivered, which is your limit")
+    assert "or create jobs without callback_url" in refused.json()["detail"]
+    assert 60 <= int(refused.headers["retry-after"]) <= 120
+
+
+async def test_a_key_that_met_the_limit_of_callbacks_is_not_used_up(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(callbacks_waiting=1)) as gateway:
+        [waiting] = await let_wait(store)
+        refused = await gateway.post(FILE, key="k", callback_url=URL)
+        await give_up(store, waiting)
+        accepted = await gateway.post(FILE, key="k", callback_url=URL)
+        await let_wait(store)
+        again = await gateway.post(FILE, key="k", callback_url=URL)
+
+    assert codes([refused, accepted, again]) == [(429, "LIMIT_CALLBACKS_WAITING"), (202, None), (202, None)]
+    assert "idempotent-replayed" not in accepted.headers
+    assert (again.headers["idempotent-replayed"], again.json()["job_id"]) == ("true", accepted.json()["job_id"])
+
+
+async def test_a_retry_and_a_redelivery_meet_the_limit_of_callbacks_where_one_more_would_wait(store: JobStore) -> None:
+    allowance = Allowance(callbacks_waiting=2, creates_per_minute=10)
+    async with local_gateway(store, FILE, allowance=allowance) as gateway:
+        [given_up] = await let_wait(store)
+        await give_up(store, given_up)
+        waiting = await let_wait(store, 2)
+        silent = await jobs.fail(store, owner=LOCAL.owner)
+
+        refused = [await gateway.retry(given_up), await gateway.redeliver(given_up)]
+        done = [
+            await gateway.redeliver(waiting[0]),
+            await gateway.retry(waiting[1]),
+            await gateway.retry(silent.job_id),
+        ]
+
+        assert gateway.refused_creates("callbacks_waiting") == 2
+
+    assert codes([*refused, *done]) == [(429, "LIMIT_CALLBACKS_WAITING")] * 2 + [(202, None)] * 3
+
+
+async def test_the_limit_of_callbacks_is_one_for_all_partitions_together(server: Server) -> None:
+    async with (
+        running_store(server.url, partitions=3) as store,
+        local_gateway(store, FILE, allowance=Allowance(callbacks_waiting=3)) as gateway,
+    ):
+        for partition in range(3):
+            await jobs.fail(store, partition=partition, owner=LOCAL.owner, callback_url=URL)
+        [given_up] = await let_wait(store)
+        await give_up(store, given_up)
+
+        answers = [await gateway.post(FILE, callback_url=URL) for _ in range(5)]
+        answers += [await gateway.retry(given_up), await gateway.redeliver(given_up)]
+
+    assert codes(answers) == [(429, "LIMIT_CALLBACKS_WAITING")] * 7

@@ -123,6 +123,7 @@ async def test_tries_are_shown_from_the_end_of_the_job_to_the_answer(gateway: Lo
         "callback_url": URL,
         "attempt": 2,
         "next_try_at": None,
+        "redelivered_at": None,
         "tries": [
             {"at": "2027-01-15T08:00:00.000Z", "duration_ms": 10_000, "answer_status": None, "error": AWAY.error},
             {"at": "2027-01-15T08:00:10.000Z", "duration_ms": 20, "answer_status": 204, "error": None},
@@ -150,6 +151,9 @@ async def test_dead_callback_is_told_again_with_the_same_id(gateway: LocalGatewa
     assert response.status_code == 202
     assert response.json() == {"job_id": job_id, "delivery_status": "waiting"}
     assert response.headers["location"] == f"/v1/download/jobs/{job_id}/deliveries"
+    [delivery] = await gateway.deliveries(job_id)
+    assert [one["answer_status"] for one in delivery["tries"]] == [503]
+    assert delivery["redelivered_at"] is not None
     again = await take(store, job_id)
     assert (again.callback_id, again.attempt) == (given_up.callback_id, 1)
 
@@ -188,9 +192,9 @@ async def test_job_that_is_begun_anew_meanwhile_is_said_to_be_what_it_is_then(
     failed = await jobs.fail(store, owner=LOCAL.owner, callback_url=URL)
     redeliver = Outbox.redeliver
 
-    async def begun_anew(outbox: Outbox, job_id: str) -> Redelivered:
+    async def begun_anew(outbox: Outbox, job_id: str, *, most: int | None) -> Redelivered:
         await jobs.redrive(store, failed)
-        return await redeliver(outbox, job_id)
+        return await redeliver(outbox, job_id, most=most)
 
     monkeypatch.setattr(Outbox, "redeliver", begun_anew)
     answer = await gateway.redeliver(failed.job_id)
@@ -232,7 +236,7 @@ async def test_callback_of_a_job_whose_time_is_over_is_told_again(gateway: Local
 
 
 async def test_redelivery_that_does_nothing_is_not_counted(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def gone(_outbox: Outbox, _job_id: str) -> Redelivered:
+    async def gone(_outbox: Outbox, _job_id: str, *, most: int | None) -> Redelivered:
         return Redelivered.GONE
 
     async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=2)) as gateway:
@@ -259,10 +263,25 @@ async def test_deliveries_of_a_deleted_job_are_still_shown(gateway: LocalGateway
 
 async def test_telling_again_is_held_against_the_creates_of_the_minute(store: JobStore) -> None:
     async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=3)) as gateway:
+        ended = [await created(gateway, callback_url=URL) for _ in range(2)]
+        for job_id in ended:
+            await jobs.cancel(store, job_id)
+
+        answers = [await gateway.redeliver(job_id) for job_id in ended]
+
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert 1 <= int(answers[1].headers["retry-after"]) <= limits.CREATES_WINDOW_MS // 1000
+
+
+async def test_what_is_told_anyway_is_answered_as_it_stands_and_not_counted(store: JobStore) -> None:
+    async with local_gateway(store, FILE, allowance=Allowance(creates_per_minute=3)) as gateway:
         job_id = await created(gateway, callback_url=URL)
         await jobs.cancel(store, job_id)
+        await gateway.redeliver(job_id)
+        await Outbox(store).delivered(await take(store, job_id), DeliveryOutcome(at_ms=1, duration_ms=1, status=204))
 
         answers = [await gateway.redeliver(job_id) for _ in range(3)]
+        further = await created(gateway)
 
-    assert [answer.status_code for answer in answers] == [202, 202, 429]
-    assert 1 <= int(answers[2].headers["retry-after"]) <= limits.CREATES_WINDOW_MS // 1000
+    assert [(answer.status_code, answer.json()["delivery_status"]) for answer in answers] == [(202, "delivered")] * 3
+    assert further

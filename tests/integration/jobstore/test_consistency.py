@@ -10,7 +10,7 @@ import pytest
 from shared import clock, limits
 from shared.jobs import JobState
 from shared.jobstore import keys
-from shared.jobstore.callback import DeliveryOutcome
+from shared.jobstore.callback import CallbackName, DeliveryOutcome
 from shared.jobstore.consistency import Consistency, Finding, Kind, Place, Sighting
 from shared.jobstore.operations import Answer, Damaged, NotDue, Run
 from shared.jobstore.outbox import Outbox
@@ -166,11 +166,42 @@ async def _callback_of_another_type(store: JobStore) -> None:
     await store.connection.execute("SET", keys.callbacks(jobs.partition_number(job_id), job_id), "x")
 
 
+async def _callback_not_counted(store: JobStore) -> None:
+    """A processor of an older version has written it."""
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    await store.connection.execute("DEL", keys.waiting_callbacks(jobs.partition_number(run.job_id)))
+
+
+async def _count_of_a_callback_that_was_told(store: JobStore) -> None:
+    """By a processor of an older version."""
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    partition, epoch = jobs.partition_number(run.job_id), run.epoch
+    [taken] = await Outbox(store).take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    await Outbox(store).delivered(taken, DeliveryOutcome(at_ms=1, duration_ms=2, status=204))
+    await count_callback(store, run.job_id, epoch, jobs.OWNER)
+
+
+async def _count_of_a_forgotten_callback(store: JobStore) -> None:
+    await count_callback(store, jobs.new_job(store).job_id, 1, "somebody")
+
+
+async def _count_of_another_owners_callback(store: JobStore) -> None:
+    run = await jobs.fail(store, callback_url="https://example.org/hook")
+    await count_callback(store, run.job_id, run.epoch, "somebody")
+
+
+async def count_callback(store: JobStore, job_id: str, epoch: int, owner: str) -> None:
+    """Let a callback count as waiting, whatever it is."""
+    member = f"{owner} {CallbackName(job_id, epoch).text}"
+    await store.connection.execute("ZADD", keys.waiting_callbacks(jobs.partition_number(job_id)), 0, member)
+
+
 async def _record_without_callback(store: JobStore) -> None:
     """A processor of an older version has ended it."""
     run = await jobs.fail(store, callback_url="https://example.org/hook")
     partition = jobs.partition_number(run.job_id)
-    await store.connection.execute("DEL", keys.outbox(partition), keys.callbacks(partition, run.job_id))
+    names = (keys.outbox(partition), keys.waiting_callbacks(partition), keys.callbacks(partition, run.job_id))
+    await store.connection.execute("DEL", *names)
 
 
 async def count(store: JobStore, job_id: str, owner: str) -> None:
@@ -204,6 +235,10 @@ WRONGS = [
     Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_a_forgotten_job),
     Wrong(Kind.COUNT_WITHOUT_JOB, _count_of_another_owner),
     Wrong(Kind.CALLBACK_WITHOUT_ENTRY, _callback_without_entry),
+    Wrong(Kind.CALLBACK_NOT_COUNTED, _callback_not_counted),
+    Wrong(Kind.COUNT_WITHOUT_CALLBACK, _count_of_a_callback_that_was_told),
+    Wrong(Kind.COUNT_WITHOUT_CALLBACK, _count_of_a_forgotten_callback),
+    Wrong(Kind.COUNT_WITHOUT_CALLBACK, _count_of_another_owners_callback),
     Wrong(Kind.RECORD_WITHOUT_CALLBACK, _record_without_callback),
     Wrong(Kind.RECORD_WITHOUT_CALLBACK, _callback_of_another_type),
     Wrong(Kind.CALLBACK_WITHOUT_MESSAGE, _callback_without_message),
@@ -267,7 +302,8 @@ async def test_jobs_in_every_state_fit_together(store: JobStore) -> None:
 async def test_an_end_whose_callback_was_settled_long_ago_needs_none(store: JobStore) -> None:
     run = await jobs.fail(store, callback_url="https://example.org/hook")
     partition = jobs.partition_number(run.job_id)
-    await store.connection.execute("DEL", keys.outbox(partition), keys.callbacks(partition, run.job_id))
+    names = (keys.outbox(partition), keys.waiting_callbacks(partition), keys.callbacks(partition, run.job_id))
+    await store.connection.execute("DEL", *names)
     finished_at_ms = clock.now_ms() - limits.CALLBACK_KEPT_MS
     await store.connection.execute("HSET", record_of(run.job_id), "finished_at", finished_at_ms)
 

@@ -129,7 +129,7 @@ async def test_the_last_job_that_ends_leaves_nothing_to_count_with(store: JobSto
 # ── what meets a bound ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("full", Full)
+@pytest.mark.parametrize("full", [Full.IN_FLIGHT, Full.BACKLOG])
 async def test_a_create_that_meets_a_bound_leaves_nothing(store: JobStore, full: Full) -> None:
     await jobs.create(store, partition=0)
     bounds = Bounds(in_flight=1) if full is Full.IN_FLIGHT else Bounds(backlog=1)

@@ -3,7 +3,9 @@
 import pytest
 
 from shared import limits
+from shared.jobstore.callback import DeliveryOutcome
 from shared.jobstore.operations import Ending
+from shared.jobstore.outbox import Outbox
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
 
@@ -57,6 +59,10 @@ async def test_ended_jobs_leave_nothing_behind_but_the_keys_of_their_partition(s
     for ending in (jobs.completion(), jobs.failure()):
         await store.finish(await jobs.start(store), ending)
     await _bury(store)
+    told = await jobs.fail(store, callback_url="https://example.org/hook")
+    outbox, partition = Outbox(store), jobs.partition_number(told.job_id)
+    for taken in await outbox.take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10):
+        await outbox.delivered(taken, DeliveryOutcome(at_ms=1, duration_ms=2, status=204))
 
     staying = {key for key, ttl in (await inspection.expiries(store.connection)).items() if ttl == inspection.NO_EXPIRY}
 

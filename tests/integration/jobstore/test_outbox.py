@@ -606,6 +606,26 @@ async def test_counts_say_what_waits_and_for_how_long_it_is_due(single: JobStore
     assert await Outbox(single).next_due_at_ms(0) == 1
 
 
+async def test_those_that_are_due_next_are_given_first_across_partitions_and_no_more_than_asked_for(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CALLBACKS_READ_AT_ONCE", 2)
+    outbox, now_ms, ended = Outbox(store), clock.now_ms(), list[str]()
+    for number in range(5):
+        ended.append(await completed(store))
+        taken = await take(store, ended[-1])
+        await outbox.try_again(taken, REFUSED, delay_ms=DAY_MS * (5 - number), now_ms=now_ms)
+    gone = ended[3]
+    await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(gone), gone))
+
+    found = await outbox.next_up(count=5)
+
+    assert [one.name.job_id for one in found] == [ended[4], ended[2], ended[1], ended[0]]
+    assert [one.next_try_at_ms for one in found] == [now_ms + DAY_MS * days for days in (1, 3, 4, 5)]
+    assert found == [await only(store, one.name.job_id) for one in found]
+    assert await outbox.next_up(count=1) == found[:1]
+
+
 async def test_an_empty_outbox_has_nothing_due(single: JobStore) -> None:
     assert await Outbox(single).next_due_at_ms(0) is None
     assert await Outbox(single).counts(0) == OutboxCounts(0, 0, 0)
@@ -718,7 +738,7 @@ async def test_a_callback_is_told_again_under_the_same_id(store: JobStore) -> No
     assert await outbox.redeliver(job_id) is Redelivered.OK
 
     again = await take(store, job_id)
-    assert (again.callback_id, again.attempt, again.tries) == (first.callback_id, 1, ())
+    assert (again.callback_id, again.attempt, again.tries) == (first.callback_id, 1, (HEARD,))
     assert await store.connection.execute("PTTL", keys.callbacks(again.partition, job_id)) == inspection.NO_EXPIRY
 
 
@@ -760,7 +780,7 @@ async def test_a_try_under_way_is_what_was_asked_for(store: JobStore) -> None:
     under_way = await take(store, job_id)
     before = await inspection.everything(store.connection)
 
-    assert await outbox.redeliver(job_id) is Redelivered.OK
+    assert await outbox.redeliver(job_id) is Redelivered.UNCHANGED
 
     assert await inspection.everything(store.connection) == before
     assert await outbox.delivered(under_way, HEARD)
@@ -777,9 +797,28 @@ async def test_within_a_minute_an_end_is_told_again_once(store: JobStore) -> Non
     unchanged = await inspection.everything(store.connection)
     answers.append(await outbox.redeliver(job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS))
 
-    assert answers == [Redelivered.OK] * 2
+    assert answers == [Redelivered.UNCHANGED, Redelivered.OK]
     assert unchanged == before
-    assert (await take(store, job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS)).tries == ()
+    assert (await take(store, job_id, now_ms=now_ms + limits.REDELIVERY_PAUSE_MS)).attempt == 1
+
+
+async def test_what_was_tried_before_an_end_is_told_again_is_still_shown_and_no_more_than_the_last_tries(
+    store: JobStore,
+) -> None:
+    job_id, outbox, now_ms = await completed(store), Outbox(store), clock.now_ms()
+    for number in range(limits.CALLBACK_TRIES_KEPT):
+        failed = DeliveryOutcome(at_ms=number, duration_ms=1, status=503)
+        await outbox.try_again(await take(store, job_id), failed, delay_ms=0)
+    never_asked = (await only(store, job_id)).asked_at_ms
+
+    await outbox.redeliver(job_id, now_ms=now_ms)
+    before = await only(store, job_id)
+    await outbox.delivered(await take(store, job_id), HEARD)
+
+    after = await only(store, job_id)
+    assert (never_asked, before.asked_at_ms, before.attempt) == (None, now_ms, 0)
+    assert [one.at_ms for one in before.tries] == list(range(limits.CALLBACK_TRIES_KEPT))
+    assert (after.attempt, after.tries) == (1, (*before.tries[1:], HEARD))
 
 
 async def test_an_end_is_told_again_when_its_record_is_forgotten(store: JobStore) -> None:
@@ -802,6 +841,46 @@ async def test_nobody_is_told_again_of_a_forgotten_job_that_admins_alone_were_to
 
     assert await outbox.redeliver(run.job_id) is Redelivered.GONE
     assert [await outbox.whose(job_id) for job_id in (run.job_id, "x")] == [None, None]
+
+
+async def test_admins_are_told_again_of_the_last_letter_wherever_its_job_stands_and_its_owner_is_not(
+    store: JobStore,
+) -> None:
+    telling, outbox = JobStore(store.connection, partitions=store.partitions, tells_admins=True), Outbox(store)
+    run = await jobs.fail(telling, callback_url=URL)
+    partition = jobs.partition_number(run.job_id)
+    taken = await outbox.take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    for each in taken:
+        await outbox.give_up(each, AWAY)
+    await jobs.redrive(telling, run)
+
+    answers = [await outbox.redeliver(run.job_id, for_admins=True)]
+
+    [again] = await outbox.take(partition, "p1", lease_ms=jobs.LEASE_MS, count=10)
+    assert (again.name.epoch, again.is_for_admins, again.attempt, again.tries) == (run.epoch, True, 1, (AWAY,))
+    assert again.letter is not None
+    assert [dead.callback_id for dead in await outbox.dead(partition)] == [
+        each.callback_id for each in taken if not each.is_for_admins
+    ]
+    assert await outbox.delivered(again, HEARD)
+    await jobs.cancel(store, run.job_id, deletes=True)
+    answers.append(await outbox.redeliver(run.job_id, for_admins=True, now_ms=clock.now_ms() + DAY_MS))
+    await store.connection.execute("DEL", keys.record(partition, run.job_id))
+    answers.append(await outbox.redeliver(run.job_id, for_admins=True, now_ms=clock.now_ms() + 2 * DAY_MS))
+    assert answers == [Redelivered.OK] * 3
+
+
+async def test_admins_are_not_told_again_of_what_they_were_not_told(store: JobStore) -> None:
+    outbox, run = Outbox(store), await jobs.fail(store, callback_url=URL)
+    forgotten = await completed(store)
+    partition = jobs.partition_number(forgotten)
+    await store.connection.execute("DEL", keys.record(partition, forgotten), keys.callbacks(partition, forgotten))
+    before = await inspection.everything(store.connection)
+
+    answers = [await outbox.redeliver(job_id, for_admins=True) for job_id in (run.job_id, forgotten, "x")]
+
+    assert answers == [Redelivered.NO_CALLBACK, Redelivered.GONE, Redelivered.GONE]
+    assert await inspection.everything(store.connection) == before
 
 
 async def test_a_deleted_job_is_told_to_nobody_once_its_record_is_forgotten(store: JobStore) -> None:

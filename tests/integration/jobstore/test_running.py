@@ -2,8 +2,10 @@
 
 import asyncio
 
+from shared import limits
 from shared.event_id import EventId
 from shared.jobs import ProgressSnapshot
+from shared.jobstore import keys
 from shared.jobstore.operations import Answer, Behind, Run
 from shared.jobstore.store import JobStore
 from tests.support import inspection, jobs
@@ -142,3 +144,21 @@ async def test_read_events_pages_from_any_cursor(store: JobStore) -> None:
     assert [event_id.seq for event_id, _ in first + rest] == [2, 3, 4, 5, 6, 7]
     assert await store.last_event(run.job_id) == (EventId(1, 7), jobs.progress(0.7))
     assert await store.last_event(store.new_job_id()) is None
+
+
+async def test_a_run_that_reports_for_days_keeps_a_bounded_log_whose_seq_goes_on(store: JobStore) -> None:
+    run = await jobs.start(store)
+    of_job = keys.of_job(jobs.partition_number(run.job_id), run.job_id)
+    last = limits.MAX_LOG_EVENTS + 500
+    fill = (
+        "for seq = 3, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '1-' .. seq, 'd', ARGV[2]) end"
+        " redis.call('HSET', KEYS[2], 'seq', ARGV[1])"
+    )
+    await store.connection.execute("EVAL", fill, 2, of_job.events, of_job.record, last, jobs.progress(0.25))
+
+    assert await store.append_progress(run, seq=last + 1, message=jobs.progress(0.5)) is Answer.OK
+
+    log = await inspection.read_log(store, run.job_id)
+    # MAXLEN ~ trims whole nodes of the stream only; a node is 1,024 bytes here.
+    assert limits.MAX_LOG_EVENTS <= len(log) <= limits.MAX_LOG_EVENTS + 100
+    assert [entry.event_id for entry in log[-2:]] == [EventId(1, last), EventId(1, last + 1)]

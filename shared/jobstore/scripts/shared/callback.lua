@@ -41,6 +41,26 @@ local function keep_until_all_are_settled()
   redis.call('PEXPIRE', KEYS[10], KEPT_MS)
 end
 
+local function is_for_admins(name) return string.find(name, '_admin', 1, true) ~= nil end
+
+local function member_of_callback(job, name)
+  local owner = redis.pcall('HGET', KEYS[10], 'owner')
+  return waiting_member(type(owner) == 'string' and owner or '', callback_id(job, name))
+end
+
+-- Puts a callback into the outbox, or moves it there; it counts for its owner from then on. Of an older version's callbacks,
+-- which do not count, each try makes one that does.
+local function enter_outbox(job, name, due_at, owner)
+  local id = callback_id(job, name)
+  redis.call('ZADD', KEYS[9], due_at, id)
+  if not is_for_admins(name) then redis.call('ZADD', KEYS[11], 0, owner and waiting_member(owner, id) or member_of_callback(job, name)) end
+end
+
+local function leave_outbox(job, name)
+  redis.call('ZREM', KEYS[9], callback_id(job, name))
+  if not is_for_admins(name) then redis.call('ZREM', KEYS[11], member_of_callback(job, name)) end
+end
+
 -- Takes all that is kept of some callbacks away. The names are those of `ends` that stay, and those that go.
 local function forget_callbacks(names, gone)
   for _, name in ipairs(gone) do
@@ -66,8 +86,6 @@ local function end_try(name, tries)
   redis.call('HDEL', KEYS[10], name .. ':lost')
 end
 
-local function is_for_admins(name) return string.find(name, '_admin', 1, true) ~= nil end
-
 -- Tells whether the same people are to be told of a later end.
 local function has_successor(name)
   local is_later = false
@@ -80,7 +98,7 @@ end
 
 local function supersede(job, name)
   redis.call('HSET', KEYS[10], name .. ':state', 'superseded')
-  redis.call('ZREM', KEYS[9], callback_id(job, name))
+  leave_outbox(job, name)
 end
 
 -- Lets a callback be due then, unless a later end is told in its place: who has heard of that must not hear of this one after.
@@ -90,5 +108,5 @@ local function wait_until(job, name, due_at)
     return keep_until_all_are_settled()
   end
   redis.call('HDEL', KEYS[10], name .. ':state')
-  redis.call('ZADD', KEYS[9], due_at, callback_id(job, name))
+  enter_outbox(job, name, due_at)
 end

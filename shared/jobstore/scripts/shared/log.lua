@@ -1,9 +1,10 @@
 -- The event log. Scripts do not roll back, so the append is the first write of every script: Redis itself refuses an id
 -- that is not higher than the last one, and then nothing has happened. Publishing is the last, and under pcall: an ACL
--- without channel rights must not undo anything.
+-- without channel rights must not undo anything. A run may go on for days and report all the time; who comes after the
+-- events that are gone is told the gap.
 local function append(epoch, seq, message)
   local id = epoch .. '-' .. seq
-  redis.call('XADD', KEYS[2], id, 'd', message)
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, id, 'd', message)
   return id
 end
 

@@ -40,14 +40,17 @@ local function make_room(job, new)
 end
 
 local function post(ending, name, letter)
-  if is_foreign(redis.pcall('HLEN', KEYS[10])) then redis.call('DEL', KEYS[10]) end  -- an end must not fail halfway
+  local owner = redis.pcall('HGET', KEYS[10], 'owner')
+  if is_foreign(owner) then redis.call('DEL', KEYS[10]) end  -- an end must not fail halfway
   make_room(ending.job, name)
   local told = redis.call('HMGET', KEYS[1], 'owner', 'callback_url', 'deleted_at')
-  redis.call('HSET', KEYS[10], 'owner', told[1] or '', name, what_is_carried(ending.message))
+  -- A job has one owner, also when its record can no longer say whom: under that name its other callbacks count.
+  if type(owner) ~= 'string' then owner = told[1] or '' end
+  redis.call('HSET', KEYS[10], 'owner', owner, name, what_is_carried(ending.message))
   if told[2] then redis.call('HSET', KEYS[10], 'callback_url', told[2]) end
   if told[3] then redis.call('HSET', KEYS[10], 'deleted', 1) end
   if letter then redis.call('HSET', KEYS[10], name .. ':letter', cjson.encode(letter)) end
   redis.call('PERSIST', KEYS[10])
-  redis.call('ZADD', KEYS[9], ending.now, callback_id(ending.job, name))
+  enter_outbox(ending.job, name, ending.now, owner)
   redis.pcall('SPUBLISH', KEYS[9], '')
 end

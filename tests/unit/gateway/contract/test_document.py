@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,10 +21,15 @@ from gateway.contract.document import openapi
 from gateway.contract.event_calls import STREAM_JOB, STREAM_JOBS
 from gateway.contract.members import MEMBERS
 from gateway.contract.schemas import MESSAGES, all_schemas, tag_of
+from gateway.contract.webhooks import WEBHOOKS
 from gateway.representation import Snapshot
 from gateway.routes.page import show_asset, show_icon, show_page
+from processor.callbacks.outcome import Delivered, GiveUp, Reception, TryAgain, after_try
+from processor.callbacks.signature import signed_headers
 from shared import events
+from shared.callbacks.signing_secret import SigningSecret
 from shared.errors import RecordUnreadable, RequestError, UnavailableError, WaybillError
+from shared.jobs import JobState
 from shared.limit_errors import LimitReached
 from tests.support.promised import Promised
 from tests.support.sse_reader import read_frames
@@ -79,6 +86,36 @@ def test_routes_and_document_name_the_same_calls() -> None:
     }
 
     assert served == {(method, path) for method, path, _ in operations()}
+
+
+def test_what_a_receiver_is_sent_and_document_name_the_same_types_and_headers() -> None:
+    sent = signed_headers("msg_1", b"", [SigningSecret(b"k" * 32)], sent_at=datetime.now(UTC))
+    job_ended = DOCUMENT["webhooks"]["jobEnded"]["post"]
+
+    assert set(DOCUMENT["webhooks"]) == {webhook.name for webhook in WEBHOOKS}
+    assert set(sent) == {each["name"] for each in job_ended["parameters"]} - {"traceparent"}
+    assert set(DOCUMENT["components"]["schemas"]["CallbackType"]["enum"]) == {
+        f"download.{state}" for state in JobState if state.is_terminal
+    }
+
+
+def test_what_is_said_of_a_receivers_answer_is_what_follows_from_it() -> None:
+    replies = DOCUMENT["webhooks"]["jobEnded"]["post"]["responses"]
+    follow = partial(after_try, tries=1, schedule_seconds=(0, 5), random_ratio=0.0, now_ms=0)
+
+    verdicts = {status: follow(Reception(status)) for status in (200, 299, 301, 400, 410, 503)}
+
+    assert set(replies) == {"2XX", "410", "default"}
+    assert verdicts[200] == verdicts[299] == Delivered()
+    assert isinstance(verdicts[410], GiveUp)
+    assert {type(verdicts[status]) for status in (301, 400, 503)} == {TryAgain}
+    assert set(replies["default"]["headers"]) == {"Retry-After"}
+    assert follow(Reception(503, retry_after="120")) == TryAgain(120_000)
+
+
+def test_the_example_of_a_callback_is_what_its_schema_says() -> None:
+    for webhook in WEBHOOKS:
+        assert PROMISED.breaches_of_body(webhook.request.schema["$ref"], webhook.request.example) == []
 
 
 @pytest.mark.parametrize("error", TOLD)

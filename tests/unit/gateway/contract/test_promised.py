@@ -70,6 +70,45 @@ def test_an_answer_that_breaks_a_promise_is_seen(response: httpx.Response, word:
     assert word in "\n".join(promised().breaches_of(response))
 
 
+SENT = {
+    "content-type": "application/json",
+    "webhook-id": examples.WEBHOOK_ID,
+    "webhook-timestamp": "1795773622",
+    "webhook-signature": f"v1,{'A' * 43}=",
+    "user-agent": "anybody",
+}
+
+
+def callback(**more: object) -> dict[str, Any]:
+    """Give what a receiver is sent, with changes in what is told of the job."""
+    shown = examples.end_message()
+    assert isinstance(shown, dict)
+    return shown | {"data": shown["data"] | more}
+
+
+def test_a_callback_that_keeps_the_promise_is_left_in_peace() -> None:
+    assert promised().breaches_of_webhook("jobEnded", SENT, callback()) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "word"),
+    [
+        (SENT | {"webhook-key": "x"}, callback(), "webhook-key"),
+        (SENT | {"webhook-signature": "v1a,x"}, callback(), "webhook-signature"),
+        (SENT | {"webhook-timestamp": "yesterday"}, callback(), "webhook-timestamp"),
+        (SENT | {"content-type": "text/plain"}, callback(), "text/plain"),
+        ({name: text for name, text in SENT.items() if name != "webhook-id"}, callback(), "webhook-id"),
+        (SENT, callback(progress=1.0), "progress"),
+        (SENT, callback(finished_at="yesterday"), "finished_at"),
+        (SENT, callback() | {"type": "download.paused"}, "download.paused"),
+        (SENT, callback() | {"owner": "anna"}, "owner"),
+        (SENT, {"type": "download.completed", "timestamp": examples.moment()}, "data"),
+    ],
+)
+def test_a_callback_that_breaks_a_promise_is_seen(headers: dict[str, str], body: dict[str, Any], word: str) -> None:
+    assert word in "\n".join(promised().breaches_of_webhook("jobEnded", headers, body))
+
+
 @pytest.mark.parametrize(
     ("message", "word"),
     [

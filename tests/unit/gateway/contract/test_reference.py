@@ -8,6 +8,7 @@ from gateway.contract.failures import failures
 from gateway.contract.page import reference_as_html
 from gateway.contract.reference import reference_page, slug
 from gateway.contract.schemas import MESSAGES, all_schemas, tag_of
+from gateway.contract.webhooks import WEBHOOKS
 from processor.outcome import crashed_too_often, damaged_record, describe, waited_too_long
 from shared.errors import HandlerMisbehaved, SourceChanged, SourceMissing, StoreFull
 from tests.architecture.source_tree import ROOT
@@ -28,6 +29,8 @@ def test_the_reference_has_each_call_code_message_and_schema() -> None:
     wanted += [f"| `{refusal.code}` |" for refusal in refusals.ALL]
     wanted += [f"| `{tag_of(message)}` |" for message in MESSAGES]
     wanted += [f"### {name}\n" for name in all_schemas()]
+    wanted += [f"### {webhook.name}\n" for webhook in WEBHOOKS]
+    wanted += [f"| `{each.name}` |" for webhook in WEBHOOKS for each in webhook.parameters]
     assert [line for line in wanted if line not in text] == []
 
 

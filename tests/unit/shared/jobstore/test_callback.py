@@ -56,16 +56,16 @@ def test_a_callback_that_cannot_be_read_is_said_to_be(carried: bytes) -> None:
         decode_taken(NAME, partition=3, token="t", reply=[1, carried, b"", b"", b"anna", b"", 0, 0])
 
 
-@pytest.mark.parametrize("parts", [(None, None, None), (b"\xff", b"many", b"{")])
+@pytest.mark.parametrize("parts", [(None, None, None, None), (b"\xff", b"many", b"{", b"-1")])
 def test_whoever_looks_is_shown_what_can_be_read(parts: tuple[bytes | None, ...]) -> None:
     callback = decode_callback(NAME, None, parts, due_at_ms=5)
 
     assert (callback.state, callback.url, callback.attempt) == (CallbackState.WAITING, None, 0)
-    assert (callback.tries, callback.next_try_at_ms) == ((), 5)
+    assert (callback.tries, callback.next_try_at_ms, callback.asked_at_ms) == ((), 5, None)
 
 
 def test_what_is_over_has_no_next_try() -> None:
-    callback = decode_callback(NAME, None, (b"dead", None, None), due_at_ms=5)
+    callback = decode_callback(NAME, None, (b"dead", None, None, None), due_at_ms=5)
 
     assert (callback.state, callback.next_try_at_ms) == (CallbackState.DEAD, None)
 
@@ -74,12 +74,12 @@ def test_what_is_over_has_no_next_try() -> None:
 def test_where_admins_are_told_is_nobodys_to_see(is_for_admins: bool, url: str | None) -> None:
     name = NAME._replace(is_for_admins=is_for_admins)
 
-    assert decode_callback(name, b"https://example.org/", (b"dead", None, None), due_at_ms=5).url == url
+    assert decode_callback(name, b"https://example.org/", (b"dead", None, None, None), due_at_ms=5).url == url
 
 
 @pytest.mark.parametrize(("state", "attempt"), [(b"delivering", 3), (b"delivered", 2), (None, 2)])
 def test_a_try_under_way_is_counted_among_those_that_have_ended(state: bytes | None, attempt: int) -> None:
-    assert decode_callback(NAME, None, (state, b"2", None), due_at_ms=None).attempt == attempt
+    assert decode_callback(NAME, None, (state, b"2", None, None), due_at_ms=None).attempt == attempt
 
 
 @pytest.mark.parametrize("encoded", [b"", b"{", b"\xff", b"[1]"])
