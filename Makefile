@@ -7,7 +7,7 @@ SOURCES := gateway processor shared deploy tests
 
 # A bare `make` explains; it starts nothing.
 .DEFAULT_GOAL := help
-.PHONY: help environment run page operate dead-letters test check check-deploy check-overlay audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server kustomize readers web mutants
+.PHONY: help environment run page operate dead-letters keys test check check-deploy check-overlay audit contract format docs lock bench-bundle bench-environment bench-store bench-jobs bench-streams bench-api bench-10k chaos clean s3-server kustomize readers web mutants
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ operate: environment ## Look at the `make run` that is up (ARGS='backlog', 'jobs
 
 dead-letters: environment ## Look after the failed jobs of the `make run` that is up (ARGS='list', ARGS='redrive --all --yes')
 	@exec $(BIN)/python -m deploy.local dead-letters $(ARGS)
+
+keys: environment ## Look after the API keys of the `make run` that is up (ARGS='create --owner anna', 'revoke <id>')
+	@exec $(BIN)/python -m deploy.local keys $(or $(ARGS),list)
 
 test: environment ## Run the tests (ARGS='-k name' to choose, TEST_PROCESSES=0 for one process)
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)

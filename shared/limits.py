@@ -131,6 +131,7 @@ CLIENT_RETRY_CAP_MS = 30_000
 CLIENT_RETRY_FLOOR_MS = 500
 CLIENT_TRIES = 10  # in a row without progress
 CLIENT_PATIENCE_SECONDS = 300.0  # without progress; progress begins both anew
+CLIENT_NOBODY_LISTENS_SECONDS = 5.0  # on this machine, where nobody has answered yet
 CLIENT_MAX_FRAME_BYTES = 4 * 1024 * 1024  # of one event; a snapshot of 1,000 files has a hundredth
 CLIENT_MAX_ANSWER_BYTES = 16 * 1024 * 1024  # of one answer that is not an archive: a page of 500 events
 CLIENT_READ_BYTES = 1024 * 1024  # of a file that is read again, at once

@@ -3,6 +3,7 @@
 python -m deploy.local                      make run
 python -m deploy.local backlog              make operate ARGS='backlog'
 python -m deploy.local dead-letters list    make dead-letters ARGS='list'
+python -m deploy.local keys list            make keys ARGS='list'
 """
 
 import os

@@ -20,6 +20,7 @@ class Options(NamedTuple):
     """One run of the set-up.
 
     `redis_url`: None starts the embedded Valkey. `copy_rate_bytes_per_second`: None copies at full speed.
+    `auth` and `home_given` are WAYBILL_AUTH and WAYBILL_HOME as they are, for what is printed.
     """
 
     home: Path
@@ -27,6 +28,18 @@ class Options(NamedTuple):
     admin_port: int
     redis_url: str | None
     copy_rate_bytes_per_second: int | None
+    auth: str = "none"
+    home_given: str | None = None
+
+    @property
+    def asks_who_calls(self) -> bool:
+        """Whether a call without a key or a token is refused."""
+        return self.auth != "none"
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether an API key says who calls."""
+        return "keys" in self.auth.split(",")
 
     @property
     def processor_admin_port(self) -> int:
@@ -72,6 +85,8 @@ def read_options(environment: Mapping[str, str], working_dir: Path) -> Options:
         admin_port=_port(given, "ADMIN_PORT", DEFAULT_ADMIN_PORT, HIGHEST_PORT - 1),
         redis_url=given.get("REDIS_URL"),
         copy_rate_bytes_per_second=_rate_bytes_per_second(given),
+        auth=given.get("WAYBILL_AUTH", "none"),
+        home_given=given.get("WAYBILL_HOME"),
     )
     if options.port in (options.admin_port, options.processor_admin_port):
         raise LocalSetupError(

@@ -34,7 +34,8 @@ def request_body(
 class AsyncWaybill:
     """One server. An async context manager; `api_key` may be a key or a JSON Web Token.
 
-    What cannot be reached is tried again, up to `tries` times in a row and for five minutes without progress;
+    What cannot be reached is tried again, up to `tries` times in a row and for five minutes without progress (five
+    seconds where nobody listens at an address of this machine that has not answered yet);
     `on_trouble` is told of each. Every call raises the server's own errors (shared/errors.py), and ServerUnreachable,
     UnavailableError or NotWaybill.
     """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from gateway.client.answers import error_of, is_worth_repeating, retry_after_ms
-from gateway.client.errors import NotWaybill, ServerUnreachable
+from gateway.client.errors import NobodyListens, NotWaybill, ServerUnreachable
 from gateway.client.patience import Patience
 from gateway.client.wire import Answer, Wire
 from shared import limits
@@ -22,6 +22,11 @@ def monotonic_ms() -> int:
 
 OnTrouble = Callable[[WaybillError, int], None]
 """Told of what went wrong, and of the pause in milliseconds before it is tried again."""
+
+
+def _worth_seconds(error: WaybillError) -> float:
+    is_nobody = isinstance(error, NobodyListens)
+    return limits.CLIENT_NOBODY_LISTENS_SECONDS if is_nobody else limits.CLIENT_PATIENCE_SECONDS
 
 
 class Calls:
@@ -38,7 +43,9 @@ class Calls:
 
     async def pause_or_raise(self, patience: Patience, error: WaybillError, *, at_least_ms: int = 0) -> None:
         """Wait as long as patience says; raises the error once it is spent."""
-        pause_ms = patience.pause_ms(monotonic_ms(), random.random(), at_least_ms=at_least_ms)
+        pause_ms = patience.pause_ms(
+            monotonic_ms(), random.random(), at_least_ms=at_least_ms, within_seconds=_worth_seconds(error)
+        )
         if pause_ms is None:
             raise error
         if self._on_trouble is not None:

@@ -1,7 +1,7 @@
 """What a client meets that no server has said; the server's own errors are those of shared/errors.py.
 
 ClientError
-├── ServerUnreachable, NotWaybill, UnknownAnswer, WaitedTooLong
+├── ServerUnreachable (NobodyListens), NotWaybill, UnknownAnswer, WaitedTooLong
 ├── JobUnsuccessful            the job ended without an archive
 └── ArchiveCorrupt, LocalFileTrouble
 """
@@ -20,6 +20,10 @@ class ServerUnreachable(ClientError):
 
     code = "UNREACHABLE"
     is_retryable = True
+
+
+class NobodyListens(ServerUnreachable):
+    """Nobody is at an address of this machine, and nobody was before: more likely a wrong address than an outage."""
 
 
 class NotWaybill(ClientError):

@@ -7,9 +7,10 @@ archive to its store, and httpx takes the Authorization off on that way.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gateway.client.errors import NotWaybill, ServerUnreachable
+from gateway.client.errors import NobodyListens, NotWaybill, ServerUnreachable
 from shared import limits
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Wire:
         self.base_url = base_url.rstrip("/")
         self._authorization = authorization
         self._client: httpx.AsyncClient | None = None
+        self._has_answered = False
 
     async def close(self) -> None:
         """Close what is open."""
@@ -79,7 +81,8 @@ class Wire:
     ) -> AsyncIterator[Reading]:
         """Send a request (`body` as JSON) and give its answer once its head is there.
 
-        `follows`: a redirect is followed, without the authorization when it leads elsewhere. Raises ServerUnreachable.
+        `follows`: a redirect is followed, without the authorization when it leads elsewhere. Raises ServerUnreachable,
+        NobodyListens where it is on this machine and has not answered yet.
         """
         client = self._connected()
         # What is compressed on its way can neither be resumed nor come frame by frame.
@@ -87,7 +90,7 @@ class Wire:
         if self._authorization is not None:
             spelled["authorization"] = self._authorization
         timeouts = (limits.CLIENT_CONNECT_WITHIN_SECONDS, silence_max_seconds, silence_max_seconds, None)
-        with _translated(self.base_url):
+        with _translated(self.base_url, has_answered=self._has_answered):
             request = client.build_request(
                 method,
                 self.base_url + path,
@@ -96,6 +99,7 @@ class Wire:
                 timeout=timeouts,
             )
             response = await client.send(request, stream=True, follow_redirects=follows)
+        self._has_answered = True
         try:
             yield Reading(response)
         finally:
@@ -122,7 +126,7 @@ def _place_of(url: httpx.URL) -> str:
 
 
 @contextlib.contextmanager
-def _translated(shown_url: str) -> Any:
+def _translated(shown_url: str, *, has_answered: bool = True) -> Any:
     import httpx
 
     try:
@@ -134,8 +138,18 @@ def _translated(shown_url: str) -> Any:
     except httpx.TimeoutException as error:
         raise ServerUnreachable(f"{_asked(error, shown_url)} did not answer in time.") from None
     except httpx.TransportError as error:
-        trouble = str(error) or type(error).__name__
-        raise ServerUnreachable(f"{_asked(error, shown_url)} cannot be reached: {trouble}.") from None
+        asked, trouble = _asked(error, shown_url), str(error) or type(error).__name__
+        # One that has answered is being restarted, and comes back.
+        is_nobody = isinstance(error, httpx.ConnectError) and not has_answered and asked == shown_url
+        found = NobodyListens if is_nobody and _is_loopback(httpx.URL(shown_url).host) else ServerUnreachable
+        raise found(f"{asked} cannot be reached: {trouble}.") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _asked(error: httpx.TransportError, shown_url: str) -> str:

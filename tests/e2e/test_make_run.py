@@ -49,7 +49,7 @@ class LocalRun:
 
         def pasted() -> list[str]:
             assert self.process.poll() is None, self._output()
-            return re.findall(r"^  (JOBS=.*?\n)$", self._output(), re.MULTILINE | re.DOTALL)
+            return re.findall(r"^  (export WAYBILL_URL=.*?\n)$", self._output(), re.MULTILINE | re.DOTALL)
 
         [lines] = until(pasted, "it says that it is up")
         return lines
@@ -102,6 +102,8 @@ def processes_of(home: Path) -> list[int]:
 def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first(tmp_path: Path) -> None:
     home, shell_dir = tmp_path / "home", tmp_path / "shell"
     shell_dir.mkdir()
+    # The lines are for the directory of the tree.
+    shell_dir.joinpath(".venv").symlink_to(sys.prefix)
 
     with local_run(home, tmp_path / "first.log") as first:
         lines = first.wait_for_welcome()
@@ -117,6 +119,7 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
         )
         listed = as_operator(home, "dead-letters", "list", REDIS_URL="redis://127.0.0.1:1/0")
         examined = as_operator(home, "doctor", "--json")
+        key = as_operator(home, "keys", "create", "--owner", "anna")
         running = processes_of(home)
         exit_code = first.interrupt()
         left_over = processes_of(home)
@@ -125,12 +128,14 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     assert "curl:" not in pasted.stderr  # its progress meter may be there
     assert '"type":"completed"' in pasted.stdout
     assert_bundle_of_the_first_samples(shell_dir / "bundle.zip")
+    assert len(list(shell_dir.glob("*.zip"))) == 2  # one by the command
     assert listed.returncode == 0, listed
     which, counted = listed.stderr.splitlines()
     assert re.fullmatch(
         r"waybill: on redis://\S+\. It is that of the make run in \S+\. REDIS_URL is passed over; .*", which
     )
     assert counted == "0 dead letters"
+    assert re.fullmatch(r"wb_\w+\n", key.stdout), key
     standing = {check["name"]: check["standing"] for check in json.loads(examined.stdout)["checks"]}
     assert (examined.returncode, standing.pop("memory"), set(standing.values())) == (0, "note", {"ok"}), examined
     assert len(running) >= 4  # itself, Valkey, the gateway, the processor
@@ -153,6 +158,9 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     too_late = as_operator(home, "dead-letters", "list")
     assert too_late.returncode == 2
     assert too_late.stderr.startswith(f"waybill: No make run is up in {home}. ")
+    elsewhere = as_operator(home, "dead-letters", "discard", "--all", "--yes", REDIS_URL="redis://127.0.0.1:1/0")
+    assert elsewhere.returncode == 2
+    assert "changes something: it is not done on redis://127.0.0.1:1/0" in elsewhere.stderr
 
 
 def test_ctrl_c_is_not_kept_waiting_by_a_job_that_runs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gateway.client.command.exit_codes import INTERRUPTED, TERMINATED, TIMED_OUT
 from gateway.client.command.settings import KEY_VARIABLE, Settings
 from gateway.client.command.standard_streams import stdout_failed, tell
 from gateway.client.command.views import LineView, Rows, SilentView, View, looking
-from gateway.client.errors import NotWaybill, ServerUnreachable
+from gateway.client.errors import NobodyListens, NotWaybill, ServerUnreachable
 from shared import limits
 from shared.caller_errors import Unauthenticated
 from shared.errors import WaybillError
@@ -154,6 +154,8 @@ def _at_interrupt(going: Going) -> str:
 
 
 def _told(error: WaybillError, going: Going) -> str:
+    if isinstance(error, NobodyListens):
+        return f"{error.message} {_another_address(going.settings)} {going.hint()}"
     if isinstance(error, ServerUnreachable):
         return f"{error.message} {going.hint()}" if going.hint() else f"{error.message} Check --server, or WAYBILL_URL."
     if isinstance(error, Unauthenticated):
@@ -161,6 +163,12 @@ def _told(error: WaybillError, going: Going) -> str:
     if isinstance(error, NotWaybill) or not error.is_retryable:
         return error.message
     return f"{error.message} {going.hint()}"
+
+
+def _another_address(settings: Settings) -> str:
+    if settings.has_server:
+        return "Is it up? Check --server, or WAYBILL_URL."
+    return "That is asked where no address is given: give yours with --server URL, or in WAYBILL_URL."
 
 
 def complain(sentence: str) -> None:

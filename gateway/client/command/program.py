@@ -240,7 +240,7 @@ def doctor(settings: Settings, url: str | None, job_id: str | None, file_id: int
     from gateway.client.command.examining import examine
     from gateway.client.command.going import run
 
-    chosen = replace(settings, server=url) if url else settings
+    chosen = replace(settings, server=url, has_server=True) if url else settings
     return run(chosen, lambda going: examine(going, job_id=job_id, file_id=file_id, watch_seconds=seconds))
 
 

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.client.command import settings
+from gateway.client.command.program import waybill
 from tests.integration.client.conftest import ARCHIVE
 from tests.support.faulty_gateway import (
     ETAG,
@@ -133,6 +136,29 @@ def test_nobody_at_the_address_exits_with_6(tmp_path: Path) -> None:
     assert done.returncode == 6
     assert f"http://127.0.0.1:{port} cannot be reached" in done.stderr
     assert "WAYBILL_URL" in done.stderr
+
+
+def test_nobody_on_this_machine_is_told_soon_however_many_tries_there_are(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+
+    done = WaybillCommand(f"http://localhost:{port}", tmp_path).run("get", "70000", "--tries", "1000")
+
+    assert done.returncode == 6
+    assert "Is it up? Check --server, or WAYBILL_URL. Run the same command again to go on." in done.stderr
+
+
+def test_who_gave_no_address_is_told_how_to_give_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [port] = free_ports(1)  # not the real default, where a developer's own gateway may be
+    monkeypatch.setattr(settings, "DEFAULT_SERVER", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("WAYBILL_URL", raising=False)
+
+    done = CliRunner().invoke(waybill, ["list", "--tries", "1"], standalone_mode=False)
+
+    assert done.return_value == 6
+    assert f"http://127.0.0.1:{port} cannot be reached" in done.stderr
+    assert "give yours with --server URL, or in WAYBILL_URL" in done.stderr
 
 
 @pytest.mark.parametrize(

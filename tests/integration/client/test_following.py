@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.client import AsyncWaybill, Waybill
-from gateway.client.errors import JobUnsuccessful, NotWaybill, ServerUnreachable, WaitedTooLong
+from gateway.client.errors import JobUnsuccessful, NobodyListens, NotWaybill, ServerUnreachable, WaitedTooLong
 from gateway.client.job import AsyncJob
 from gateway.client.record import Message
 from shared.caller_errors import Unauthenticated
@@ -207,6 +207,21 @@ async def test_a_server_that_stays_away_is_given_up(gateway: FaultyGateway, job:
 
     with pytest.raises(ServerUnreachable):
         await all_of(job)
+
+
+async def test_a_server_that_has_answered_is_not_taken_for_a_wrong_address_while_it_restarts() -> None:
+    with FaultyGateway() as gateway:
+        waybill = AsyncWaybill(gateway.url, tries=1)
+        await waybill.job(JOB_ID).record()
+
+    async with waybill:
+        with pytest.raises(ServerUnreachable) as before:
+            await waybill.job(JOB_ID).record()
+    async with AsyncWaybill(gateway.url, tries=1) as another:
+        with pytest.raises(NobodyListens):
+            await another.job(JOB_ID).record()
+
+    assert not isinstance(before.value, NobodyListens)
 
 
 # ── the job itself ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -73,8 +73,57 @@ def test_killed_child_is_named_with_the_signal_and_a_running_one_is_not() -> Non
         refuse_ended({"gateway": child})
 
 
+def pasted_lines(options: Options) -> str:
+    """What is printed to be pasted."""
+    return welcome(options, "redis://127.0.0.1:6379/0").partition("in this directory:\n")[2]
+
+
+def test_the_command_is_told_the_address_where_it_is_not_the_default_one() -> None:
+    assert "\n  export WAYBILL_URL=http://127.0.0.1:8000\n" in pasted_lines(OPTIONS)
+    assert "WAYBILL_URL" not in pasted_lines(OPTIONS._replace(port=8080))
+
+
+def test_printed_lines_have_a_key_where_one_is_asked_for(tmp_path: Path) -> None:
+    for name, script in {"make": "echo wb_made", "curl": 'echo "$*" >> "$CALLS"'}.items():
+        tmp_path.joinpath(name).write_text(f"#!/bin/sh\n{script}\n")
+        tmp_path.joinpath(name).chmod(0o755)
+    calls = tmp_path / "calls"
+
+    subprocess.run(
+        ["bash", "-c", pasted_lines(OPTIONS._replace(auth="keys,jwt"))],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(calls)},
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+    )
+
+    made = calls.read_text().splitlines()
+    assert len(made) == 5
+    assert all(" -H Authorization: Bearer wb_made " in f"{line} " for line in made)
+    assert "Authorization" not in pasted_lines(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            OPTIONS._replace(auth="keys", home_given="o t"),
+            "$(make WAYBILL_HOME='o t' -s keys ARGS='create --owner anna')",
+        ),
+        (
+            OPTIONS._replace(auth="keys", redis_url="redis://a"),
+            "$(.venv/bin/python -m gateway keys create --owner anna)",
+        ),
+        (OPTIONS._replace(auth="jwt"), "…   # a token of your issuer"),
+    ],
+    ids=["another home", "another Redis", "tokens alone"],
+)
+def test_it_is_said_where_the_key_comes_from(options: Options, line: str) -> None:
+    assert f"\n  export WAYBILL_API_KEY={line}" in pasted_lines(options)
+
+
 def test_printed_lines_are_a_shell_script_that_takes_the_job_id_out(tmp_path: Path) -> None:
-    script = welcome(OPTIONS, "redis://127.0.0.1:6379/0").partition("second terminal:\n")[2]
+    script = pasted_lines(OPTIONS)
     curl = tmp_path / "curl"
     curl.write_text(
         '#!/bin/sh\necho "curl $*" >> "$CALLS"\necho \'{"status": "queued","job_id": "0199-ab","x":"y"}\'\n'

@@ -38,6 +38,11 @@ def test_progress_begins_the_count_anew() -> None:
     assert patience.pause_ms(1, 0.0) is not None
 
 
+def test_what_is_worth_less_is_given_up_sooner() -> None:
+    assert Patience(0).pause_ms(4_500, 0.0, within_seconds=5) == limits.CLIENT_RETRY_FLOOR_MS
+    assert Patience(0).pause_ms(4_501, 0.0, within_seconds=5) is None
+
+
 @pytest.mark.parametrize(("now_ms", "is_spent"), [(299_000, False), (299_600, True)])
 def test_it_is_spent_before_a_pause_that_ends_after_five_minutes(now_ms: int, is_spent: bool) -> None:
     assert (Patience(0).pause_ms(now_ms, 0.0) is None) is is_spent
