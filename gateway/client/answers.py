@@ -60,9 +60,10 @@ def _unspoken(status: int, headers: Mapping[str, str], shown_url: str) -> Waybil
     if is_worth_repeating(status):
         return UnavailableError(f"{shown_url} is not available (HTTP {status}).")
     if headers.get("content-type", "").startswith("text/html"):
-        return NotWaybill(f"{shown_url} answered with a web page, not with Waybill. Check the address.")
+        sentence = f"{shown_url} answered with a web page, not with Waybill. Check the address."
+        return NotWaybill(sentence, answered_status=status)
     return _by_status(status, f"{shown_url} answered HTTP {status}.") or NotWaybill(
-        f"{shown_url} answered HTTP {status}, and not as Waybill does. Check the address."
+        f"{shown_url} answered HTTP {status}, and not as Waybill does. Check the address.", answered_status=status
     )
 
 

@@ -31,6 +31,10 @@ class NotWaybill(ClientError):
 
     code = "NOT_WAYBILL"
 
+    def __init__(self, message: str, *, answered_status: int = 200) -> None:
+        super().__init__(message)
+        self.answered_status = answered_status
+
 
 class UnknownAnswer(ClientError):
     """The server refused with a code that this client does not know: it is older than the server, or a proxy spoke."""

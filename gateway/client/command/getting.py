@@ -52,6 +52,7 @@ async def get(going: Going, wish: Wish) -> int:
         if record is None:
             return UNAVAILABLE
         target = await _target(place, job)
+        going.hint = lambda: f"Job {job.job_id} is ready; run the same command again to go on."
         await _fetched(going, record, lambda told: job.save_by(part, target, replaces=wish.replaces, on_bytes=told))
     going.say(f"Saved {target}, {amount(record.archive_bytes or 0)}.")
     shown = {"job_id": job.job_id, "path": str(target), **_archive(record)}
@@ -93,11 +94,19 @@ async def _job_of(going: Going, wish: Wish, part: PartFile, asked: dict[str, Any
     key = key or str(uuid.uuid4())
     part.keep_note(asked=asked, idempotency_key=key)
     going.hint = lambda: "Run the same command again to go on."
+    troubles_before = going.troubles
     try:
         return await _submitted(going, wish, key)
-    except (RequestError, NotWaybill, UnknownAnswer):  # no job was made; without an answer the key may find one
-        part.forget_job()
+    except (RequestError, NotWaybill, UnknownAnswer) as refusal:
+        # Where one sending had no answer, and the next was refused, the first may have made a job.
+        if going.troubles == troubles_before and _says_that_nothing_was_made(refusal):
+            part.forget_job()
         raise
+
+
+def _says_that_nothing_was_made(error: RequestError | NotWaybill | UnknownAnswer) -> bool:
+    """A server that fails (5xx) may do so after it has made the job."""
+    return (error.status if isinstance(error, RequestError) else error.answered_status) < 500
 
 
 async def _submitted(going: Going, wish: Wish, key: str | None) -> AsyncJob:

@@ -30,6 +30,7 @@ class Going:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.rows = Rows()
+        self.troubles = 0
         self.hint: Callable[[], str] = lambda: ""
         self.on_interrupt: Callable[[AsyncWaybill], Awaitable[str]] | None = None
         self._view: View | None = None
@@ -51,7 +52,8 @@ class Going:
             complain(sentence)
 
     def trouble(self, error: WaybillError, pause_ms: int) -> None:
-        """Say what is tried again, where somebody would wonder."""
+        """Count what is tried again, and say it where somebody would wonder."""
+        self.troubles += 1
         if self.settings.is_verbose or pause_ms >= WORTH_SAYING_MS:
             self.say(f"{error.message} Trying again in {max(1, round(pause_ms / 1000))} s.")
 

@@ -312,12 +312,23 @@ def test_a_request_that_is_refused_leaves_nothing_behind(
     assert list(command.directory.iterdir()) == []
 
 
-def test_a_request_without_an_answer_leaves_its_key_and_no_empty_file(
-    faulty: FaultyGateway, command: WaybillCommand
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [nothing],
+        [nothing, lambda: problem(401, "UNAUTHENTICATED", "Your token has run out.")],
+        [lambda: problem(500, "INTERNAL", "A mistake of ours.")],
+        [lambda: problem(500, "OF_TOMORROW", "A mistake of a later version.")],
+        [lambda: web_page(500)],
+    ],
+    ids=["none", "none, then a refusal", "500", "an unknown 500", "a web page of 500"],
+)
+def test_a_request_that_may_have_made_a_job_leaves_its_key_and_no_empty_file(
+    faulty: FaultyGateway, command: WaybillCommand, answers: list[Callable[[], Pieces]]
 ) -> None:
-    faulty.answers[CREATE] = [lambda _: nothing()]
+    faulty.answers[CREATE] = [lambda _, answered=answered: answered() for answered in answers]
 
-    command.run("get", "1", "-o", "a.zip", "--tries", "1")
+    command.run("get", "1", "-o", "a.zip", "--tries", f"{len(answers)}")
 
     assert [path.name for path in command.directory.iterdir()] == ["a.zip.part.json"]
 
