@@ -74,7 +74,9 @@ def chosen_redis(options: Options) -> ChosenRedis:
         reason = f"REDIS_URL says so: no embedded Redis is up in {options.home}."
         return ChosenRedis(options.redis_url, reason, is_exported=True)
     reason = f"It is that of the make run in {options.home}."
-    if options.redis_url not in (None, running_url):
+    if options.redis_url is not None and without_passwords(options.redis_url) == running_url:
+        return ChosenRedis(options.redis_url, reason)
+    if options.redis_url is not None:
         reason += " REDIS_URL is passed over; for that one use `python -m processor`, or `gateway`, itself."
     return ChosenRedis(running_url, reason)
 
@@ -95,6 +97,8 @@ def refuse_change_elsewhere(arguments: Sequence[str], options: Options) -> None:
 
 def is_reading(arguments: Sequence[str]) -> bool:
     """Tell whether a command line is known to change nothing in Redis."""
+    if {"-h", "--help"} & set(arguments):
+        return True
     begins = any(tuple(arguments[: len(known)]) == known for known in READING_COMMANDS)
     return begins and "--repair" not in arguments
 

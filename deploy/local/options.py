@@ -67,6 +67,11 @@ class Options(NamedTuple):
         return self.home / "redis-url"
 
     @property
+    def ticket_secret_file(self) -> Path:
+        """Where the secret of tickets is kept, for runs that ask who calls."""
+        return self.home / "ticket-secret"
+
+    @property
     def valkey_dir(self) -> Path:
         """The embedded Valkey's data and log."""
         return self.home / "valkey"

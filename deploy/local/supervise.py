@@ -24,6 +24,7 @@ from deploy.local.errors import LocalSetupError
 from deploy.local.options import HOST, Options, gateway_settings, processor_settings, read_options
 from deploy.local.samples import ensure_samples
 from deploy.local.tether import tethered
+from deploy.local.ticket_secret import VARIABLE, kept_ticket_secret
 from deploy.local.valkey import EmbeddedValkey
 from deploy.local.welcome import welcome
 from shared.setting import without_passwords
@@ -85,7 +86,10 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
             started.enter_context(valkey)
             processes["embedded Valkey"] = valkey.process
             redis_url = valkey.url
-            started.enter_context(_noted(redis_url, options.redis_url_file))
+        # A password that somebody else has set is not put into a file.
+        noted = redis_url if options.redis_url is None else without_passwords(redis_url)
+        started.enter_context(_noted(noted, options.redis_url_file))
+        environment = _with_tickets(options, environment)
         for name, settings in (
             ("processor", processor_settings(options, redis_url)),
             ("gateway", gateway_settings(options, redis_url)),
@@ -100,9 +104,21 @@ def _run_until(stop: StopRequest, options: Options, environment: Mapping[str, st
             time.sleep(POLL_INTERVAL_SECONDS)
 
 
+def _with_tickets(options: Options, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Add a secret of tickets where callers are asked who they are: the page's links are nothing without."""
+    if not options.asks_who_calls or environment.get(VARIABLE):
+        return environment
+    try:
+        return {**environment, VARIABLE: kept_ticket_secret(options.ticket_secret_file)}
+    except OSError as problem:
+        raise LocalSetupError(
+            f"The secret of tickets cannot be kept in {options.ticket_secret_file}: {problem}."
+        ) from problem
+
+
 @contextmanager
 def _noted(redis_url: str, path: Path) -> Iterator[None]:
-    """Keep the URL in a file while the server runs: its port is another one each time."""
+    """Keep the URL in a file while all runs: the port of the embedded server is another one each time."""
     path.write_text(redis_url, encoding="utf-8")
     try:
         yield

@@ -163,6 +163,27 @@ def test_first_start_paste_interrupt_and_second_start_with_the_data_of_the_first
     assert "changes something: it is not done on redis://127.0.0.1:1/0" in elsewhere.stderr
 
 
+def test_a_run_that_asks_who_calls_gives_tickets_which_open_after_the_next_start(tmp_path: Path) -> None:
+    home, jobs = tmp_path / "home", "/v1/download/jobs"
+    with local_run(home, tmp_path / "first.log", WAYBILL_AUTH="keys") as first, local_client() as client:
+        lines = first.wait_for_welcome()
+        key = as_operator(home, "keys", "create", "--owner", "anna").stdout.strip()
+        body = {"file_ids": [SAMPLES[0].file_id], "ticket": True}
+        answer = client.post(f"{first.url}{jobs}", json=body, headers={"authorization": f"Bearer {key}"})
+        link = answer.json()["status_url"]
+        refused, shown = client.get(f"{first.url}{jobs}"), client.get(first.url + link)
+        first.interrupt()
+
+    with local_run(home, tmp_path / "second.log", WAYBILL_AUTH="keys") as second, local_client() as client:
+        second.wait_for_welcome()
+        later = client.get(second.url + link)
+
+    assert "export WAYBILL_API_KEY=$(make" in lines
+    assert "ticket=" in link
+    assert (refused.status_code, shown.status_code, later.status_code) == (401, 200, 200)
+    assert (home / "ticket-secret").stat().st_mode & 0o077 == 0
+
+
 def test_ctrl_c_is_not_kept_waiting_by_a_job_that_runs(tmp_path: Path) -> None:
     slow = "0.1"  # megabytes a second: the job takes longer than anybody waits
     with local_run(tmp_path / "home", tmp_path / "run.log", RATE=slow) as running, local_client() as client:

@@ -326,7 +326,8 @@ def test_a_request_that_is_refused_leaves_nothing_behind(
 def test_a_request_that_may_have_made_a_job_leaves_its_key_and_no_empty_file(
     faulty: FaultyGateway, command: WaybillCommand, answers: list[Callable[[], Pieces]]
 ) -> None:
-    faulty.answers[CREATE] = [lambda _, answered=answered: answered() for answered in answers]
+    remaining = iter(answers)
+    faulty.answers[CREATE] = [lambda _: next(remaining)()] * len(answers)
 
     command.run("get", "1", "-o", "a.zip", "--tries", f"{len(answers)}")
 

@@ -34,6 +34,15 @@ def test_nothing_is_said_of_a_url_that_changes_nothing(tmp_path: Path, given: di
     assert chosen == (RUNNING, f"It is that of the make run in {tmp_path}.", False)
 
 
+def test_a_run_on_a_redis_of_ones_own_is_known_by_its_url_whose_password_is_in_no_file(tmp_path: Path) -> None:
+    tmp_path.joinpath("redis-url").write_text("redis://:***@redis.example:6379/0", encoding="utf-8")
+    own = "redis://:secret@redis.example:6379/0"
+
+    chosen = chosen_redis(read_options({"WAYBILL_HOME": str(tmp_path), "REDIS_URL": own}, tmp_path))
+
+    assert chosen == (own, f"It is that of the make run in {tmp_path}.", False)
+
+
 def test_without_a_run_the_url_is_taken_and_said_to_be(tmp_path: Path) -> None:
     chosen = chosen_redis(read_options({"WAYBILL_HOME": str(tmp_path), "REDIS_URL": ELSEWHERE}, tmp_path))
 
@@ -72,6 +81,7 @@ def test_what_changes_something_is_not_done_where_an_exported_url_leads(tmp_path
     [
         *("backlog", "jobs show 7f", "dead-letters list", "dead-letters show 7f", "doctor --json", "keys list"),
         *("callbacks list", "callbacks dead", "callbacks show 7f", "callbacks test https://example.org/"),
+        *("--help", "dead-letters discard --help"),
     ],
 )
 def test_what_reads_goes_on_where_an_exported_url_leads(words: str) -> None:
