@@ -257,7 +257,7 @@ def test_what_the_docs_have_pasted_lets_a_receiver_on_loopback_be_told(tmp_path:
     [port] = free_ports(1)
     pasted = DOCS.read_text().partition("## Try it in a minute")[2].partition("```sh\n")[2].partition("make ")[0]
     shown = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
-    script = pasted.replace("8000", str(port)) + shlex.join(shown)
+    script = f'{pasted.replace("8000", str(port))}WAYBILL_CALLBACK_SECRET="$CALLBACK_SECRET" {shlex.join(shown)}'
     made = subprocess.run(["sh", "-c", script], env=environment({}), capture_output=True, text=True, check=True)
     given = json.loads(made.stdout)
 

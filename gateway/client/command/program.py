@@ -165,7 +165,7 @@ def list_jobs(settings: Settings, statuses: Sequence[str], limit: int) -> int:
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
 @with_settings
 def files(settings: Settings, pattern: str, limit: int) -> int:
-    """Show the files that you may have."""
+    """Show the files that you may have; with PATTERN those with these letters in their names."""
     from gateway.client.command import acting
     from gateway.client.command.going import run
 
