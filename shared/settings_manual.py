@@ -22,7 +22,7 @@ _COMMANDS = {
         "backlog": "says what is unfinished, who works on it, what waits longest",
         "jobs": "shows one job, with its history",
         "dead-letters": "lists, shows, redrives and discards jobs that failed for good",
-        "callbacks": "lists, shows, redelivers and tries what tells others of jobs' ends",
+        "callbacks": "lists, shows and tries what tells others of jobs' ends",
         "doctor": "looks whether Redis is as it should be, and mends what it can",
         "archives": "lets the search for archives that no job knows of delete many",
     },
