@@ -174,20 +174,19 @@ class Admission:
 
     def headers(self, permit: Permit, created: Created, partition: int) -> dict[str, str]:
         """Say what is left of the owner's limits after a create."""
-        elsewhere, most = permit.elsewhere(partition), self._allowance.callbacks_waiting
+        elsewhere, waiting = permit.elsewhere(partition), None
+        if created.callbacks is not None:
+            waiting = created.callbacks + elsewhere.callbacks
         standings = self._standings(permit, created.in_flight + elsewhere.in_flight)
-        if most is not None and created.callbacks is not None:
-            left = max(0, most - created.callbacks - elsewhere.callbacks)
-            standings.append(Standing(CALLBACKS_WAITING, most, left))
-        return rate_limit_headers(standings)
+        return rate_limit_headers([*standings, *self._of_callbacks(created, waiting)])
 
-    def headers_after_the_end(self, permit: Permit) -> dict[str, str]:
-        """Say the same once the job has ended: what the create has counted in flight is not so any more.
+    def headers_after_the_end(self, permit: Permit, created: Created) -> dict[str, str]:
+        """Say the same once the job has ended: what the create has counted in flight, and waiting, is not so any more.
 
         To count anew would be a further question to Redis, one for each partition, for an answer that nobody needs
         to go on: so the policy is told, and not what is left of it.
         """
-        return rate_limit_headers(self._standings(permit, None))
+        return rate_limit_headers([*self._standings(permit, None), *self._of_callbacks(created, None)])
 
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -272,6 +271,13 @@ class Admission:
                 left, next_seconds = permit.pace.left, _seconds(permit.pace.next_ms)
             standings.append(Standing(CREATES, creates, left, _WINDOW_SECONDS, next_seconds))
         return standings
+
+    def _of_callbacks(self, created: Created, waiting: int | None) -> list[Standing]:
+        """Tell the limit of callbacks to a create that has one."""
+        most = self._allowance.callbacks_waiting
+        if most is None or created.callbacks is None:
+            return []
+        return [Standing(CALLBACKS_WAITING, most, None if waiting is None else max(0, most - waiting))]
 
     def _too_many_creates(self, permit: Permit) -> WaybillError:
         assert permit.pace is not None

@@ -295,7 +295,7 @@ OPEN_UPLOADS_PAGES = 100  # of 1,000 uploads each; what is beyond is found the n
 
 # Background work
 DEADLINE_SECONDS = 3_600  # of a job, unless set: three runs of a few minutes, two pauses of five, and a deploy between
-PARTITIONS_READ_AT_ONCE = 64  # for their gauges: all of a usual cluster, and of thousands a short pipeline
+PARTITIONS_READ_AT_ONCE = 64  # side by side: all of a usual cluster, and of thousands a short pipeline
 BACKLOG_EVERY_SECONDS = 5.0  # between readings of the backlog for /metrics
 RATE_HALF_LIFE_SECONDS = 20.0  # of a run's bytes a second: an older stretch counts half
 RATE_FIRST_SAMPLES = 3  # nothing is said of the remaining time before these,

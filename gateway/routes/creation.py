@@ -96,7 +96,7 @@ async def _accept(request: Request[Any, Any, Any], intake: Intake, caller: Calle
     issued = issue_ticket(tickets, caller, [job_id]) if wanted.ticket else None
     headers = headers_of(beginning, now_ms=now_ms(), waited_seconds=waited_seconds)
     if ended is not None:
-        headers |= admission.headers_after_the_end(permit)
+        headers |= admission.headers_after_the_end(permit, created)
         body = represent(ended, queue.outlook(ended), **_told_of(issued))
         return Response(body, status_code=200, media_type="application/json", headers=headers)
     headers |= admission.headers(permit, created, partition_of(job_id) or 0)

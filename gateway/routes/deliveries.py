@@ -8,6 +8,7 @@ from litestar import HttpMethod, Request, Response, post, route
 
 from gateway.access import find_job, find_told, job_deleted
 from gateway.admission import Admission
+from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.representation import status_path
 from shared import events
@@ -94,10 +95,12 @@ async def redeliver(
         case Redelivered.NO_CALLBACK:
             raise _no_callback()
         case Redelivered.GONE:
-            await find_job(store, caller, job_id)  # says whether it was deleted, or is forgotten by now
-            raise NoCallback("What was to be told of this job's end is forgotten. Read the job instead.")
+            raise await _forgotten(store, caller, job_id)
         case Redelivered.UNCHANGED:
-            state = (await outbox.deliveries(job_id))[-1].state
+            # Its time may have run out since it was asked for.
+            if not (kept := await outbox.deliveries(job_id)):
+                raise await _forgotten(store, caller, job_id)
+            state = kept[-1].state
         case _:
             state = CallbackState.WAITING
             log.info("callback to be told again", job_id=job_id, **caller.audit())
@@ -113,6 +116,11 @@ def _insist_on_something_to_tell(record: JobRecord) -> None:
         raise _no_callback()
     if not record.state.is_terminal:
         raise _not_ended(record)
+
+
+async def _forgotten(store: JobStore, caller: Caller, job_id: str) -> NoCallback:
+    await find_job(store, caller, job_id)  # says whether it was deleted, or is forgotten by now
+    return NoCallback("What was to be told of this job's end is forgotten. Read the job instead.")
 
 
 def _no_callback() -> NoCallback:

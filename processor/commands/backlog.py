@@ -1,6 +1,5 @@
 """`python -m processor backlog`: what is unfinished, who works on it, and what waits longest."""
 
-import asyncio
 import sys
 from typing import Any
 
@@ -9,6 +8,7 @@ from processor.commands.terminal import page_columns
 from shared.errors import KeyForeign, UnavailableError
 from shared.jobstore.access import Commands
 from shared.jobstore.inspection import Inspection, agreed_partitions
+from shared.jobstore.partitions import read_each
 from shared.jobstore.queue import Queue
 
 COMMANDS = ("backlog",)
@@ -52,7 +52,7 @@ async def look_at(commands: Commands, partitions: int) -> tuple[tuple[Queue, ...
     Raises as Inspection does when none can be seen.
     """
     inspection = Inspection(commands)
-    seen = await asyncio.gather(*(_look(inspection, partition) for partition in range(partitions)))
+    seen = await read_each(lambda partition: _look(inspection, partition), range(partitions))
     queues = tuple(queue for queue in seen if isinstance(queue, Queue))
     troubles = {number: error for number, error in enumerate(seen) if not isinstance(error, Queue)}
     if not queues:

@@ -24,6 +24,7 @@ from shared.jobstore.access import Commands
 from shared.jobstore.callback import CallbackRecord
 from shared.jobstore.inspection import agreed_partitions
 from shared.jobstore.outbox import Outbox, Redelivered
+from shared.jobstore.partitions import read_each
 from shared.jobstore.store import JobStore
 from shared.processor_settings import ProcessorSettings
 from shared.service import explaining
@@ -128,9 +129,7 @@ async def _list(outbox: Outbox, options: argparse.Namespace) -> int:
 
 
 async def _dead(outbox: Outbox, options: argparse.Namespace) -> int:
-    pages = await asyncio.gather(
-        *(outbox.dead(partition, count=options.limit) for partition in range(outbox.partitions))
-    )
+    pages = await read_each(lambda partition: outbox.dead(partition, count=options.limit), range(outbox.partitions))
     found = heapq.nlargest(
         options.limit, chain.from_iterable(pages), key=lambda callback: int(callback.dead_id.partition("-")[0])
     )
@@ -142,7 +141,7 @@ async def _dead(outbox: Outbox, options: argparse.Namespace) -> int:
 
 async def _counts(outbox: Outbox) -> tuple[int, int]:
     """Count those that wait or are being told, and those that were given up."""
-    counts = await asyncio.gather(*(outbox.counts(partition) for partition in range(outbox.partitions)))
+    counts = await read_each(outbox.counts, range(outbox.partitions))
     return sum(each.waiting for each in counts), sum(each.dead for each in counts)
 
 

@@ -17,6 +17,7 @@ from shared.errors import RecordUnreadable
 from shared.jobs import JobRecord
 from shared.jobstore import keys, script
 from shared.jobstore.operations import ListPlace
+from shared.jobstore.partitions import read_each
 from shared.jobstore.store import JobStore
 
 
@@ -52,8 +53,8 @@ async def list_jobs(
 
 
 async def _places(store: JobStore, owner: str, *, after: ListPlace | None, count: int) -> list[ListPlace]:
-    found = await asyncio.gather(
-        *(_places_in(store, partition, owner, after=after, count=count) for partition in range(store.partitions))
+    found = await read_each(
+        lambda partition: _places_in(store, partition, owner, after=after, count=count), range(store.partitions)
     )
     return heapq.nlargest(count, chain.from_iterable(found))
 

@@ -35,6 +35,7 @@ from shared.jobstore.callback import (
     decode_dead,
     decode_taken,
 )
+from shared.jobstore.partitions import read_each
 from shared.jobstore.record import as_words, flatten
 from shared.jobstore.store import JobStore
 
@@ -185,7 +186,7 @@ class Outbox:
 
         One that is being delivered is due when its lease is over.
         """
-        partitions = await asyncio.gather(*(self._next_up_in(number, count) for number in range(self.partitions)))
+        partitions = await read_each(lambda number: self._next_up_in(number, count), range(self.partitions))
         due = heapq.nsmallest(count, chain.from_iterable(partitions))
         found: list[CallbackRecord | None] = []
         for start in range(0, len(due), limits.CALLBACKS_READ_AT_ONCE):

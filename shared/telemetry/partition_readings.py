@@ -10,6 +10,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from shared import limits
 from shared.errors import UnavailableError
+from shared.jobstore.partitions import read_each
 from shared.jobstore.store import JobStore
 
 log = structlog.get_logger(__name__)
@@ -43,10 +44,7 @@ class PartitionReadings(Generic[Reading]):
 
     async def look(self) -> None:
         """Read each partition once; many side by side, for each that is away may cost the time limit of a command."""
-        readings: list[Reading | None] = []
-        for first in range(0, self._store.partitions, limits.PARTITIONS_READ_AT_ONCE):
-            some = range(first, min(self._store.partitions, first + limits.PARTITIONS_READ_AT_ONCE))
-            readings += await asyncio.gather(*map(self._read_if_there, some))
+        readings = await read_each(self._read_if_there, range(self._store.partitions))
         self._latest = tuple(one for one in readings if one is not None)
         self._has_looked = True
 

@@ -209,6 +209,8 @@ ALTERED: tuple[tuple[str, Break], ...] = (
         replacing("rules", "max(callbacks_overdue_seconds) > 300", "max(callbacks_overdue_seconds) > 3"),
     ),
     ("WaybillCallbacksDead", replacing("rules", "> 0.1 * (sum(", "> 0.001 * (sum(")),
+    ("WaybillCallbacksDead", replacing("rules", 'no_turn"}[1h])) > 0\n', 'no_turn"}[1h])) > 20\n')),
+    ("WaybillCallbacksDead", replacing("rules", 'no_turn"}[1h])) > 20\n', 'no_turn"}[1h])) > 2\n')),
 )
 """Each alert, and a change of its rule that its own cases see."""
 

@@ -462,6 +462,22 @@ async def test_a_refusal_for_callbacks_says_how_many_may_wait_and_what_to_do(sto
     assert 60 <= int(refused.headers["retry-after"]) <= 120
 
 
+async def test_a_create_that_waited_for_its_end_is_told_the_limits_and_not_what_was_left_before(
+    store: JobStore,
+) -> None:
+    limit = Allowance(jobs_in_flight=5, creates_per_minute=10, callbacks_waiting=2)
+    async with local_gateway(store, FILE, allowance=limit) as gateway:
+        first = await gateway.post(FILE, key="k", callback_url=URL)
+        await jobs.cancel(store, first.json()["job_id"])
+        gateway.http.headers["prefer"] = "wait=20"
+        ended = await gateway.post(FILE, key="k", callback_url=URL)
+
+    assert (first.status_code, ended.status_code) == (202, 200)
+    assert ended.headers["ratelimit-policy"] == first.headers["ratelimit-policy"]
+    assert '"callbacks-waiting";q=2' in first.headers["ratelimit-policy"]
+    assert "ratelimit" not in ended.headers, "and a repetition counts among no creates"
+
+
 async def test_a_key_that_met_the_limit_of_callbacks_is_not_used_up(store: JobStore) -> None:
     async with local_gateway(store, FILE, allowance=Allowance(callbacks_waiting=1)) as gateway:
         [waiting] = await let_wait(store)

@@ -203,6 +203,26 @@ async def test_job_that_is_begun_anew_meanwhile_is_said_to_be_what_it_is_then(
     assert answer.json()["detail"] == "This job is queued. Its callback is sent once it has ended."
 
 
+async def test_callback_that_is_forgotten_right_after_it_was_left_as_it_is_is_said_to_be_forgotten(
+    gateway: LocalGateway, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = await jobs.fail(store, owner=LOCAL.owner, callback_url=URL)
+    await gateway.redeliver(failed.job_id)
+    redeliver, answers = Outbox.redeliver, []
+
+    async def forgotten(outbox: Outbox, job_id: str, *, most: int | None) -> Redelivered:
+        answers.append(await redeliver(outbox, job_id, most=most))
+        await store.connection.execute("DEL", keys.callbacks(jobs.partition_number(job_id), job_id))
+        return answers[-1]
+
+    monkeypatch.setattr(Outbox, "redeliver", forgotten)
+    answer = await gateway.redeliver(failed.job_id)
+
+    assert answers == [Redelivered.UNCHANGED]
+    assert (answer.status_code, answer.json()["code"]) == (409, "NO_CALLBACK")
+    assert answer.json()["detail"] == "What was to be told of this job's end is forgotten. Read the job instead."
+
+
 async def test_callback_of_a_forgotten_job_is_shown_to_its_owner_and_told_again(
     gateway: LocalGateway, store: JobStore
 ) -> None:
