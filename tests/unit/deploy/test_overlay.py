@@ -97,6 +97,28 @@ def test_a_program_whose_secrets_come_from_a_store_is_not_judged() -> None:
     assert "processor: WAYBILL_SLOT is no setting of it" in list(refusals(arrived))
 
 
+@pytest.mark.parametrize(
+    ("variable", "is_told"),
+    [
+        ("WAYBILL_SLOT", True),
+        ("WAYBILL_PORT", True),  # the gateway's, in the processor's environment
+        ("REDIS_HOST", True),
+        ("WAYBIL_SLOTS", True),
+        ("RDIS_URL", True),
+        ("TZ", False),
+        ("SSL_CERT_FILE", False),
+        ("AWS_REGION", False),
+        ("OTEL_RESOURCE_ATTRIBUTES", False),
+    ],
+)
+def test_a_variable_that_is_not_read_is_told_if_it_looks_like_ours(variable: str, is_told: bool) -> None:
+    config = PROCESSOR.replace(", {secretRef: {name: from-a-store}}", "").replace("WAYBILL_SLOT", variable)
+
+    told = list(refusals(read_manifests(config)))
+
+    assert (f"processor: {variable} is no setting of it" in told) == is_told
+
+
 SCALED = """
 kind: ScaledObject
 metadata: {name: waybill-processor}
