@@ -54,8 +54,11 @@ def disagreements(manifests: list[Manifest]) -> Iterator[str]:
         yield from (
             f"ScaledObject {PROCESSORS}, trigger {trigger.get('name')}: {odd}" for odd in _oddities(trigger, location)
         )
+    # An overlay may have more of them, for triggers of its own: of Prometheus, of a cloud's queue.
+    used = {(trigger.get("authenticationRef") or {}).get("name") for trigger in triggers}
     for authentication in of_kind(manifests, "TriggerAuthentication"):
-        yield from _credentials(manifests, authentication, location)
+        if authentication["metadata"]["name"] in used:
+            yield from _credentials(manifests, authentication, location)
 
 
 def _oddities(trigger: Manifest, location: RedisLocation) -> Iterator[str]:
@@ -75,7 +78,7 @@ def _oddities(trigger: Manifest, location: RedisLocation) -> Iterator[str]:
 
 def _credentials(manifests: list[Manifest], authentication: Manifest, location: RedisLocation) -> Iterator[str]:
     title = title_of(authentication)
-    asked = {part["parameter"]: part for part in authentication["spec"]["secretTargetRef"]}
+    asked = {part["parameter"]: part for part in authentication["spec"].get("secretTargetRef", [])}
     if location.mode is Mode.SENTINEL and not {"sentinelUsername", "sentinelPassword"} <= asked.keys():
         yield f"{title}: names no user for the Sentinels"
     secrets = {secret["metadata"]["name"]: data_of(secret) for secret in of_kind(manifests, "Secret")}

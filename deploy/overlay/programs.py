@@ -6,14 +6,15 @@ from deploy.overlay.manifests import Manifest, environment_of
 from shared.environment import load
 from shared.errors import SettingsError
 from shared.gateway_settings import GatewaySettings
+from shared.misspelling import likely_misspelt
 from shared.processor_settings import ProcessorSettings
-from shared.setting import settings_of
+from shared.setting import PREFIX, settings_of
 
 _KINDS: Mapping[str, type[GatewaySettings | ProcessorSettings]] = {
     "gateway": GatewaySettings,
     "processor": ProcessorSettings,
 }
-_OF_LIBRARIES = ("AWS_", "OTEL_")
+_OURS = (PREFIX, "REDIS_")
 
 
 def refusals(manifests: list[Manifest]) -> Iterator[str]:
@@ -34,7 +35,9 @@ def refusals(manifests: list[Manifest]) -> Iterator[str]:
 
 def _oddities(kind: type[GatewaySettings | ProcessorSettings], environment: Mapping[str, str]) -> Iterator[str]:
     unread = environment.keys() - {setting.variable for setting in settings_of(kind)}
-    yield from (f"{name} is no setting of it" for name in sorted(unread) if not name.startswith(_OF_LIBRARIES))
+    # The rest is for libraries and the system (TZ, SSL_CERT_FILE, OTEL_…), and no pod ends by it.
+    ours = {name for name in unread if name.startswith(_OURS)} | {name for name, _ in likely_misspelt(environment)}
+    yield from (f"{name} is no setting of it" for name in sorted(ours))
     try:
         load(kind, environment)
     except SettingsError as wrong:

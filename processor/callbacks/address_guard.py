@@ -21,6 +21,8 @@ from shared.callback_errors import CallbackAddressRefused
 from shared.callbacks.addresses import METADATA, REFUSED, Address, objection
 from shared.callbacks.target import CallbackRules, CallbackTarget
 
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)  # RFC 3493 §6.1: no such name; a name without an address
+
 
 def guarded_connector(target: CallbackTarget, rules: CallbackRules, names: AbstractResolver) -> OneAnswerConnector:
     """Make a connector that goes to this target and nowhere else; it is closed by its session.
@@ -78,10 +80,11 @@ class AddressGuard(AbstractResolver):
         try:
             # With a dot at its end a name is whole: else the machine's search domains would be tried, which are ours.
             return await self._names.resolve(f"{host}.", port, family)
-        except socket.gaierror:
+        except socket.gaierror as error:
             # Nor is a whole name looked for in the hosts file (glibc). Operators who allow networks may have put a
             # receiver there, or into a search domain. That opens nothing: any address there may be called as such.
-            if not self._networks:
+            # But a DNS that is away for a moment says nothing of the name, which would go to another of that spelling.
+            if not self._networks or error.errno not in _NO_SUCH_NAME:
                 raise
             return await self._names.resolve(host, port, family)
 

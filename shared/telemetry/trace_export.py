@@ -68,14 +68,8 @@ def _refuse_redirect(answer: requests.Response, **_: object) -> None:
     """Fail an answer by which nobody has taken the spans: for the SDK every status below 400 is a success."""
     if 300 <= answer.status_code < 400:
         answer.close()
-        place = _place_of(answer.headers.get("location", ""))
+        place = place_of(answer.headers.get("location", ""))
         raise requests.TooManyRedirects(f"{answer.status_code}, elsewhere: {place or 'nowhere'}")
-
-
-def _place_of(location: str) -> str:
-    """Give what a log may have of where a redirect leads to: no name or password before it, and no ticket behind it."""
-    scheme, slashes, rest = location.partition("?")[0].partition("#")[0].rpartition("//")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"[: limits.MAX_LOCATION_SHOWN_CHARACTERS]
 
 
 class _CountedQueue(BatchSpanProcessor):
@@ -105,6 +99,16 @@ def end_export(provider: TracerProvider) -> None:
     last = threading.Thread(target=provider.shutdown, name="last traces", daemon=True)
     last.start()
     last.join(limits.TRACE_FLUSH_SECONDS)
+
+
+def place_of(location: str) -> str:
+    """Give what a log may have of where a redirect leads to: no name or password before it, and no ticket behind it.
+
+    The authority is what stands between the first `//` and the next slash (RFC 3986 §3.2); without `//` it is a path.
+    """
+    scheme, slashes, rest = location.partition("?")[0].partition("#")[0].partition("//")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"[: limits.MAX_LOCATION_SHOWN_CHARACTERS]
 
 
 class _LastWords(logging.Filter):

@@ -195,9 +195,11 @@ async def test_a_network_that_operators_refuse_is_not_called_by_an_allowed_name_
 class Bare(MappedNames):
     """Knows names as hosts file and search domains do, which are not asked for whole ones; `asked` are all of them."""
 
-    def __init__(self, answers: dict[str, Sequence[Sequence[str]]]) -> None:
+    def __init__(self, answers: dict[str, Sequence[Sequence[str]]], whole: int = socket.EAI_NONAME) -> None:
+        """Make one that says `whole` (EAI_…) of names with a dot at their end."""
         super().__init__(answers)
         self.asked: list[str] = []
+        self._whole = whole
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -205,7 +207,7 @@ class Bare(MappedNames):
         """Look up what has no dot at its end."""
         self.asked.append(host)
         if host.endswith("."):
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            raise socket.gaierror(self._whole, "as DNS says it")
         return await super().resolve(host, port, family)
 
 
@@ -226,6 +228,30 @@ async def test_search_domains_are_tried_only_where_operators_allow_a_name_or_a_n
     told = await send(read_target("https://hooks.example.org/", rules), rules, names)
 
     assert (told.trouble, names.asked) == (Trouble.NO_ADDRESS, asked)
+
+
+@pytest.mark.parametrize(
+    ("whole", "asked"),
+    [
+        (socket.EAI_NONAME, ["shop.acme.example.", "shop.acme.example"]),
+        (socket.EAI_NODATA, ["shop.acme.example.", "shop.acme.example"]),
+        (socket.EAI_AGAIN, ["shop.acme.example."]),
+        (socket.EAI_FAIL, ["shop.acme.example."]),
+    ],
+    ids=["no such name", "no address", "away for a moment", "broken"],
+)
+async def test_search_domains_are_tried_only_when_dns_has_said_that_there_is_no_such_name(
+    whole: int, asked: list[str], doorstep: Doorstep
+) -> None:
+    rules = rules_for(doorstep)._replace(networks=LOOPBACK)
+    names = Bare({"shop.acme.example": [["127.0.0.1"]]}, whole)
+    target = read_target(f"http://shop.acme.example:{doorstep.port}/", rules)
+
+    async with doorstep.answering() as called:
+        told = await send(target, rules, names)
+
+    assert (names.asked, len(called)) == (asked, len(asked) - 1)
+    assert (told.trouble is Trouble.NO_ADDRESS) == (len(asked) == 1)
 
 
 async def test_a_name_of_the_hosts_file_is_called_in_a_network_that_operators_allow(doorstep: Doorstep) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from processor.commands.backlog import look_at
 from shared import limits
 from shared.jobstore.in_flight import count_in_flight, count_waiting_callbacks
 from shared.jobstore.listing import list_jobs
@@ -19,7 +18,6 @@ READINGS: dict[str, Callable[[JobStore], Awaitable[object]]] = {
     "callbacks that wait": lambda store: count_waiting_callbacks(store.connection, jobs.OWNER, range(MANY)),
     "callbacks that are due": lambda store: Outbox(store).next_up(count=10),
     "an owner's jobs": lambda store: list_jobs(store, jobs.OWNER, after=None, limit=10, is_wanted=lambda _: True),
-    "queues": lambda store: look_at(store.connection, MANY),
 }
 
 

@@ -97,6 +97,28 @@ def test_a_program_whose_secrets_come_from_a_store_is_not_judged() -> None:
     assert "processor: WAYBILL_SLOT is no setting of it" in list(refusals(arrived))
 
 
+@pytest.mark.parametrize(
+    ("variable", "is_told"),
+    [
+        ("WAYBILL_SLOT", True),
+        ("WAYBILL_PORT", True),  # the gateway's, in the processor's environment
+        ("REDIS_HOST", True),
+        ("WAYBIL_SLOTS", True),
+        ("RDIS_URL", True),
+        ("TZ", False),
+        ("SSL_CERT_FILE", False),
+        ("AWS_REGION", False),
+        ("OTEL_RESOURCE_ATTRIBUTES", False),
+    ],
+)
+def test_a_variable_that_is_not_read_is_told_if_it_looks_like_ours(variable: str, is_told: bool) -> None:
+    config = PROCESSOR.replace(", {secretRef: {name: from-a-store}}", "").replace("WAYBILL_SLOT", variable)
+
+    told = list(refusals(read_manifests(config)))
+
+    assert (f"processor: {variable} is no setting of it" in told) == is_told
+
+
 SCALED = """
 kind: ScaledObject
 metadata: {name: waybill-processor}
@@ -118,3 +140,31 @@ def test_a_redis_url_that_is_nowhere_in_the_overlay_is_told() -> None:
     [found] = disagreements(read_manifests(SCALED))
 
     assert "nothing here gives it REDIS_URL" in found
+
+
+WITHOUT_SECRET = """
+kind: TriggerAuthentication
+metadata: {name: %s}
+spec: {podIdentity: {provider: aws}}
+"""
+BEARER = """
+kind: TriggerAuthentication
+metadata: {name: prometheus}
+spec: {secretTargetRef: [{parameter: bearerToken, name: prometheus, key: token}]}
+---
+kind: Secret
+metadata: {name: prometheus}
+stringData: {token: acme}
+"""
+ASKING_RIGHT = SCALED.replace("6380", "6379")
+
+
+@pytest.mark.parametrize("other", [WITHOUT_SECRET % "cloud", BEARER], ids=["of a cloud", "of Prometheus"])
+def test_what_authenticates_triggers_of_others_is_not_held_against_redis(other: str) -> None:
+    assert list(disagreements(read_manifests(f"{PROCESSOR}---{ASKING_RIGHT}---{other}"))) == []
+
+
+def test_a_redis_trigger_whose_authentication_names_no_secret_is_told_that_it_has_no_user() -> None:
+    [found] = disagreements(read_manifests(f"{PROCESSOR}---{ASKING_RIGHT}---{WITHOUT_SECRET % 'waybill-redis'}"))
+
+    assert found.startswith("TriggerAuthentication waybill-redis: comes to Redis as None")
