@@ -47,8 +47,8 @@ class ToldJob(NamedJob, frozen=True, kw_only=True):
 def told(record: JobRecord, *, total_files: int, download_url: str | None, can_retry: bool | None) -> dict[str, Any]:
     """Give the members of ToldJob.
 
-    The three that are named are not the record's to say: a callback carries no list of files, its link is absolute,
-    and whether a retry may help stands in its terminal event.
+    The three that are named are not the record's to say: a callback carries no list of files, its link is made by who
+    sends it, and whether a retry may help stands in its terminal event.
     """
     bundle, progress = record.bundle, record.progress
     return {

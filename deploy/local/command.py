@@ -59,7 +59,7 @@ def run_command(arguments: Sequence[str], environment: Mapping[str, str]) -> int
 
 
 def chosen_redis(options: Options) -> ChosenRedis:
-    """Choose the embedded Redis of the run that is up, else that of REDIS_URL.
+    """Choose the Redis of the run that is up, its own or its REDIS_URL's, else that of this shell's REDIS_URL.
 
     In this order, because a REDIS_URL that was exported for something else may lead to where real jobs are, and
     `redrive --all --yes` asks nothing. Raises LocalSetupError when there is neither.
@@ -71,7 +71,7 @@ def chosen_redis(options: Options) -> ChosenRedis:
             raise LocalSetupError(
                 f"No make run is up in {options.home}. Start it in another terminal, or set REDIS_URL to another Redis."
             ) from problem
-        reason = f"REDIS_URL says so: no embedded Redis is up in {options.home}."
+        reason = f"REDIS_URL says so: no make run is up in {options.home}."
         return ChosenRedis(options.redis_url, reason, is_exported=True)
     reason = f"It is that of the make run in {options.home}."
     if options.redis_url is not None and without_passwords(options.redis_url) == running_url:

@@ -19,7 +19,10 @@ class EndType(StrEnum):
 
 
 class EndedJob(ToldJob, frozen=True, kw_only=True):
-    """The job as it ended; what GET tells of it too means the same there. `download_url` is absolute here."""
+    """The job as it ended; what GET tells of it too means the same there.
+
+    `download_url` is absolute where the operators have said what Waybill's address is (WAYBILL_PUBLIC_URL).
+    """
 
     reason: str | None
 

@@ -82,9 +82,8 @@ def _provider(service: str, sampler: Sampler) -> TracerProvider:
             id_generator=JobSpanIds(),
             shutdown_on_exit=False,  # it would wait for a collector that is away for half a minute
         )
-    except (
-        ValueError
-    ) as error:  # of OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its likes, which it reads without an endpoint too
+    # Of OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its likes, which it reads without an endpoint too.
+    except ValueError as error:
         raise SettingsError([f"A variable of OpenTelemetry (OTEL_…) is wrong: {error}"]) from error
 
 
